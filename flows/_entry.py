@@ -1,0 +1,182 @@
+"""Every door's first step: read the call, set the environment, and only then import engines.
+
+Importing this module sets what MLflow, Great Expectations and Evidently read. `main` answers `--help` from the options
+type alone, then finds or starts a Prefect server, runs the flow, and turns what comes of it into output and exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from tasks import questions
+from tasks.adapters import home, projects, server
+from tasks.core import command, names
+from tasks.core.errors import EvergreenError, UsageError
+from tasks.core.options import Options, TrainOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tasks.core.results import TrainReport
+
+INTERRUPTED = 130
+PREFECT_CLIENT = {
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Progress is our own; what Prefect has to say beyond errors stands in the run's log.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+}
+log = logging.getLogger("evergreen")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: its options, and the engines that its flow needs, imported while the server starts."""
+
+    options: type[Options]
+    engines: tuple[str, ...]
+
+
+JOBS = {
+    "train": Job(TrainOptions, ("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io")),
+}
+QUESTIONS: dict[str, Callable[[], str]] = {"deployments": questions.write_deployments}
+
+# Wrong settings are told by `main` in one sentence, and by `tasks.record` where there is no `main`.
+with contextlib.suppress(UsageError):
+    home.bootstrap()
+
+
+def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a job from the command line and leave the process with its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    as_json = command.wants_json(arguments)
+    with _outermost_door(as_json=as_json):
+        if job not in JOBS:
+            raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
+        outcome = _run(job, command.parse(job, JOBS[job].options, arguments))
+        print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else outcome.as_text())
+    sys.exit(0)
+
+
+def answer(question: str, argv: Sequence[str]) -> NoReturn:
+    """Answer a question from the command line and leave the process with its exit code."""
+    with _outermost_door(as_json=command.wants_json(argv)):
+        command.parse(question, Options, argv)
+        print(QUESTIONS[question]())
+    sys.exit(0)
+
+
+def overview() -> str:
+    """List the jobs and the questions."""
+    told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: ask.__doc__ for name, ask in QUESTIONS.items()}
+    lines = [f"  {name:<12} {(text or '').splitlines()[0]}" for name, text in told.items()]
+    return "\n".join(["usage: evergreen NAME [--help] [ARGUMENTS]   (python -m flows NAME is the same)", "", *lines])
+
+
+@contextlib.contextmanager
+def _outermost_door(*, as_json: bool) -> Iterator[None]:
+    """Turn whatever is raised into one sentence and an exit code."""
+    try:
+        yield
+    except EvergreenError as error:
+        _fail(error, as_json=as_json)
+    except KeyboardInterrupt:
+        print("interrupted; the next run closes what this one left open", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (nothing beyond this line could say it better)
+        _fail(_unexpected(error), as_json=as_json)
+
+
+def _run(job: str, call: command.Call) -> TrainReport:
+    if not call.record:
+        os.environ["EVERGREEN_RECORD"] = "false"
+    _show_progress()
+    settings = home.settings()
+    # What a person mistyped is told before seconds of imports.
+    case = projects.resolve(call.options, settings)
+    home.prepare(settings.home)
+    with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
+        for engine in JOBS[job].engines:
+            importlib.import_module(engine)
+        flow = getattr(importlib.import_module(f"flows.{job}"), job)
+        if started:
+            started.wait()
+        record = importlib.import_module("tasks.record")
+        run_name = names.run_name(job, case.name, names.digest(call.options.model_dump_json()))
+        try:
+            # Standard output belongs to the answer.
+            with contextlib.redirect_stdout(sys.stderr):
+                return record.named(flow, run_name)(call.options)
+        finally:
+            record.flush()
+
+
+@contextlib.contextmanager
+def _prefect(folder: Path) -> Iterator[server.HomeServer | None]:
+    """Point Prefect at the server that answers, or else at the home's own, which this process then shares."""
+    for name, value in PREFECT_CLIENT.items():
+        os.environ.setdefault(name, value)
+    url = server.configured_url(os.environ)
+    if url and server.is_healthy(url):
+        yield None
+        return
+    if url:
+        log.warning("the Prefect server at %s does not answer; recording on a server of this home instead", url)
+    own = server.HomeServer(folder)
+    own.join()
+    os.environ.update({"PREFECT_API_URL": own.url, "PREFECT_HOME": str(own.folder)})
+    try:
+        yield own
+    finally:
+        own.leave()
+
+
+class _SinceStart(logging.Formatter):
+    """Progress lines that begin with the seconds since the start."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        return f"{record.relativeCreated / 1000:6.1f} s  {super().format(record)}"
+
+
+def _show_progress() -> None:
+    progress = logging.StreamHandler(sys.stderr)
+    progress.setFormatter(_SinceStart())
+    log.addHandler(progress)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _fail(error: EvergreenError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print(json.dumps(error.as_json(), ensure_ascii=False))
+    print(f"{error.code.replace('_', ' ')}: {error.message}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _unexpected(error: Exception) -> EvergreenError:
+    """Turn a defect into one sentence, with the trace in a file for whoever mends it."""
+    try:
+        folder = home.settings().home / "errors"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        kept = f"; the trace is in {path}"
+    except (OSError, EvergreenError):
+        kept = ""
+    told = (str(error).splitlines() or [""])[0]
+    return EvergreenError(f"this should not have happened: {type(error).__name__}: {told}{kept}")

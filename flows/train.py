@@ -1,0 +1,42 @@
+"""Train a challenger and let the gate decide whether it becomes champion."""
+
+from __future__ import annotations
+
+from flows import _entry
+
+if __name__ == "__main__":
+    _entry.main("train")
+
+from tasks import data, evaluation, registry, training, validation
+from tasks.core.options import TrainOptions
+from tasks.core.results import TrainReport
+from tasks.record import flow
+
+
+@flow
+def train(options: TrainOptions = TrainOptions()) -> TrainReport:
+    """Take a table with a target to a version in the registry, and to a champion when the gate does not refuse it.
+
+    Args:
+        options: What to train on, and how.
+    """
+    case = data.resolve(options)
+    registry.prepare_stores(case)
+    batch = data.read_rows(case)
+    verdict = validation.validate(case, batch)
+    snapshot = data.take_snapshot(case, batch, verdict)
+    last = registry.last_version(case, snapshot)
+    if last and not options.again and registry.is_answered(case, snapshot, last):
+        return evaluation.report_unchanged(case, snapshot, last)
+    champion = registry.load_champion(case)
+    study = data.split_rows(case, snapshot, last)
+    with registry.open_run(study):
+        leaderboard = training.choose(study)
+        fits = training.fit_judged(study, leaderboard)
+        evidence = evaluation.evaluate(study, fits, champion)
+        decision = evidence.judge(case.use_case.gate.tolerance)
+        shipped = training.fit_shipped(study, leaderboard, fits, decision)
+        decision = evaluation.check_shipped(study, evidence, shipped, decision)
+        version = registry.register(study, fits, shipped, evidence)
+        decision = registry.promote(study, shipped, version, decision, champion)
+        return evaluation.report_training(study, leaderboard, evidence, version, decision)

@@ -1,0 +1,1 @@
+"""The verbs of Evergreen: what the flows are told in."""

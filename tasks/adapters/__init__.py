@@ -1,0 +1,1 @@
+"""What talks: one module per engine, each returning types of the core."""

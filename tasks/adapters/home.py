@@ -1,0 +1,104 @@
+"""The home: the folder of all state, its locks, and the environment that the engines read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import StoreError
+from tasks.core.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK_TIMEOUT_S = 300
+SILENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "ITERATIVE_DO_NOT_TRACK": "1",
+    "DO_NOT_TRACK": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+
+def settings() -> Settings:
+    """Read the settings in force: environment before `.env` of the current folder before defaults."""
+    from dotenv import dotenv_values
+
+    dotenv = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return Settings.from_values({**dotenv, **os.environ}, Path.cwd())
+
+
+def bootstrap() -> None:
+    """Set what MLflow, Great Expectations and Evidently read when they are imported.
+
+    Every entry point comes through here before any engine. What a person has set stays, telemetry excepted.
+    """
+    os.environ.update(SILENT)
+    os.environ.setdefault("MLFLOW_TRACKING_URI", settings().mlflow_uri)
+
+
+def prepare(home: Path) -> None:
+    """Create the home.
+
+    Raises:
+        StoreError: it cannot be created or written.
+    """
+    try:
+        for name in ("locks", "snapshots", "quarantine", "reports", "prefect"):
+            (home / name).mkdir(parents=True, exist_ok=True)
+        (home / ".gitignore").write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write to the home {home}: {error.strerror}; set EVERGREEN_HOME to a folder that can be written"
+        raise StoreError(message, where=str(home)) from error
+
+
+@contextmanager
+def lock(home: Path, name: str) -> Iterator[None]:
+    """Hold a lock that every process of this home respects; the system frees it when the holder dies.
+
+    Raises:
+        StoreError: nobody gave it back within five minutes.
+    """
+    from filelock import FileLock, Timeout
+
+    path = home / "locks" / f"{name}.lock"
+    try:
+        with FileLock(path, timeout=LOCK_TIMEOUT_S):
+            yield
+    except Timeout as error:
+        message = f"another process has held {path} for {LOCK_TIMEOUT_S} s; end it, then run again"
+        raise StoreError(message, where=str(path)) from error
+
+
+def switch_to_wal(path: Path) -> None:
+    """Let readers of an SQLite file go on while one process writes; the file remembers it."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def owner() -> str:
+    """Name this process so that another can tell whether it still lives: host:pid:start."""
+    import psutil
+
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_dead(owner: str) -> bool:
+    """Say whether a process named by `owner` is surely gone; another host's is never known to be."""
+    import psutil
+
+    host, pid, start = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(start)) > 1
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

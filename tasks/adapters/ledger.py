@@ -1,0 +1,83 @@
+"""The ledger: an SQL table that decides who is champion; the registry's aliases follow it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tasks.core.champions import Epoch
+from tasks.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Table
+
+
+def create(address: str) -> None:
+    """Create the ledger's tables where they are missing."""
+    table = _champion_table()
+    with _connect(address) as connection:
+        table.metadata.create_all(connection)
+
+
+def line_of_champions(address: str, use_case: str) -> list[Epoch]:
+    """List the champions of a use case, the first one first."""
+    from sqlalchemy import select
+
+    table = _champion_table()
+    with _connect(address) as connection:
+        rows = connection.execute(select(table).where(table.c.use_case == use_case).order_by(table.c.epoch)).mappings()
+        return [Epoch(**{**row, "manifest": json.loads(row["manifest"])}) for row in rows]
+
+
+def crown(address: str, epoch: Epoch) -> bool:
+    """Make a version champion, unless another one took its epoch; one INSERT decides.
+
+    Returns:
+        Whether it became champion.
+    """
+    from sqlalchemy import insert
+    from sqlalchemy.exc import IntegrityError
+
+    values = {**vars(epoch), "manifest": json.dumps(dict(epoch.manifest), sort_keys=True)}
+    try:
+        with _connect(address) as connection:
+            connection.execute(insert(_champion_table()).values(values))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _champion_table() -> Table:
+    from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+
+    return Table(
+        "champion",
+        MetaData(),
+        Column("use_case", String(60), primary_key=True),
+        Column("epoch", Integer, primary_key=True, autoincrement=False),
+        Column("version", Integer, nullable=False),
+        Column("run_id", String(64), nullable=False),
+        Column("code", String(40), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("decided_at", String(40), nullable=False),
+        Column("manifest", Text, nullable=False),
+    )
+
+
+@contextmanager
+def _connect(address: str) -> Iterator[Connection]:
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+    try:
+        arguments = {"timeout": 60} if address.startswith("sqlite") else {}
+        with create_engine(address, poolclass=NullPool, connect_args=arguments).begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except (SQLAlchemyError, ArgumentError, ModuleNotFoundError) as error:
+        message = f"the ledger cannot be used: {str(error).splitlines()[0]}; check EVERGREEN_LEDGER_URL and the home"
+        raise StoreError(message, where="ledger") from error

@@ -1,0 +1,114 @@
+"""Fitted models as skops files: written, checked against a digest and an allow-list, and only then loaded.
+
+Run as a program it is the smoke test's other half: a fresh process that loads a file, predicts, and prints a digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import UnsafeModelError
+from tasks.core.metrics import Prediction
+from tasks.core.trust import refuse_foreign_types, refuse_swapped_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+SMOKE_TIMEOUT_S = 120
+
+
+def dump(model: Pipeline, path: Path) -> None:
+    """Write a fitted pipeline."""
+    import skops.io
+
+    skops.io.dump(model, path)
+
+
+def load(content: bytes, sha256: str, name: str) -> Pipeline:
+    """Load a model from the very bytes that are checked.
+
+    Args:
+        content: The skops file.
+        sha256: What its digest must be.
+        name: How a person knows the file.
+
+    Raises:
+        UnsafeModelError: other bytes than were registered, no skops file, or a type outside the allow-list.
+    """
+    import zipfile
+
+    import skops.io
+
+    refuse_swapped_bytes(content, sha256, name)
+    try:
+        types = skops.io.get_untrusted_types(data=content)
+    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+        message = f"{name} is not loaded: it is no skops file"
+        raise UnsafeModelError(message, where=name) from error
+    refuse_foreign_types(types, name)
+    return skops.io.loads(content, trusted=types)
+
+
+def load_hashes(content: bytes, sha256: str, name: str) -> np.ndarray:
+    """Load row hashes, uint64, from the very bytes that are checked.
+
+    Raises:
+        UnsafeModelError: other bytes than were registered.
+    """
+    import numpy as np
+
+    refuse_swapped_bytes(content, sha256, name)
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def predict(model: Pipeline, features: pd.DataFrame) -> Prediction:
+    """Predict rows that have the model's feature columns."""
+    if not hasattr(model, "predict_proba"):
+        return Prediction(model.predict(features))
+    proba = model.predict_proba(features)
+    classes = tuple(str(label) for label in model.classes_)
+    return Prediction(model.classes_[proba.argmax(axis=1)], proba, classes)
+
+
+def prediction_digest(prediction: Prediction) -> str:
+    """Digest predictions bit by bit."""
+    exact = prediction.values if prediction.proba is None else prediction.proba
+    return hashlib.sha256(exact.astype("<f8").tobytes()).hexdigest()
+
+
+def smoke_digest(model: Path, sha256: str, rows: Path) -> str:
+    """Load a model in a fresh isolated process, let it predict rows of a Parquet file, and give the digest of that.
+
+    Raises:
+        UnsafeModelError: the fresh process could not load it or did not predict.
+    """
+    command = [sys.executable, "-I", "-m", "tasks.adapters.models", str(model), sha256, str(rows)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SMOKE_TIMEOUT_S, check=True)
+    except subprocess.TimeoutExpired as error:
+        message = f"the model did not load and predict within {SMOKE_TIMEOUT_S} s in a fresh process"
+        raise UnsafeModelError(message, where=str(model)) from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+        message = f"the model does not load and predict in a fresh process: {reason}"
+        raise UnsafeModelError(message, where=str(model)) from error
+    return json.loads(done.stdout)["digest"]
+
+
+def _smoke(model: Path, sha256: str, rows: Path) -> None:
+    import pandas as pd
+
+    loaded = load(model.read_bytes(), sha256, model.name)
+    print(json.dumps({"digest": prediction_digest(predict(loaded, pd.read_parquet(rows)))}))  # noqa: T201 (the answer)
+
+
+if __name__ == "__main__":
+    _smoke(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

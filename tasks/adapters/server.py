@@ -1,0 +1,165 @@
+"""The Prefect server of a home: found when one answers, else started for as long as somebody uses it.
+
+Prefect's own ephemeral mode imports the server inside the client, one per process. Here all runs of a home share
+one server process. Every client holds a shared lock on one file; the server tries to take it exclusively, and ends
+itself when it can, so neither a killed client nor a killed server leaves anything behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tasks.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STARTUP_TIMEOUT_S = 180
+PROBE_TIMEOUT_S = 0.5
+SERVER_ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    # A server that lives as long as one run must not fill the database with scheduled and late runs.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+}
+
+
+def is_healthy(url: str) -> bool:
+    """Ask a Prefect API once whether it serves, within half a second."""
+    try:
+        with urlopen(f"{url.rstrip('/')}/health", timeout=PROBE_TIMEOUT_S) as answer:  # noqa: S310 (a person's own setting)
+            return answer.status == 200
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def configured_url(environ: Mapping[str, str]) -> str | None:
+    """Find the server that a person has chosen: PREFECT_API_URL, else the active Prefect profile."""
+    if url := environ.get("PREFECT_API_URL"):
+        return url
+    prefect_home = Path(environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    path = Path(environ.get("PREFECT_PROFILES_PATH", prefect_home / "profiles.toml"))
+    try:
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    active = environ.get("PREFECT_PROFILE") or profiles.get("active", "")
+    return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")
+
+
+class HomeServer:
+    """The server of one home, for as long as this process needs it."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "prefect"
+        self.state = self.folder / "server.json"
+        self._clients: IO[str] | None = None
+        self.url = ""
+
+    def join(self) -> None:
+        """Become a client of the home's server, starting it if nobody has; does not wait until it serves."""
+        self._clients = (self.folder / "clients.lock").open("a")
+        fcntl.flock(self._clients, fcntl.LOCK_SH)
+        with (self.folder / "start.lock").open("a") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            self.url = self._running() or self._start()
+
+    def wait(self) -> None:
+        """Wait until the server serves.
+
+        Raises:
+            StoreError: it ended, or did not serve in time.
+        """
+        log = self.folder / "server.log"
+        deadline = time.monotonic() + STARTUP_TIMEOUT_S
+        while not is_healthy(self.url):
+            if self._running() != self.url:
+                message = f"the Prefect server of this home ended while it started; see {log}, or run with --no-record"
+                raise StoreError(message, where=str(log))
+            if time.monotonic() > deadline:
+                message = f"the Prefect server of this home did not answer within {STARTUP_TIMEOUT_S} s; see {log}, or run with --no-record"
+                raise StoreError(message, where=str(log))
+            time.sleep(0.1)
+
+    def leave(self) -> None:
+        """Stop being a client; the server ends when the last one has left."""
+        if self._clients:
+            self._clients.close()
+
+    def _running(self) -> str | None:
+        import psutil
+
+        try:
+            known = json.loads(self.state.read_text(encoding="utf-8"))
+            process = psutil.Process(known["pid"])
+            alive = process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - known["start"]) < 1
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return known["url"] if alive else None
+
+    def _start(self) -> str:
+        import psutil
+
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(128)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+            process = self._spawn(listener.fileno(), url)
+        known = {"url": url, "pid": process.pid, "start": psutil.Process(process.pid).create_time()}
+        partial = self.state.with_suffix(".partial")
+        partial.write_text(json.dumps(known), encoding="utf-8")
+        partial.replace(self.state)
+        return url
+
+    def _spawn(self, listener: int, url: str) -> subprocess.Popen[bytes]:
+        environment = {
+            **os.environ,
+            **SERVER_ENVIRONMENT,
+            "PREFECT_HOME": str(self.folder),
+            "PREFECT_API_URL": url,
+            "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.folder / 'prefect.db'}",
+        }
+        with (self.folder / "server.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tasks.adapters.server", str(self.folder), str(listener)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener],
+                start_new_session=True,
+            )
+
+
+def _serve(folder: Path, listener: int) -> None:
+    import uvicorn
+
+    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="warning")
+    server = uvicorn.Server(config)
+
+    def end_with_last_client() -> None:
+        with (folder / "clients.lock").open("a") as clients:
+            fcntl.flock(clients, fcntl.LOCK_EX)
+            server.should_exit = True
+            # A newcomer waits for this lock until the process, and with it the database, is gone.
+            threading.Event().wait()
+
+    threading.Thread(target=end_with_last_client, daemon=True).start()
+    server.run(sockets=[socket.socket(fileno=listener)])
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,278 @@
+"""MLflow: experiments, runs and the model registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, Version
+from tasks.core.errors import StoreError
+from tasks.core.trust import ALLOWED_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from sklearn.pipeline import Pipeline
+
+    from tasks.core.metrics import Prediction
+
+OWNER_TAG = "evergreen.owner"
+ATTEMPT_TAG = "evergreen.attempt"
+MANIFEST_TAG = "evergreen.manifest"
+SPREAD_TAG = "evergreen.spread"
+DECISION_TAG = "evergreen.decision"
+REASON_TAG = "evergreen.reason"
+PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
+ALIAS_TRIES = 5
+
+
+def create_sqlite_store(path: Path) -> None:
+    """Create an MLflow store in one SQLite file: whole, or not at all when the process is killed."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    new = path.with_suffix(".new")
+    for leftover in path.parent.glob(f"{new.name}*"):
+        leftover.unlink()
+    store = SqlAlchemyStore(f"sqlite:///{new}", (path.parent / "artifacts").as_uri())
+    store.engine.dispose()
+    new.replace(path)
+
+
+def ensure_experiment(name: str, artifacts: str) -> str:
+    """Find or create the experiment of a use case and give its id; artifacts never land in the current folder."""
+    from mlflow.exceptions import MlflowException
+
+    client = _client()
+    if (experiment := client.get_experiment_by_name(name)) is not None:
+        return experiment.experiment_id
+    try:
+        return client.create_experiment(name, artifact_location=f"{artifacts}/{name}")
+    except MlflowException as error:
+        message = f"MLflow does not create the experiment '{name}': {error.message.splitlines()[0]}"
+        raise StoreError(message, where=name) from error
+
+
+@contextmanager
+def run(experiment: str, name: str, owner: str, inputs: Mapping[str, str]) -> Iterator[str]:
+    """Open an MLflow run and close it as finished, or as failed when something is raised.
+
+    Args:
+        experiment: Its id.
+        name: The run's name.
+        owner: The process that owns it, so that another can close it after a kill.
+        inputs: What the run starts from, as parameters.
+
+    Yields:
+        The run's id.
+    """
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    with mlflow.start_run(experiment_id=experiment, run_name=name, tags={OWNER_TAG: owner}) as active:
+        mlflow.log_params(dict(inputs))
+        yield active.info.run_id
+
+
+def log_dataset(name: str, source: str, digest: str) -> None:
+    """Name the rows that the active run was trained on."""
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    named = CodeDatasetSource(tags={"mlflow.source.name": source})
+    # MLflow keeps at most 36 characters of a digest; the whole one stands in the version's attempt.
+    mlflow.log_input(MetaDataset(named, name=name, digest=digest[:32]), context="training")
+
+
+def log_metrics(values: Mapping[str, float]) -> None:
+    """Log figures of the active run, those that are numbers."""
+    import math
+
+    import mlflow
+
+    mlflow.log_metrics({name: value for name, value in values.items() if math.isfinite(value)})
+
+
+def log_text(text: str, file: str) -> None:
+    """Keep a text as an artifact of the active run."""
+    import mlflow
+
+    mlflow.log_text(text, file)
+
+
+def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: Sequence[int], example: pd.DataFrame, prediction: Prediction) -> str:
+    """Log the shipped fit with its judged fit and the hashes of the rows that the latter saw; give the model's id."""
+    import mlflow
+    import numpy as np
+    import skops.io
+
+    with tempfile.TemporaryDirectory() as folder:
+        skops.io.dump(judged, Path(folder) / Path(JUDGED_FILE).name)
+        np.save(Path(folder) / "fitted_rows.npy", np.sort(np.asarray(fitted_rows, dtype=np.uint64)), allow_pickle=False)
+        logged = mlflow.sklearn.log_model(
+            shipped,
+            name="model",
+            signature=mlflow.models.infer_signature(example, prediction.values[: len(example)]),
+            input_example=example.head(2),
+            pip_requirements=requirements(),
+            skops_trusted_types=sorted(ALLOWED_TYPES),
+            extra_files=[str(path) for path in sorted(Path(folder).iterdir())],
+        )
+    return logged.model_id
+
+
+def register(name: str, model_id: str, attempt: Attempt, spread: float | None) -> Version:
+    """Register a logged model as the next version with the digests of its stored files, the alias `challenger` on it."""
+    import contextlib
+    import io
+
+    import mlflow
+
+    model = _client().get_logged_model(model_id)
+    manifest = {file: hashlib.sha256(_download(f"{model.artifact_location}/{file}")).hexdigest() for file in MANIFEST_FILES}
+    tags = {
+        ATTEMPT_TAG: json.dumps(asdict(attempt)),
+        MANIFEST_TAG: json.dumps(manifest),
+        SPREAD_TAG: "" if spread is None else repr(spread),
+    }
+    # MLflow prints here whatever the log level, and standard error belongs to progress.
+    with contextlib.redirect_stderr(io.StringIO()):
+        number = int(mlflow.register_model(f"models:/{model_id}", name, tags=tags).version)
+    set_alias(name, "challenger", number)
+    return Version(number, model.source_run_id or "", attempt, spread, manifest)
+
+
+def set_alias(name: str, alias: str, version: int) -> None:
+    """Point an alias at a version; writers that race for a new alias try again."""
+    from mlflow.exceptions import MlflowException
+
+    for remaining in reversed(range(ALIAS_TRIES)):
+        try:
+            _client().set_registered_model_alias(name, alias, str(version))
+        except MlflowException as error:
+            if not remaining or "IntegrityError" not in error.message:
+                message = f"MLflow does not set the alias '{alias}' of {name} to version {version}: {error.message.splitlines()[0]}"
+                raise StoreError(message, where=name) from error
+        else:
+            return
+
+
+def tag_decision(name: str, version: int, code: str, reason: str) -> None:
+    """Write on a version what became of it and why."""
+    _client().set_model_version_tag(name, str(version), REASON_TAG, reason)
+    _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
+
+
+def aliases(name: str) -> dict[str, int]:
+    """Give the versions that the aliases of a model point at; empty when there is no such model."""
+    registered = _found(lambda: _client().get_registered_model(name))
+    return {} if registered is None else {alias: int(version) for alias, version in registered.aliases.items()}
+
+
+def newest_version(name: str) -> Version | None:
+    """Find the last registered version."""
+    found = _client().search_model_versions(f"name = '{name}'", max_results=1, order_by=["version_number DESC"])
+    return _version(found[0]) if found else None
+
+
+def get_version(name: str, number: int) -> Version | None:
+    """Find a version by its number."""
+    found = _found(lambda: _client().get_model_version(name, str(number)))
+    return None if found is None else _version(found)
+
+
+def fetch(name: str, number: int, file: str) -> bytes:
+    """Fetch one file of a version.
+
+    Raises:
+        StoreError: the file is not there.
+    """
+    return _download(f"models:/{name}/{number}/{file}")
+
+
+def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
+    """Close the runs whose process was killed, remove what they had logged but not registered, and count them."""
+    client = _client()
+    runs = client.search_runs([experiment], "attributes.status = 'RUNNING'")
+    dead = [run for run in runs if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
+    registered = {v.run_id for v in client.search_model_versions(filter_string="")} if dead else set()
+    for run in dead:
+        if run.info.run_id not in registered:
+            for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
+                client.delete_logged_model(model.model_id)
+        client.set_terminated(run.info.run_id, "KILLED")
+    return len(dead)
+
+
+def remove_empty_model(name: str) -> None:
+    """Remove a registered model that a killed run left without any version."""
+    registered = _found(lambda: _client().get_registered_model(name))
+    if registered is not None and newest_version(name) is None:
+        _client().delete_registered_model(name)
+
+
+def _client() -> MlflowClient:
+    from mlflow import MlflowClient
+
+    return MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+
+
+def _found(call: Callable[[], Any]) -> Any:  # noqa: ANN401 (MLflow's entities have no common type)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        message = f"MLflow does not answer: {error.message.splitlines()[0]}"
+        raise StoreError(message, where="MLflow") from error
+
+
+def _version(found: ModelVersion) -> Version:
+    spread = found.tags.get(SPREAD_TAG, "")
+    try:
+        attempt = Attempt(**json.loads(found.tags[ATTEMPT_TAG]))
+        manifest = json.loads(found.tags[MANIFEST_TAG])
+    except (KeyError, ValueError, TypeError) as error:
+        message = f"version {found.version} of '{found.name}' was not registered by Evergreen; use another name with --use-case"
+        raise StoreError(message, where=found.name) from error
+    return Version(
+        number=int(found.version),
+        run_id=found.run_id or "",
+        attempt=attempt,
+        spread=float(spread) if spread else None,
+        manifest=manifest,
+        decision=found.tags.get(DECISION_TAG, ""),
+    )
+
+
+def _download(address: str) -> bytes:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)).read_bytes()
+    except (MlflowException, OSError) as error:
+        message = f"{address} cannot be fetched from the registry: {str(error).splitlines()[0]}"
+        raise StoreError(message, where=address) from error
+
+
+def requirements() -> list[str]:
+    """Pin the packages that a stored model needs, as installed here."""
+    from importlib.metadata import version
+
+    return [f"{package}=={version(package)}" for package in PACKAGES]

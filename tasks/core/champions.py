@@ -1,0 +1,76 @@
+"""What the registry and the ledger know of versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SHIPPED_FILE = "model.skops"
+JUDGED_FILE = "extra_files/judged.skops"
+# A version that met one of these was not judged to the end, so it answers no later call.
+UNFINISHED = frozenset({"", "superseded", "loads_and_predicts"})
+FITTED_ROWS_FILE = "extra_files/fitted_rows.npy"
+MANIFEST_FILES = (SHIPPED_FILE, JUDGED_FILE, FITTED_ROWS_FILE, "MLmodel", "requirements.txt")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a training run was asked, as its version remembers it.
+
+    Attributes:
+        snapshot: Digest of the rows.
+        configuration: Digest of everything else that decides predictions.
+        columns: Digest of the feature columns with their types.
+        target: Column that is predicted.
+        task: What kind of prediction.
+    """
+
+    snapshot: str
+    configuration: str
+    columns: str
+    target: str
+    task: str
+
+    def difference(self, other: Attempt) -> str:
+        """Name what makes the other another use case; empty when nothing does."""
+        differing = [name for name in ("target", "task", "columns") if getattr(self, name) != getattr(other, name)]
+        return " and ".join(differing)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version.
+
+    Attributes:
+        number: As the registry counts.
+        run_id: The MLflow run that made it.
+        attempt: What that run was asked.
+        spread: Standard deviation of its paired loss differences when it was judged; None when there was no champion.
+        manifest: SHA-256 of each of its files.
+        decision: Code of what became of it; empty when its run was killed before that.
+    """
+
+    number: int
+    run_id: str
+    attempt: Attempt
+    spread: float | None
+    manifest: Mapping[str, str]
+    decision: str = ""
+
+    def answers(self, attempt: Attempt) -> bool:
+        """Say whether training again would ask what this version has answered."""
+        return self.attempt == attempt and self.decision not in UNFINISHED
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of succession: which version became champion, when and why."""
+
+    use_case: str
+    epoch: int
+    version: int
+    run_id: str
+    code: str
+    reason: str
+    decided_at: str
+    manifest: Mapping[str, str]

@@ -1,0 +1,106 @@
+"""The command line of every job, made from its options type alone."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+
+from pydantic import ValidationError
+
+from tasks.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from tasks.core.options import Options
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a command line asks: the job's options, and how to answer."""
+
+    options: Options
+    as_json: bool
+    record: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that raises our errors instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help", where=self.prog)
+
+
+def parse(job: str, options: type[Options], argv: Sequence[str]) -> Call:
+    """Read a job's command line; `--help` prints and leaves.
+
+    Raises:
+        UsageError: an argument that does not exist, or a value that it cannot have.
+    """
+    parser = _parser(job, options)
+    known, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise UsageError(_unknown(unknown[0], parser), where=unknown[0])
+    given = {name: value for name, value in vars(known).items() if name in options.model_fields and value is not None}
+    for name, field in options.model_fields.items():
+        if name in given and (choices := _choices(field.annotation)) and given[name] not in choices:
+            raise UsageError.unknown(f"value of {_flag(name)} called", str(given[name]), choices, where=_flag(name))
+    try:
+        return Call(options.model_validate(given), known.as_json, known.record)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        raise UsageError(f"{_flag(name)} is {problem['input']!r}: {problem['msg'].lower()}", where=_flag(name)) from error
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Say whether a command line that may not parse asks for JSON."""
+    return "--json" in argv
+
+
+def _parser(job: str, options: type[Options]) -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"python -m flows.{job}", description=options.__doc__, allow_abbrev=False, add_help=True)
+    for name, field in options.model_fields.items():
+        _add(parser, name, field)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document on standard output")
+    parser.add_argument("--no-record", action="store_false", dest="record", help="run plain functions, unseen by Prefect")
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    extra = field.json_schema_extra
+    text = field.description or ""
+    if field.annotation is bool:
+        parser.add_argument(_flag(name), action="store_true", default=None, help=text)
+        return
+    if choices := _choices(field.annotation):
+        text = f"{text}; one of {', '.join(choices)}"
+    metavar = name.upper()
+    parser.add_argument(_flag(name), metavar=metavar, help=text)
+    if isinstance(extra, dict) and extra.get("positional"):
+        # The flag's own default must not overwrite what stands without a flag.
+        parser.add_argument(name, nargs="?", default=argparse.SUPPRESS, metavar=metavar, help=f"the same as {_flag(name)}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 (a type form has no type of its own yet)
+    if get_origin(annotation) is Literal:
+        return [str(choice) for choice in get_args(annotation)]
+    if isinstance(annotation, UnionType):
+        return [choice for part in get_args(annotation) for choice in _choices(part)]
+    return []
+
+
+def _unknown(argument: str, parser: argparse.ArgumentParser) -> str:
+    flags = sorted(flag for action in parser._actions for flag in action.option_strings)  # noqa: SLF001 (no public list)
+    close = get_close_matches(argument.split("=")[0], flags, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(flags)}"
+    return f"'{argument}' is no argument of {parser.prog}; {hint}"

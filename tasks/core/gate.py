@@ -1,0 +1,215 @@
+"""The checks between a challenger and the champion, and the decision that they make.
+
+A comparison is paired: both models predict the same gate rows, and what counts is the mean difference of their losses
+against its standard error. All figures are shares of the champion's mean loss.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from tasks.core.splits import MIN_GATE_ROWS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CheckOutcome = Literal["passed", "failed", "warned", "not applicable", "skipped", "waived"]
+Verdict = Literal["promoted", "kept", "refused", "unchanged"]
+MAX_REFIT_LOSS = 0.02
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the gate and its answer.
+
+    Attributes:
+        code: Stable name.
+        outcome: What came of it; *not applicable* is never *passed*.
+        value: What was measured, and in words.
+        limit: What would have been refused.
+        how_to_pass: What a person can do about a failure.
+    """
+
+    code: str
+    outcome: CheckOutcome
+    value: str
+    limit: str
+    how_to_pass: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a challenger; a refusal is a decision, not an error."""
+
+    code: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Give the reasons as one sentence."""
+        return "; ".join(self.reasons)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A challenger's losses against another model's on the same rows, as shares of the other's mean loss.
+
+    Attributes:
+        rows: Gate rows that neither model was fitted on.
+        difference: Mean paired difference; positive when the challenger is worse.
+        error: Standard error of the difference.
+        spread: Standard deviation of the paired differences of single rows.
+        identical: Whether every prediction is equal.
+    """
+
+    rows: int
+    difference: float
+    error: float
+    spread: float
+    identical: bool = False
+
+    def limit(self, tolerance: float) -> float:
+        """Give the difference above which the challenger is refused: min(1.645 s, max(tolerance, 1.28 s))."""
+        return min(1.645 * self.error, max(tolerance, 1.28 * self.error))
+
+    def resolution(self, tolerance: float) -> float:
+        """Give the loss that would have been noticed four times out of five."""
+        return self.limit(tolerance) + 0.84 * self.error
+
+
+def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Comparison:
+    """Compare per-row losses of the same rows.
+
+    Args:
+        challenger: Losses of the challenger, shape (n,).
+        other: Losses of the model that it is compared with, shape (n,).
+        blocks: Contiguous blocks whose means count as independent; 0 where each row does.
+
+    >>> import numpy as np
+    >>> worse = compare(np.array([1.1, 1.2, 1.1, 1.2]), np.ones(4), blocks=0)
+    >>> round(worse.difference, 3), worse.difference > worse.limit(0.02)
+    (0.15, True)
+    """
+    import numpy as np
+
+    scale = float(other.mean()) or 1.0
+    paired = (challenger - other) / scale
+    parts = np.array([part.mean() for part in np.array_split(paired, blocks)]) if blocks else paired
+    deviation = float(parts.std(ddof=1)) if len(parts) > 1 else math.inf
+    return Comparison(
+        rows=len(paired),
+        difference=float(paired.mean()),
+        error=deviation / math.sqrt(max(len(parts), 1)),
+        spread=float(paired.std(ddof=1)) if len(paired) > 1 else math.inf,
+    )
+
+
+def check_rows(uncontaminated: int, contaminated: int) -> Check:
+    """Ask whether enough gate rows are left that neither judged fit has seen."""
+    value = f"{uncontaminated} gate rows" + (f", {contaminated} more were seen by the champion" if contaminated else "")
+    return Check(
+        code="gate_rows",
+        outcome="passed" if uncontaminated >= MIN_GATE_ROWS else "failed",
+        value=value,
+        limit=f"at least {MIN_GATE_ROWS}",
+        how_to_pass="bring more labelled rows",
+    )
+
+
+def check_baseline(against_dummy: Comparison) -> Check:
+    """Ask whether the challenger beats the dummy by more than noise can: one-sided at 5 %."""
+    passed = against_dummy.difference + 1.645 * against_dummy.error < 0
+    return Check(
+        code="baseline",
+        outcome="passed" if passed else "failed",
+        value=f"loss {_signed(against_dummy.difference)} against the dummy, ± {_percent(1.645 * against_dummy.error)}",
+        limit="surely below the dummy's",
+        how_to_pass="bring rows or columns that tell more about the target",
+    )
+
+
+def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Check:
+    """Ask whether the gate rows show the challenger to be worse than the champion."""
+    if against_champion is None:
+        return Check("not_worse", "not applicable", "there is no champion", "")
+    limit = against_champion.limit(tolerance)
+    noticed = _percent(against_champion.resolution(tolerance))
+    return Check(
+        code="not_worse",
+        outcome="passed" if against_champion.difference <= limit else "failed",
+        value=f"loss {_signed(against_champion.difference)} against the champion's, ± {_percent(against_champion.error)}",
+        limit=f"+{_percent(limit)} (would have noticed {noticed} four times out of five)",
+        how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
+    )
+
+
+def decide(checks: tuple[Check, ...], against_champion: Comparison | None) -> Decision:
+    """Turn the checks into a decision; anything that did not pass and should have keeps the champion."""
+    if against_champion is not None and against_champion.identical:
+        return Decision("identical", "kept", ("its predictions on the gate rows equal the champion's",), checks)
+    if failed := [check for check in checks if check.outcome == "failed"]:
+        verdict: Verdict = "kept" if against_champion is not None else "refused"
+        return Decision(failed[0].code, verdict, tuple(_told(check) for check in failed), checks)
+    told = {check.code: check.value for check in checks}
+    if against_champion is None:
+        return Decision("first_champion", "promoted", ("first version", told["baseline"]), checks)
+    return Decision("not_worse", "promoted", (told["not_worse"],), checks)
+
+
+def check_refit(judged_loss: float, shipped_loss: float) -> Check:
+    """Ask whether the shipped fit lost nothing that the judged fit had, on the gate rows."""
+    change = (shipped_loss - judged_loss) / (judged_loss or 1.0)
+    return Check(
+        code="refit",
+        outcome="passed" if change <= MAX_REFIT_LOSS else "failed",
+        value=f"loss of the shipped fit {_signed(change)} against the judged fit's",
+        limit=f"+{_percent(MAX_REFIT_LOSS)}",
+        how_to_pass="set refit: never in the use case",
+    )
+
+
+def check_loads(problem: str) -> Check:
+    """Ask whether a fresh process loaded the registered files and predicted the same; the problem is empty when it did."""
+    return Check(
+        code="loads_and_predicts",
+        outcome="failed" if problem else "passed",
+        value=problem or "a fresh process predicts the same",
+        limit="equal predictions",
+        how_to_pass="mend the installation and train again",
+    )
+
+
+def with_check(decision: Decision, check: Check, *, has_champion: bool) -> Decision:
+    """Add a check that comes after the gate; when it failed, what had passed is not promoted."""
+    checks = (*decision.checks, check)
+    if check.outcome == "passed" or decision.verdict != "promoted":
+        return replace(decision, checks=checks)
+    return Decision(check.code, "kept" if has_champion else "refused", (_told(check),), checks)
+
+
+def superseded(decision: Decision) -> Decision:
+    """Say that another run promoted its version while this one was judged."""
+    reason = "another run promoted its version while this one was judged; train again to be compared with it"
+    return Decision("superseded", "kept", (reason,), decision.checks)
+
+
+def unchanged(version: int) -> Decision:
+    """Say that the last attempt already answered this call."""
+    reason = f"rows and configuration are those of version {version}; --again trains all the same"
+    return Decision("unchanged", "unchanged", (reason,))
+
+
+def _told(check: Check) -> str:
+    return f"{check.value} (limit: {check.limit}); to pass, {check.how_to_pass}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if math.isfinite(share) else "∞"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−")

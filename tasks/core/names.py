@@ -1,0 +1,35 @@
+"""The one naming grammar: use cases, runs, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePath
+
+
+def dashed(text: str) -> str:
+    """Spell any text in lower-case letters, digits and single dashes.
+
+    >>> dashed("Kreditkarten (2024)_final")
+    'kreditkarten-2024-final'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "table"
+
+
+def use_case_of(source: str) -> str:
+    """Name the use case of a table that is given by its source.
+
+    >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:wine")
+    ('air-quality', 'wine')
+    """
+    return dashed(PurePath(source.rpartition(":")[2]).stem)
+
+
+def digest(*parts: str) -> str:
+    """Give the SHA-256 of texts, each kept apart from the next, as 64 hexadecimal digits."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def run_name(job: str, use_case: str, digest: str) -> str:
+    """Name a run: job, use case and the first eight digits of a digest."""
+    return f"{job}-{use_case}-{digest[:8]}"

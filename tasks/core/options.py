@@ -1,0 +1,36 @@
+"""What each job can be asked: one frozen type per job, the same for the command line, the Prefect form and other flows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.core.table import Task
+
+POSITIONAL = {"positional": True}
+
+
+class Options(BaseModel):
+    """Common to the options of every job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainOptions(Options):
+    """Train a challenger; it becomes champion when the gate does not show it to be worse."""
+
+    model_config = ConfigDict(title="Training")
+
+    data: Annotated[
+        str | None,
+        Field(title="Data", description="table to train on: a CSV or Parquet file, or sklearn:NAME", json_schema_extra=POSITIONAL),
+    ] = None
+    use_case: Annotated[
+        str | None,
+        Field(title="Use case", description="name of the use case (default: the table's file name, or diabetes)"),
+    ] = None
+    target: Annotated[str | None, Field(title="Target", description="column to predict (default: the last one)")] = None
+    task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
+    time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
+    again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False

@@ -1,0 +1,131 @@
+"""What a training run reports: one value, from which its text, its page, its JSON and its final state are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.core import summary
+from tasks.core.gate import Decision
+from tasks.core.metrics import Interval
+from tasks.core.table import Schema
+from tasks.core.validation import Validation
+
+STATE_NAMES = {"promoted": "Promoted", "kept": "Kept champion", "refused": "No champion", "unchanged": "Unchanged"}
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Where every row that was read went; `used` and `holdout` are the rows to fit on and the gate rows."""
+
+    read: int
+    used: int = 0
+    holdout: int = 0
+    unlabelled: int = 0
+    quarantined: int = 0
+
+    def __str__(self) -> str:
+        """Write the sum that must add up."""
+        return (
+            f"{self.read:,} read = {self.used:,} used + {self.holdout:,} holdout"
+            f" + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined"
+        )
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's mean validation loss, its standard error over folds, and the seconds that it took."""
+
+    candidate: str
+    loss: float
+    error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What came of one training run.
+
+    Attributes:
+        use_case: Its name.
+        source: Where the rows came from.
+        schema: Columns, roles and task.
+        rows: Where every row went.
+        snapshot: Digest of the rows.
+        validation: The suite's verdict.
+        decision: What became of the challenger.
+        run_id: The MLflow run; that of the earlier attempt when nothing changed.
+        version: The version that the run registered, or the unchanged one.
+        aliases: What the version is called.
+        loss: Name of the per-row loss that decided.
+        leaderboard: Candidates, the best one first.
+        metrics: Of the judged fit on the gate rows.
+        baseline: The same metrics of the dummy.
+        links: Where to look.
+        seconds: How long each stage took.
+    """
+
+    use_case: str
+    source: str
+    schema: Schema
+    rows: RowCounts
+    snapshot: str
+    validation: Validation
+    decision: Decision
+    run_id: str
+    version: int
+    aliases: tuple[str, ...]
+    loss: str = ""
+    leaderboard: tuple[Score, ...] = ()
+    metrics: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    baseline: Mapping[str, float] = field(default_factory=dict[str, float])
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def state_name(self) -> str:
+        """Name the run's final state."""
+        return STATE_NAMES[self.decision.verdict]
+
+    @property
+    def state_message(self) -> str:
+        """Say the decision in one sentence."""
+        return f"version {self.version} of {self.use_case}: {self.decision.code.replace('_', ' ')}: {self.decision.reason}"
+
+    def as_text(self) -> str:
+        """Give what a person reads in the terminal."""
+        return summary.of_training(self)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        return {
+            "use_case": self.use_case,
+            "run_id": self.run_id,
+            "version": self.version,
+            "aliases": list(self.aliases),
+            "task": self.schema.task,
+            "target": self.schema.target,
+            "inferred": {
+                "time": self.schema.time,
+                "columns": [{"name": c.name, "type": c.type, "role": c.role, "evidence": c.evidence} for c in self.schema.columns],
+            },
+            "complete": True,
+            "rows": vars(self.rows),
+            "snapshot": {"versions": {}, "digest": self.snapshot},
+            "metrics": {name: {key: _number(value) for key, value in vars(i).items()} for name, i in self.metrics.items()},
+            "baseline": {name: _number(value) for name, value in self.baseline.items()},
+            "leaderboard": [{"candidate": s.candidate, "score": _number(s.loss), "seconds": round(s.seconds, 3)} for s in self.leaderboard],
+            "decision": {
+                "code": self.decision.code,
+                "verdict": self.decision.verdict,
+                "reasons": list(self.decision.reasons),
+                "checks": [{"code": c.code, "outcome": c.outcome, "value": c.value, "limit": c.limit} for c in self.decision.checks],
+            },
+            "links": dict(self.links),
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,208 @@
+"""What a table is for: its target, its task, the column that orders its rows, and the columns that models may see."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.table import Column, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pandas as pd
+
+    from tasks.core.table import ColumnType, Role, Task
+
+MAX_CLASSES = 100
+MAX_NUMBER_CLASSES = 10
+MIN_ROWS_PER_NUMBER_CLASS = 5
+IDENTIFIER_ROWS = 20
+TEXT_VALUES = 1000
+CLOCK_NAMES = frozenset({"ts", "timestamp", "time"})
+TIME_NAME = re.compile(r"(?:.*_)?(?:ts|time|timestamp|date|datetime)|.*_at")
+
+
+def infer_schema(
+    df: pd.DataFrame,
+    *,
+    target: str | None = None,
+    task: Task | None = None,
+    time: str | None = None,
+    drop: Collection[str] = (),
+) -> Schema:
+    """Decide what each column is for, with the evidence; what is given is kept or refused, never overruled.
+
+    Args:
+        df: Rows as a reader gives them: `float64`, `str` and `datetime64[us]` columns.
+        target: The column to predict; if None the last one that is neither dropped nor the time column.
+        task: The kind of prediction; if None from the target's values.
+        time: The column that orders the rows; if None found where exactly one can.
+        drop: Columns that models must not see.
+
+    Raises:
+        UsageError: a name that is no column, or a role or task that the named column cannot have.
+        DataRefusedError: there is nothing to predict, or nothing to predict it from.
+
+    >>> import pandas as pd
+    >>> schema = infer_schema(pd.DataFrame({"size": [70.0, 82.0, 64.0], "sold": ["yes", "no", "yes"]}))
+    >>> schema.task, schema.target, schema.columns[1].evidence
+    ('binary', 'sold', 'last column; 2 distinct values')
+    """
+    chosen, why = _choose_target(df, target, time, drop)
+    task, shape = _task_of(df[chosen], task)
+    if time is not None:
+        _check_orders_rows(df[time])
+    fixed: dict[str, tuple[Role, str]] = dict.fromkeys(drop, ("unused", "dropped as given"))
+    fixed[chosen] = ("target", f"{why}; {shape}")
+    ordering = time or _find_time(df[[name for name in df.columns if name not in fixed]])
+    if ordering is not None:
+        fixed[ordering] = ("time", "given" if time else "orders the rows")
+    columns = [Column(name, type_of(df[name]), *(fixed.get(name) or _role_of(df[name]))) for name in df.columns]
+    _check_has_features(columns)
+    return Schema(tuple(columns), task)
+
+
+def type_of(values: pd.Series) -> ColumnType:
+    """Give the type of a column by its dtype."""
+    return "number" if values.dtype.kind == "f" else "datetime" if values.dtype.kind == "M" else "category"
+
+
+def _choose_target(df: pd.DataFrame, target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
+    for name in (target, time, *drop):
+        if name is not None and name not in df.columns:
+            what = "column"
+            raise UsageError.unknown(what, name, df.columns)
+    roles = [name for name in (target, time, *set(drop)) if name is not None]
+    for name in roles:
+        if roles.count(name) > 1:
+            message = f"column '{name}' is given two roles; it can be only one of target, time column and dropped"
+            raise UsageError(message, where=name)
+    if target is not None:
+        return target, "given"
+    left = [name for name in df.columns if name not in roles]
+    if not left:
+        message = "no column is left to predict; drop fewer"
+        raise UsageError(message, where="--drop")
+    return left[-1], "last column" if left[-1] == df.columns[-1] else "last column left"
+
+
+def _task_of(target: pd.Series, given: Task | None) -> tuple[Task, str]:
+    values = target.dropna()
+    distinct = values.nunique()
+    if type_of(target) == "datetime":
+        raise _target_refused(target, "holds dates, which cannot be predicted")
+    if distinct == 0:
+        raise _target_refused(target, "is empty in all rows")
+    if distinct == 1:
+        raise _target_refused(target, f"is '{values.iloc[0]}' in all rows, so there is nothing to predict")
+    many = distinct > MAX_CLASSES or distinct > max(2, len(values) / 2)
+    if type_of(target) == "category" and many:
+        raise _target_refused(target, f"has {distinct} distinct texts in {len(values)} rows and looks like text or an identifier")
+    if given is not None:
+        _check_task_fits(values, given, distinct, is_many=many)
+    return given or _natural_task(values, distinct), describe(target)
+
+
+def _target_refused(target: pd.Series, why: str) -> DataRefusedError:
+    return DataRefusedError(f"target column '{target.name}' {why}; name the column to predict with --target", where=str(target.name))
+
+
+def _natural_task(values: pd.Series, distinct: int) -> Task:
+    if distinct == 2:
+        return "binary"
+    if type_of(values) == "category":
+        return "multiclass"
+    few = distinct <= MAX_NUMBER_CLASSES and len(values) >= MIN_ROWS_PER_NUMBER_CLASS * distinct
+    return "multiclass" if few and _are_whole(values) else "regression"
+
+
+def _check_task_fits(values: pd.Series, task: Task, distinct: int, *, is_many: bool) -> None:
+    why = ""
+    if task == "regression" and type_of(values) == "category":
+        why = "holds text"
+    elif (task == "binary") != (distinct == 2) and task != "regression":
+        why = f"has {distinct} distinct values"
+    elif task == "multiclass" and (is_many or not (type_of(values) == "category" or _are_whole(values))):
+        why = f"has {distinct} distinct numbers in {len(values)} rows"
+    if why:
+        message = f"task {task} cannot be: target column '{values.name}' {why}; leave --task out for {_natural_task(values, distinct)}"
+        raise UsageError(message, where="--task")
+
+
+def _are_whole(values: pd.Series) -> bool:
+    return bool((values % 1 == 0).all())
+
+
+def describe(values: pd.Series) -> str:
+    """Say in a few words what a column holds.
+
+    >>> import pandas as pd
+    >>> describe(pd.Series([3.0, 4.0, 9.0])), describe(pd.Series([0.5, None, 1.0, 2.25]))
+    ('whole numbers 3 to 9, 3 distinct', 'numbers 0.5 to 2.25, 1 of 4 missing')
+    """
+    present = values.dropna()
+    missing = f", {len(values) - len(present)} of {len(values)} missing" if len(present) < len(values) else ""
+    distinct = present.nunique()
+    if type_of(values) != "number" or distinct <= 2:
+        return f"{distinct} distinct value{'s' if distinct != 1 else ''}{missing}"
+    low, high = present.min(), present.max()
+    if _are_whole(present):
+        return f"whole numbers {low:.15g} to {high:.15g}, {distinct} distinct{missing}"
+    return f"numbers {low:.6g} to {high:.6g}{missing}"
+
+
+def _check_orders_rows(values: pd.Series) -> None:
+    name = str(values.name)
+    if type_of(values) == "category":
+        message = f"column '{name}' cannot order the rows: it holds text; write dates as 2024-12-31 or 2024-12-31 23:59:59"
+        raise UsageError(message, where=name)
+    if values.isna().any():
+        empty = f"{values.isna().sum()} of {len(values)}"
+        message = f"column '{name}' cannot order the rows: it is empty in {empty}; leave --time out or fill them"
+        raise DataRefusedError(message, where=name)
+    if values.nunique() < 2:
+        message = f"column '{name}' cannot order the rows: it is the same in all of them; leave --time out"
+        raise DataRefusedError(message, where=name)
+
+
+def _find_time(df: pd.DataFrame) -> str | None:
+    candidates = [name for name in df.columns if _is_time(df[name])]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _is_time(values: pd.Series) -> bool:
+    """Say whether a column orders the rows by its type, its name and the order that they are in."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s.-]+", "_", str(values.name)).lower()
+    kind = type_of(values)
+    if kind == "category" or "birth" in name or values.isna().any() or values.nunique() < 2:
+        return False
+    if kind == "datetime":
+        return bool(TIME_NAME.fullmatch(name)) or values.is_monotonic_increasing
+    return values.name in CLOCK_NAMES and values.is_monotonic_increasing
+
+
+def _role_of(values: pd.Series) -> tuple[Role, str]:
+    rows = int(values.notna().sum())
+    distinct = values.nunique()
+    if distinct == 0:
+        return "unused", "missing in all rows"
+    if distinct == 1 and rows == len(values):
+        return "unused", "the same in all rows"
+    if type_of(values) == "datetime":
+        return "unused", "dates are not features yet"
+    if type_of(values) == "category" and distinct == rows > IDENTIFIER_ROWS:
+        return "unused", f"an identifier: {distinct} distinct values in {rows} rows"
+    if type_of(values) == "category" and distinct > max(TEXT_VALUES, rows / 2):
+        return "unused", f"free text: {distinct} distinct values in {rows} rows"
+    return "feature", describe(values)
+
+
+def _check_has_features(columns: Collection[Column]) -> None:
+    if any(column.role == "feature" for column in columns):
+        return
+    unused = [f"'{column.name}' is {column.role}, {column.evidence}" for column in columns if column.role != "target"]
+    listed = "; ".join(unused[:3]) + (f"; and {len(unused) - 3} more" if len(unused) > 3 else "")
+    message = f"no column is left to predict from ({listed or 'the target is the only column'}); add a column of numbers or categories"
+    raise DataRefusedError(message)

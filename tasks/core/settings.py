@@ -1,0 +1,65 @@
+"""Where Evergreen keeps its state and which engines it talks to: `EVERGREEN_*`, `.env`, defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "EVERGREEN_"
+
+
+class Settings(BaseModel):
+    """One machine's settings; every path is absolute, so that no store depends on the current folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(Path(".evergreen"), description="Folder of all state: stores, snapshots, artifacts, reports, locks.")
+    project: Path = Field(Path(), description="Folder of `deployments/use_cases` and `expectations`; the bundled ones come after it.")
+    record: bool = Field(default=True, description="Record runs in Prefect; `false` runs plain functions.")
+    tracking_uri: str = Field("", description="MLflow tracking and registry store; default `mlflow.db` in the home.")
+    artifacts_url: str = Field("", description="Where MLflow keeps artifacts; default `artifacts` in the home.")
+    ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default `ledger.db` in the home.")
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, str], folder: Path) -> Settings:
+        """Read the `EVERGREEN_*` names among values; relative paths are taken from folder.
+
+        Raises:
+            UsageError: a name that is no setting, or a value that cannot be one.
+
+        >>> Settings.from_values({"EVERGREEN_HOME": "state", "PATH": "/bin"}, Path("/srv")).mlflow_uri
+        'sqlite:////srv/state/mlflow.db'
+        """
+        given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items() if name.startswith(PREFIX)}
+        for name in given:
+            if name not in cls.model_fields:
+                raise UsageError.unknown("setting", PREFIX + name.upper(), [PREFIX + n.upper() for n in cls.model_fields])
+        try:
+            parsed = cls.model_validate({name: value for name, value in given.items() if value != ""})
+        except ValidationError as error:
+            name = str(error.errors()[0]["loc"][0])
+            message = f"{PREFIX}{name.upper()} is '{given[name]}': {error.errors()[0]['msg'].lower()}"
+            raise UsageError(message, where=PREFIX + name.upper()) from error
+        return parsed.model_copy(update={"home": (folder / parsed.home).absolute(), "project": (folder / parsed.project).absolute()})
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Give the absolute address of the MLflow store."""
+        return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> str:
+        """Give the absolute address under which MLflow keeps artifacts."""
+        return self.artifacts_url or (self.home / "artifacts").as_uri()
+
+    @property
+    def ledger_address(self) -> str:
+        """Give the SQLAlchemy URL of the ledger."""
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}"

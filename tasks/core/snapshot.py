@@ -1,0 +1,119 @@
+"""What the verbs hand to one another: references to stored rows, and what to train of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from tasks.core.results import RowCounts
+    from tasks.core.settings import Settings
+    from tasks.core.splits import Split
+    from tasks.core.table import Schema
+    from tasks.core.use_case import Loss, UseCase
+    from tasks.core.validation import Validation
+
+
+@dataclass(frozen=True)
+class Case:
+    """A use case as this call asks for it, on this machine.
+
+    Attributes:
+        use_case: The file's words with the call's options before them.
+        settings: Where state lives.
+        suite: File of its expectations; None when it has none.
+    """
+
+    use_case: UseCase
+    settings: Settings
+    suite: Path | None
+
+    @property
+    def name(self) -> str:
+        """Name the use case, its experiment and its registered model."""
+        return self.use_case.name
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as they were read, stored under their digest.
+
+    Attributes:
+        path: Parquet file.
+        digest: Of names, types and cells.
+        source: Where the rows came from.
+        lines: Line (CSV) or row of the source for each row, int64.
+    """
+
+    path: Path
+    digest: str
+    source: str
+    lines: np.ndarray
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows that a training run may use, stored under their digest.
+
+    Attributes:
+        path: Parquet file.
+        digest: Of names, types and cells.
+        source: Where the rows came from.
+        schema: Columns, roles and task.
+        rows: Where every row that was read went so far.
+        validation: What the suite said of the batch.
+    """
+
+    path: Path
+    digest: str
+    source: str
+    schema: Schema
+    rows: RowCounts
+    validation: Validation
+
+
+@dataclass(frozen=True)
+class Study:
+    """A snapshot and which of its rows a run fits on and is judged on."""
+
+    case: Case
+    snapshot: Snapshot
+    split: Split
+
+    @property
+    def schema(self) -> Schema:
+        """Give the columns, roles and task."""
+        return self.snapshot.schema
+
+    @property
+    def loss(self) -> Loss:
+        """Name the per-row loss that decides."""
+        return self.case.use_case.loss_for(self.schema.task)
+
+    @property
+    def rows(self) -> RowCounts:
+        """Say where every row that was read went."""
+        return dataclasses.replace(self.snapshot.rows, used=len(self.split.fit), holdout=len(self.split.gate))
+
+
+def target_of(df: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Give the target of labelled rows: float64, or class labels as text (whole numbers without a fraction).
+
+    >>> import pandas as pd
+    >>> from tasks.core.table import Column, Schema
+    >>> target_of(pd.DataFrame({"y": [0.0, 1.0]}), Schema((Column("y", "number", "target", ""),), "binary")).tolist()
+    ['0', '1']
+    """
+    import numpy as np
+
+    values = df[schema.target].to_numpy()
+    if schema.task == "regression":
+        return values.astype(np.float64)
+    if np.issubdtype(values.dtype, np.floating):
+        return np.array([f"{value:.0f}" if value == round(value) else repr(float(value)) for value in values])
+    return values.astype(str)

@@ -1,0 +1,82 @@
+"""A use case: one model and its life, as `deployments/use_cases/<name>.yaml` describes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.core.errors import UsageError
+from tasks.core.table import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tasks.core.options import TrainOptions
+
+Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+
+
+class Gate(BaseModel):
+    """How much worse than the champion a challenger may look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerance: Annotated[float, Field(gt=0, le=0.5, description="loss that may be lost, as a share of the champion's")] = 0.02
+
+
+class UseCase(BaseModel):
+    """What is trained, on what, and when; a file holds only what differs from the defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=NAME, max_length=60, description="also the MLflow experiment and registered model")]
+    description: str = ""
+    data: Annotated[str, Field(description="CSV or Parquet file, relative to the project, or sklearn:NAME")]
+    target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
+    task: Annotated[Task | None, Field(description="default: from the target")] = None
+    time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
+    drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
+    candidates: Annotated[tuple[str, ...], Field(description="default: all that serve the task")] = ()
+    loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
+    refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    gate: Gate = Gate()
+    schedule: Annotated[str | None, Field(description="cron in UTC on which the deployment trains")] = None
+
+    @classmethod
+    def from_values(cls, name: str, values: Mapping[str, object], *, where: str) -> UseCase:
+        """Check what a file says.
+
+        Raises:
+            UsageError: an unknown key, or a value that its key cannot have.
+        """
+        try:
+            return cls.model_validate({"name": name, **values})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                known = Gate.model_fields if key.startswith("gate.") else cls.model_fields
+                raise UsageError.unknown(f"key in {where} called", key.rpartition(".")[2], known, where=where) from error
+            message = f"{where}: '{key}' is {problem['input']!r}: {problem['msg'].lower()}"
+            raise UsageError(message, where=where) from error
+
+    def with_options(self, options: TrainOptions) -> UseCase:
+        """Let what a call says go before what the file says."""
+        given = {"data": options.data, "target": options.target, "task": options.task, "time": options.time}
+        return self.model_copy(update={key: value for key, value in given.items() if value is not None})
+
+    def loss_for(self, task: Task) -> Loss:
+        """Name the per-row loss that choosing and the gate use.
+
+        Raises:
+            UsageError: the configured loss does not serve the task.
+        """
+        serving: tuple[Loss, ...] = ("squared_error", "absolute_error") if task == "regression" else ("brier", "log_loss")
+        if self.loss is None:
+            return serving[0]
+        if self.loss not in serving:
+            raise UsageError.unknown(f"{task} loss", self.loss, serving, where="loss")
+        return self.loss

@@ -1,0 +1,126 @@
+"""Verbs on evidence: measure on the gate rows, judge, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from tasks import record
+from tasks.adapters import models, snapshots, tracking
+from tasks.core import gate, splits, train_page
+from tasks.core.evidence import Evidence, compare_predictions
+from tasks.core.metrics import intervals_of, metrics_of, row_losses
+from tasks.core.results import TrainReport
+from tasks.core.snapshot import target_of
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sklearn.pipeline import Pipeline
+
+    from tasks.core.champions import Version
+    from tasks.core.evidence import ChampionFit, Fits
+    from tasks.core.gate import Decision
+    from tasks.core.results import Score
+    from tasks.core.snapshot import Case, Snapshot, Study
+
+log = logging.getLogger("evergreen")
+
+
+@task
+def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+    """Measure the judged fit on the gate rows, against the dummy and against the champion."""
+    import numpy as np
+
+    log.info("evaluating on %s gate rows", f"{len(study.split.gate):,}")
+    df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    X, y, blocks = df[study.schema.features], target_of(df, study.schema), study.split.gate_blocks
+    prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
+    against_champion, contaminated = None, np.zeros(len(y), dtype=bool)
+    if champion is not None:
+        contaminated = np.isin(splits.hash_rows(df), champion.fitted_rows)
+        rows = np.flatnonzero(~contaminated)
+        theirs = models.predict(champion.judged, X).take(rows)
+        against_champion = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(blocks, len(rows)))
+    evidence = Evidence(
+        y=y,
+        prediction=prediction,
+        metrics=intervals_of(study.schema.task, y, prediction, blocks=blocks, seed=study.case.use_case.seed),
+        baseline=metrics_of(study.schema.task, y, dummy),
+        against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
+        against_champion=against_champion,
+        contaminated=int(contaminated.sum()),
+    )
+    tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()})
+    return evidence
+
+
+@task
+def check_shipped(study: Study, evidence: Evidence, shipped: Pipeline, decision: Decision) -> Decision:
+    """Refuse a shipped fit that lost on the gate rows what the judged fit had."""
+    df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    predictions = (evidence.prediction, models.predict(shipped, df[study.schema.features]))
+    judged_loss, shipped_loss = (float(row_losses(study.loss, evidence.y, said).mean()) for said in predictions)
+    return gate.with_check(decision, gate.check_refit(judged_loss, shipped_loss), has_champion=evidence.against_champion is not None)
+
+
+@task
+def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evidence, version: Version, decision: Decision) -> TrainReport:
+    """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
+    case = study.case
+    report = TrainReport(
+        use_case=case.name,
+        source=study.snapshot.source,
+        schema=study.schema,
+        rows=study.rows,
+        snapshot=study.snapshot.digest,
+        validation=study.snapshot.validation,
+        decision=decision,
+        run_id=version.run_id,
+        version=version.number,
+        aliases=_aliases(case.name, version.number),
+        loss=study.loss,
+        leaderboard=leaderboard,
+        metrics=evidence.metrics,
+        baseline=evidence.baseline,
+        links=_links(case, version.number),
+        seconds=record.seconds(),
+    )
+    page = train_page.build(report, study, evidence)
+    path = _page_path(case, version.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    tracking.log_text(page, "report.html")
+    return report
+
+
+def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainReport:
+    """Report that the last attempt already answered this call."""
+    return TrainReport(
+        use_case=case.name,
+        source=snapshot.source,
+        schema=snapshot.schema,
+        rows=dataclasses.replace(snapshot.rows, used=snapshot.rows.read - snapshot.rows.unlabelled - snapshot.rows.quarantined),
+        snapshot=snapshot.digest,
+        validation=snapshot.validation,
+        decision=gate.unchanged(last.number),
+        run_id=last.run_id,
+        version=last.number,
+        aliases=_aliases(case.name, last.number),
+        links=_links(case, last.number),
+        seconds=record.seconds(),
+    )
+
+
+def _aliases(name: str, number: int) -> tuple[str, ...]:
+    return tuple(sorted(alias for alias, version in tracking.aliases(name).items() if version == number))
+
+
+def _page_path(case: Case, number: int) -> Path:
+    return case.settings.home / "reports" / case.name / f"{number}.html"
+
+
+def _links(case: Case, number: int) -> dict[str, str]:
+    return {"report": str(_page_path(case, number)), "mlflow": f"mlflow ui --backend-store-uri {case.settings.mlflow_uri}"}

@@ -1,0 +1,160 @@
+"""Prefect's decorators and artifacts, or pass-throughs when runs are not recorded.
+
+The only module that imports Prefect. With `EVERGREEN_RECORD=false` (`--no-record`) a flow and its tasks are the plain
+functions, and Prefect is never imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast, get_type_hints
+
+from tasks.adapters import home
+from tasks.core.errors import EvergreenError
+from tasks.core.names import dashed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.flows import Flow
+    from prefect.states import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+OWNER_LABEL = "evergreen.owner"
+FLUSH_TIMEOUT_S = 10
+RECORDING = home.settings().record
+_seconds: ContextVar[dict[str, float]] = ContextVar("seconds", default={})  # noqa: B039 (a run without a flow is one process)
+
+
+class Outcome(Protocol):
+    """What a flow returns: its run shows the two texts as the name and the message of its final state."""
+
+    @property
+    def state_name(self) -> str:
+        """Give two or three words, such as `Promoted`."""
+        ...
+
+    @property
+    def state_message(self) -> str:
+        """Give one sentence."""
+        ...
+
+
+O = TypeVar("O", bound=Outcome)
+
+
+def task(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function a timed Prefect task of the same name; its inputs and results stay in memory."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        started = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _seconds.get()[function.__name__] = time.perf_counter() - started
+
+    if not RECORDING:
+        return run
+    from prefect import task as prefect_task
+    from prefect.cache_policies import NO_CACHE
+
+    return cast("Callable[P, R]", prefect_task(cache_policy=NO_CACHE)(run))
+
+
+def flow(function: Callable[P, O]) -> Callable[P, O]:
+    """Make a function a Prefect flow of the same name whose final state tells its outcome."""
+    if not RECORDING:
+        return function
+    from prefect import flow as prefect_flow
+    from prefect.states import Completed
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> State[O]:
+        _seconds.set({})
+        outcome = function(*args, **kwargs)
+        return Completed(name=outcome.state_name, message=outcome.state_message, data=outcome)
+
+    # Prefect resolves annotations where it finds the function, and that is here instead of in the flow's own file.
+    vars(run).update(__annotations__=get_type_hints(function), __signature__=inspect.signature(function, eval_str=True))
+    _say_refusals_in_one_line()
+    return cast("Callable[P, O]", prefect_flow(name=function.__name__, on_running=[_claim])(run))
+
+
+def named(function: Callable[P, O], run_name: str) -> Callable[P, O]:
+    """Give a flow a run name for one call; runs from the Prefect UI keep the name that a person typed."""
+    if not RECORDING:
+        return function
+    return cast("Callable[P, O]", cast("Flow[P, O]", function).with_options(flow_run_name=run_name))
+
+
+def seconds() -> dict[str, float]:
+    """Give the seconds that each task of this run has taken so far."""
+    return dict(_seconds.get())
+
+
+def publish_table(name: str, rows: Sequence[Mapping[str, str]], description: str) -> None:
+    """Show a table on the run's page in Prefect."""
+    if RECORDING:
+        from prefect.artifacts import create_table_artifact
+
+        create_table_artifact(key=dashed(name), table=[dict(row) for row in rows], description=description)
+
+
+def publish_text(name: str, markdown: str) -> None:
+    """Show Markdown on the run's page in Prefect."""
+    if RECORDING:
+        from prefect.artifacts import create_markdown_artifact
+
+        create_markdown_artifact(key=dashed(name), markdown=markdown)
+
+
+def flush() -> None:
+    """Send what Prefect still holds of this run's log, while its server is there to take it."""
+    if RECORDING:
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all(timeout=FLUSH_TIMEOUT_S)
+
+
+def close_dead_runs() -> int:
+    """Set flow runs whose process was killed on this host to Crashed, and count them."""
+    if not RECORDING:
+        return 0
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=running)
+        dead = [run for run in runs if OWNER_LABEL in run.labels and home.is_dead(str(run.labels[OWNER_LABEL]))]
+        for run in dead:
+            client.set_flow_run_state(run.id, Crashed(message="The process of this run was killed."), force=True)
+    return len(dead)
+
+
+def _claim(_flow: Flow[..., object], run: FlowRun, _state: State[object]) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(run.id, {OWNER_LABEL: home.owner()})
+
+
+def _say_refusals_in_one_line() -> None:
+    """Keep stack traces out of the run's log for what a person can cause."""
+
+    def shorten(record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
+            record.msg, record.args, record.exc_info = record.exc_info[1].message, (), None
+        return True
+
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(shorten)

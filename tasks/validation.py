@@ -1,0 +1,36 @@
+"""Verbs on expectations: a suite judges a batch before anything is made of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tasks.adapters import snapshots, suites
+from tasks.core.validation import Validation
+from tasks.record import publish_table, task
+
+if TYPE_CHECKING:
+    from tasks.core.snapshot import Batch, Case
+
+log = logging.getLogger("evergreen")
+
+
+@task
+def validate(case: Case, batch: Batch) -> Validation:
+    """Judge a batch by the suite of its use case; without one the verdict is *not applicable*.
+
+    Raises:
+        DataRefusedError: the suite refuses the batch.
+    """
+    if case.suite is None:
+        log.info("no suite for %s: validation is not applicable", case.name)
+        return Validation(suite="")
+    log.info("validating against %s", case.suite.name)
+    validation = Validation(case.suite.name, suites.evaluate(snapshots.read(batch.path), case.suite))
+    rows = [
+        {"expectation": r.expectation, "severity": r.severity, "failing rows": str(len(r.failing_rows)), "consequence": r.consequence}
+        for r in validation.results
+    ]
+    publish_table(f"{case.name}-validation", rows, f"{batch.source}: {validation.summary}")
+    validation.raise_if_refused(batch.source)
+    return validation
