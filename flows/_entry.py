@@ -25,7 +25,7 @@ from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.options import Options, TrainOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from tasks.core.results import TrainReport
@@ -44,7 +44,7 @@ log = logging.getLogger("evergreen")
 class Job:
     """A job: its options, and the engines that its flow needs, imported while the server starts."""
 
-    options: type[Options]
+    options: type[TrainOptions]
     engines: tuple[str, ...]
 
 
@@ -86,7 +86,7 @@ def overview() -> str:
 
 
 @contextlib.contextmanager
-def _outermost_door(*, as_json: bool) -> Iterator[None]:
+def _outermost_door(*, as_json: bool) -> Generator[None]:
     """Turn whatever is raised into one sentence and an exit code."""
     try:
         yield
@@ -99,7 +99,7 @@ def _outermost_door(*, as_json: bool) -> Iterator[None]:
         _fail(_unexpected(error), as_json=as_json)
 
 
-def _run(job: str, call: command.Call) -> TrainReport:
+def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
     if not call.record:
         os.environ["EVERGREEN_RECORD"] = "false"
     _show_progress()
@@ -124,7 +124,7 @@ def _run(job: str, call: command.Call) -> TrainReport:
 
 
 @contextlib.contextmanager
-def _prefect(folder: Path) -> Iterator[server.HomeServer | None]:
+def _prefect(folder: Path) -> Generator[server.HomeServer | None]:
     """Point Prefect at the server that answers, or else at the home's own, which this process then shares."""
     for name, value in PREFECT_CLIENT.items():
         os.environ.setdefault(name, value)

@@ -11,7 +11,7 @@ import inspect
 import logging
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_type_hints
 
 from tasks.adapters import home
 from tasks.core.errors import EvergreenError
@@ -20,9 +20,8 @@ from tasks.core.names import dashed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
     from prefect.flows import Flow
-    from prefect.states import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +45,7 @@ class Outcome(Protocol):
         ...
 
 
-O = TypeVar("O", bound=Outcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
 
 def task(function: Callable[P, R]) -> Callable[P, R]:
@@ -68,7 +67,7 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", prefect_task(cache_policy=NO_CACHE)(run))
 
 
-def flow(function: Callable[P, O]) -> Callable[P, O]:
+def flow(function: Callable[P, OutcomeT]) -> Callable[P, OutcomeT]:
     """Make a function a Prefect flow of the same name whose final state tells its outcome."""
     if not RECORDING:
         return function
@@ -76,7 +75,7 @@ def flow(function: Callable[P, O]) -> Callable[P, O]:
     from prefect.states import Completed
 
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> State[O]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> State[OutcomeT]:
         _seconds.set({})
         outcome = function(*args, **kwargs)
         return Completed(name=outcome.state_name, message=outcome.state_message, data=outcome)
@@ -84,14 +83,14 @@ def flow(function: Callable[P, O]) -> Callable[P, O]:
     # Prefect resolves annotations where it finds the function, and that is here instead of in the flow's own file.
     vars(run).update(__annotations__=get_type_hints(function), __signature__=inspect.signature(function, eval_str=True))
     _say_refusals_in_one_line()
-    return cast("Callable[P, O]", prefect_flow(name=function.__name__, on_running=[_claim])(run))
+    return cast("Callable[P, OutcomeT]", prefect_flow(name=function.__name__, on_running=[_claim])(run))
 
 
-def named(function: Callable[P, O], run_name: str) -> Callable[P, O]:
+def named(function: Callable[P, OutcomeT], run_name: str) -> Callable[P, OutcomeT]:
     """Give a flow a run name for one call; runs from the Prefect UI keep the name that a person typed."""
     if not RECORDING:
         return function
-    return cast("Callable[P, O]", cast("Flow[P, O]", function).with_options(flow_run_name=run_name))
+    return cast("Callable[P, OutcomeT]", cast("Flow[P, OutcomeT]", function).with_options(flow_run_name=run_name))
 
 
 def seconds() -> dict[str, float]:
@@ -141,11 +140,11 @@ def close_dead_runs() -> int:
     return len(dead)
 
 
-def _claim(_flow: Flow[..., object], run: FlowRun, _state: State[object]) -> None:
+def _claim(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(run.id, {OWNER_LABEL: home.owner()})
+        client.update_flow_run_labels(flow_run.id, {OWNER_LABEL: home.owner()})
 
 
 def _say_refusals_in_one_line() -> None:

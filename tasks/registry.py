@@ -18,7 +18,7 @@ from tasks.core.evidence import ChampionFit
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from sklearn.pipeline import Pipeline
 
@@ -84,7 +84,7 @@ def load_champion(case: Case) -> ChampionFit | None:
 
 
 @contextmanager
-def open_run(study: Study) -> Iterator[str]:
+def open_run(study: Study) -> Generator[str]:
     """Open the MLflow run of a study, with the dataset and the parameters that it starts from; yields its id."""
     case, snapshot = study.case, study.snapshot
     inputs = {

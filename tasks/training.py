@@ -69,7 +69,7 @@ def _fit(study: Study, rows: np.ndarray, name: str) -> Pipeline:
     df = snapshots.read(study.snapshot.path).iloc[rows]
     candidate = next(c for c in candidates_for(study.schema.task) if c.name == name)
     recipe = Recipe(study.schema, len(rows), study.case.use_case.seed)
-    return candidate.build(recipe).fit(df[study.schema.features], target_of(df, study.schema))
+    return models.fit(candidate.build(recipe), df[study.schema.features], target_of(df, study.schema))
 
 
 def _validate(study: Study, candidate: Candidate) -> Score:
@@ -98,6 +98,7 @@ def _fold_losses(study: Study, candidate: Candidate) -> list[float]:
     losses: list[float] = []
     for fit, validate in splits.folds(splits.hash_rows(X), is_ordered=study.split.is_ordered):
         if len(fit) and len(validate):
-            model = candidate.build(Recipe(study.schema, len(fit), study.case.use_case.seed)).fit(X.iloc[fit], y[fit])
+            recipe = Recipe(study.schema, len(fit), study.case.use_case.seed)
+            model = models.fit(candidate.build(recipe), X.iloc[fit], y[fit])
             losses.append(float(row_losses(loss, y[validate], models.predict(model, X.iloc[validate])).mean()))
     return losses or [math.inf]

@@ -13,7 +13,7 @@ from tasks.core.errors import StoreError
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 LOCK_TIMEOUT_S = 300
 SILENT = {
@@ -59,7 +59,7 @@ def prepare(home: Path) -> None:
 
 
 @contextmanager
-def lock(home: Path, name: str) -> Iterator[None]:
+def lock(home: Path, name: str) -> Generator[None]:
     """Hold a lock that every process of this home respects; the system frees it when the holder dies.
 
     Raises:

@@ -10,7 +10,7 @@ from tasks.core.champions import Epoch
 from tasks.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from sqlalchemy import Connection, Table
 
@@ -68,7 +68,7 @@ def _champion_table() -> Table:
 
 
 @contextmanager
-def _connect(address: str) -> Iterator[Connection]:
+def _connect(address: str) -> Generator[Connection]:
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 

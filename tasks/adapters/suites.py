@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UsageError
-from tasks.core.validation import SEVERITIES, ExpectationResult
+from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 
 def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
@@ -59,28 +60,39 @@ def _identity(expectation: Any) -> str:  # noqa: ANN401 (GX types its expectatio
     return json.dumps([configuration.type, configuration.kwargs], sort_keys=True, default=str)
 
 
+def _configuration(result: ExpectationValidationResult) -> ExpectationConfiguration:
+    if result.expectation_config is None:
+        message = "Great Expectations gave a result without saying of which expectation"
+        raise ValueError(message)
+    return result.expectation_config
+
+
 def _key(result: ExpectationValidationResult) -> str:
-    configuration = result.expectation_config
+    configuration = _configuration(result)
     kwargs = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
     return json.dumps([configuration.type, kwargs], sort_keys=True, default=str)
 
 
 def _result(result: ExpectationValidationResult, rows: tuple[int, ...]) -> ExpectationResult:
-    configuration = result.expectation_config
+    configuration = _configuration(result)
     problems = [info["exception_message"] for info in _exceptions(result.exception_info) if info["raised_exception"]]
     subject = configuration.kwargs.get("column")
     told = {name: value for name, value in configuration.kwargs.items() if name not in ("column", "batch_id", "column_set")}
     words = configuration.type.removeprefix("expect_").replace("_", " ")
-    severity = next((s for s in SEVERITIES if s == str(getattr(configuration.severity, "value", configuration.severity))), "critical")
     return ExpectationResult(
         expectation=" ".join([*([f"'{subject}':"] if subject else []), words, *(f"{name}={value}" for name, value in told.items())]),
-        severity=severity,
+        severity=_severity(configuration),
         success=bool(result.success),
         failing_rows=rows,
         quarantine=bool((configuration.meta or {}).get("quarantine")),
         problem=problems[0].splitlines()[0] if problems else "",
         notes=" ".join(configuration.notes) if isinstance(configuration.notes, list) else configuration.notes or "",
     )
+
+
+def _severity(configuration: ExpectationConfiguration) -> Severity:
+    given = str(getattr(configuration.severity, "value", configuration.severity))
+    return given if given in SEVERITIES else "critical"
 
 
 def _exceptions(info: dict[str, Any]) -> list[dict[str, Any]]:

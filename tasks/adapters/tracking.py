@@ -17,8 +17,9 @@ from tasks.core.errors import StoreError
 from tasks.core.trust import ALLOWED_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping
 
+    import numpy as np
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
@@ -65,7 +66,7 @@ def ensure_experiment(name: str, artifacts: str) -> str:
 
 
 @contextmanager
-def run(experiment: str, name: str, owner: str, inputs: Mapping[str, str]) -> Iterator[str]:
+def run(experiment: str, name: str, owner: str, inputs: Mapping[str, str]) -> Generator[str]:
     """Open an MLflow run and close it as finished, or as failed when something is raised.
 
     Args:
@@ -112,7 +113,7 @@ def log_text(text: str, file: str) -> None:
     mlflow.log_text(text, file)
 
 
-def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: Sequence[int], example: pd.DataFrame, prediction: Prediction) -> str:
+def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: np.ndarray, example: pd.DataFrame, prediction: Prediction) -> str:
     """Log the shipped fit with its judged fit and the hashes of the rows that the latter saw; give the model's id."""
     import mlflow
     import numpy as np
@@ -120,7 +121,7 @@ def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: Sequence[int], 
 
     with tempfile.TemporaryDirectory() as folder:
         skops.io.dump(judged, Path(folder) / Path(JUDGED_FILE).name)
-        np.save(Path(folder) / "fitted_rows.npy", np.sort(np.asarray(fitted_rows, dtype=np.uint64)), allow_pickle=False)
+        np.save(Path(folder) / "fitted_rows.npy", np.sort(fitted_rows), allow_pickle=False)
         logged = mlflow.sklearn.log_model(
             shipped,
             name="model",

@@ -67,24 +67,25 @@ def candidates_for(task: Task, wanted: Sequence[str] = ()) -> list[Candidate]:
 def build_dummy(recipe: Recipe) -> Pipeline:
     """Predict the mean, or the shares of the classes: what a model must beat."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
 
-    return make_pipeline(DummyRegressor() if recipe.schema.task == "regression" else DummyClassifier(strategy="prior"))
+    regressor = recipe.schema.task == "regression"
+    return Pipeline([("model", DummyRegressor() if regressor else DummyClassifier(strategy="prior"))])
 
 
 def build_linear(recipe: Recipe) -> Pipeline:
     """Fit ridge or logistic regression on scaled numbers and one-hot categories."""
     from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
 
     regressor = recipe.schema.task == "regression"
-    return make_pipeline(_scaled(recipe), Ridge() if regressor else LogisticRegression(max_iter=1000))
+    return Pipeline([("features", _scaled(recipe)), ("model", Ridge() if regressor else LogisticRegression(max_iter=1000))])
 
 
 def build_hist_gradient_boosting(recipe: Recipe) -> Pipeline:
     """Fit strongly regularised histogram gradient boosting; missing numbers and categories are its own affair."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
 
     settings: dict[str, Any] = {
         "learning_rate": 0.03,
@@ -98,7 +99,7 @@ def build_hist_gradient_boosting(recipe: Recipe) -> Pipeline:
         "random_state": recipe.seed,
     }
     booster = HistGradientBoostingRegressor if recipe.schema.task == "regression" else HistGradientBoostingClassifier
-    return make_pipeline(_encoded(recipe), booster(**settings))
+    return Pipeline([("features", _encoded(recipe)), ("model", booster(**settings))])
 
 
 CANDIDATES = (
@@ -112,10 +113,10 @@ CANDIDATES = (
 def _scaled(recipe: Recipe) -> ColumnTransformer:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    numbers = Pipeline([("filled", SimpleImputer(strategy="median", keep_empty_features=True)), ("scaled", StandardScaler())])
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5, max_categories=MAX_CATEGORIES, sparse_output=False)
     return ColumnTransformer([("numbers", numbers, recipe.numbers), ("categories", categories, recipe.categories)])
 

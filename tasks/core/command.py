@@ -6,25 +6,27 @@ import argparse
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
 from tasks.core.errors import UsageError
+from tasks.core.options import POSITIONAL, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic.fields import FieldInfo
 
-    from tasks.core.options import Options
+
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Generic[OptionsT]):
     """What a command line asks: the job's options, and how to answer."""
 
-    options: Options
+    options: OptionsT
     as_json: bool
     record: bool
 
@@ -36,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help", where=self.prog)
 
 
-def parse(job: str, options: type[Options], argv: Sequence[str]) -> Call:
+def parse(job: str, options: type[OptionsT], argv: Sequence[str]) -> Call[OptionsT]:
     """Read a job's command line; `--help` prints and leaves.
 
     Raises:
@@ -82,7 +84,7 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
         text = f"{text}; one of {', '.join(choices)}"
     metavar = name.upper()
     parser.add_argument(_flag(name), metavar=metavar, help=text)
-    if isinstance(extra, dict) and extra.get("positional"):
+    if extra == POSITIONAL:
         # The flag's own default must not overwrite what stands without a flag.
         parser.add_argument(name, nargs="?", default=argparse.SUPPRESS, metavar=metavar, help=f"the same as {_flag(name)}")
 
@@ -101,6 +103,6 @@ def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 (a type form has no 
 
 def _unknown(argument: str, parser: argparse.ArgumentParser) -> str:
     flags = sorted(flag for action in parser._actions for flag in action.option_strings)  # noqa: SLF001 (no public list)
-    close = get_close_matches(argument.split("=")[0], flags, n=1)
+    close = get_close_matches(argument.split("=", maxsplit=1)[0], flags, n=1)
     hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(flags)}"
     return f"'{argument}' is no argument of {parser.prog}; {hint}"

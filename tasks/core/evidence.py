@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from tasks.core import gate
 from tasks.core.metrics import row_losses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from sklearn.pipeline import Pipeline
 

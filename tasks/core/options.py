@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.core.table import Task
 
-POSITIONAL = {"positional": True}
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+POSITIONAL: JsonDict = {"positional": True}
 
 
 class Options(BaseModel):

@@ -270,7 +270,11 @@ def _row(row: Sequence[Cell], kinds: Sequence[str], mark: str) -> str:
 def _numeric_columns(table: Table) -> Iterable[bool]:
     for index, name in enumerate(table.columns):
         filled = [row[index] for row in table.rows if row[index] is not None]
-        yield name in table.numeric or (bool(filled) and all(isinstance(cell, Real) and cell is not True and cell is not False for cell in filled))
+        yield name in table.numeric or (bool(filled) and all(_is_number(cell) for cell in filled))
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, Real) and cell is not True and cell is not False
 
 
 def _figure(figure: Figure) -> str:

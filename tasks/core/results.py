@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tasks.core import summary
-from tasks.core.gate import Decision
 from tasks.core.metrics import Interval
-from tasks.core.table import Schema
-from tasks.core.validation import Validation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tasks.core.gate import Decision
+    from tasks.core.table import Schema
+    from tasks.core.validation import Validation
 
 STATE_NAMES = {"promoted": "Promoted", "kept": "Kept champion", "refused": "No champion", "unchanged": "Unchanged"}
 

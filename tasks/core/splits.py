@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def folds(hashes: np.ndarray, *, is_ordered: bool) -> Iterator[tuple[np.ndarray,
     rows = len(hashes)
     if is_ordered:
         edges = np.linspace(rows // 2, rows, FOLDS + 1).astype(int)
-        for start, end in zip(edges[:-1], edges[1:], strict=True):
+        for start, end in pairwise(edges):
             yield np.arange(start), np.arange(start, end)
         return
     # The hash is mixed once more: its low end is what the gate rows were taken from.

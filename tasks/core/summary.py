@@ -30,7 +30,7 @@ def of_training(report: TrainReport) -> str:
 def describe(schema: Schema) -> str:
     """Say in one line what was inferred of a table.
 
-    >>> from tasks.core.table import Column
+    >>> from tasks.core.table import Column, Schema
     >>> describe(Schema((Column("age", "number", "feature", ""), Column("sick", "category", "target", "")), "binary"))
     "binary classification of 'sick' from 1 column"
     """

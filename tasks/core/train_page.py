@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tasks.core import charts
 from tasks.core.metrics import row_losses
 from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, render
-from tasks.core.summary import describe, figure
+from tasks.core.summary import describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,15 +26,24 @@ def build(report: TrainReport, study: Study, evidence: Evidence) -> str:
     page = Page(
         title=f"{report.use_case}, version {report.version}",
         verdict=Verdict(TONES[report.decision.verdict], report.state_name, report.decision.reason),
-        facts=Facts((
-            ("What", describe(report.schema)),
-            ("Rows", str(report.rows)),
-            ("Source", report.source),
-            ("Aliases", ", ".join(report.aliases) or "none"),
-            ("Snapshot", report.snapshot[:16]),
-            ("MLflow run", report.run_id),
-        )),
-        sections=(_gate(report), _metrics(report, study, evidence), _candidates(report), _columns(report), _validation(report), _time(report)),
+        facts=Facts(
+            (
+                ("What", describe(report.schema)),
+                ("Rows", str(report.rows)),
+                ("Source", report.source),
+                ("Aliases", ", ".join(report.aliases) or "none"),
+                ("Snapshot", report.snapshot[:16]),
+                ("MLflow run", report.run_id),
+            )
+        ),
+        sections=(
+            _gate(report),
+            _metrics(report, study, evidence),
+            _candidates(report),
+            _columns(report),
+            _validation(report),
+            _time(report),
+        ),
         footer=f"Evergreen · {report.use_case} · snapshot {report.snapshot} · run {report.run_id}",
     )
     return render(page)

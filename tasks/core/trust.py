@@ -6,9 +6,12 @@ A prefix such as `numpy.` would let `numpy.load` through. A test fits every cand
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tasks.core.errors import UnsafeModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ALLOWED_TYPES = frozenset(
     {
