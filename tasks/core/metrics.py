@@ -192,6 +192,7 @@ def _resamples(rows: int, blocks: int, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     if not blocks:
         return [rng.integers(0, rows, rows) for _ in range(RESAMPLES)]
-    edges = np.linspace(0, rows, blocks + 1).astype(int)
-    parts = [np.arange(start, end) for start, end in pairwise(edges)]
-    return [np.concatenate([parts[int(part)] for part in rng.integers(0, blocks, blocks)]) for _ in range(RESAMPLES)]
+    edges: list[int] = np.linspace(0, rows, blocks + 1).astype(int).tolist()
+    parts: list[np.ndarray] = [np.arange(start, end) for start, end in pairwise(edges)]
+    draws: list[list[int]] = rng.integers(0, blocks, (RESAMPLES, blocks)).tolist()
+    return [np.concatenate([parts[part] for part in draw]) for draw in draws]
