@@ -135,7 +135,7 @@ def _csv(content: bytes, source: str) -> tuple[pd.DataFrame, np.ndarray]:
     _check_quotes(content, delimiter, source)
     numbers = np.array(lines, dtype=np.int64)
     text = {name: pa.chunked_array(cells, pa.large_string()).to_pandas() for name, cells in zip(header, chunks, strict=True)}
-    df = pd.DataFrame({name: typed(cells.astype("str").rename(name), numbers, source) for name, cells in text.items()})
+    df = pd.DataFrame({name: typed(cells.astype("str").rename(name), numbers).values for name, cells in text.items()})
     _check_is_decided(df, source)
     return df, numbers
 

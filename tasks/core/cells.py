@@ -1,109 +1,196 @@
-"""Cells of text become numbers, dates or text; a column that is nearly numbers or nearly dates is refused, not guessed."""
+"""Cells of text become numbers, dates or text; what cannot be read for sure is told, never guessed."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tasks.core.dates import DATE, DATE_NAME, read_dates
+from tasks.core.distinct import SAMPLED_CELLS, Distinct, Reading, shown
 from tasks.core.errors import DataRefusedError
+from tasks.core.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
+from tasks.core.numerals import NUMBER, plain_numbers, read_numbers
+from tasks.core.reading import ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
-
-# Each pattern means the same to Python's `re` and to RE2, which pandas uses for columns of text.
-NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?Z?)?"
-IDENTIFIER = r"[+-]?(?:0[0-9].*|[0-9]{16,})"  # 2**53 has 16 digits
-
-# What a person would call a number or a date. A column of these is not text, even where no cell is written plainly.
-HARD_BLANKS = "\u00a0\u202f"
-BLANK = rf"[\s{HARD_BLANKS}]"
-SIGN = "[+\u2212-]"
-GROUPED = rf"[0-9]{{1,3}}(?:[,'{HARD_BLANKS}][0-9]{{3}})+(?:\.[0-9]+)?|[0-9]{{1,3}}(?:\.[0-9]{{3}})+,[0-9]+|[0-9]+(?:[.,][0-9]+)?"
-NUMBER_LIKE = rf"{BLANK}*(?:{NUMBER}|\(?{SIGN}?[$€£]?{BLANK}?(?:{GROUPED}){BLANK}?[%$€£]?\)?){BLANK}*"
-DATE_LIKE = BLANK + r"*[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z?)?" + BLANK + "*"
-MISSING_LIKE = r"(?i)\s*(?:\?|-+|\.|#?n[/.]?a\.?|nan|nat|null|none|nil|missing|unknown|[+-]?inf(?:inity)?|#div/0!|#value!|\\n)\s*"
 
 # As a name in a first line these betray a row of data; "Na" and "Missing" may well be names.
 VALUE_WORDS = frozenset(
     ["?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "True", "False", "true", "false", "TRUE", "FALSE"]
 )
-EXACT_INTEGERS = 2**53
-ODD_SHARE = 0.2
-SHOWN_CHARACTERS = 40
+ODD_SHARE = 0.05
+FEW_ROWS = 20  # with fewer rows one odd cell is more than ODD_SHARE
+SENTINELS = (-99.0, -200.0, -999.0, -9999.0, -99999.0)
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+# What bytes 0x80 to 0xBF look like in Latin-1 and in cp1252: UTF-8 taken for one of them shows them after certain letters.
+HIGH = (
+    "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
+    "\u2013\u2014\u2018-\u201e\u2020-\u2026\u2030\u2039\u203a\u20ac\u2122]"
+)
+MOJIBAKE = f"[\u00c2\u00c3]{HIGH}|(?:[\u00c4-\u00df]{HIGH}){{2}}|[\u00e2-\u00ef]{HIGH}{{2}}|\u00f0{HIGH}{{3}}|\ufffd"
+AS_FOUND = ReadingOptions()
 
 
-def typed(cells: pd.Series[str], lines: np.ndarray, source: str) -> pd.Series:
-    """Give a column of text as `float64`, `datetime64[us]` or `str`; only the empty cell is missing.
+@dataclass(frozen=True)
+class Typed:
+    """A column with its type.
+
+    Attributes:
+        values: `float64`, `datetime64[us]` or `str`; NaN or NaT is missing.
+        evidence: What a person would want to know of how it was read; empty if nothing.
+        repairs: Where cells of the column are written in different ways, or look damaged.
+        odd: By row position, why the row does not fit: its cell is no number (date) where nearly all are.
+    """
+
+    values: pd.Series
+    evidence: str = ""
+    repairs: tuple[Repair, ...] = ()
+    odd: Mapping[int, str] = field(default_factory=dict[int, str])
+
+
+def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS_FOUND, *, decimal: str | None = None) -> Typed:
+    """Read a column of text as numbers, dates or text, by what its own cells leave no doubt of.
 
     Args:
-        cells: Text without missing values, on a range index.
+        cells: Text without missing values, exactly as it stood, on a range index; the name is that of the column.
         lines: The line of the source that each cell's row starts on.
-        source: What the lines belong to, for messages.
+        options: What a person told.
+        decimal: The decimal mark of the rest of the table, used where the column fits both.
 
-    Raises:
-        DataRefusedError: a cell that is no number (date) in a column where nearly all others are.
+    >>> import numpy as np, pandas as pd
+    >>> column = typed(pd.Series(["1.234,5", "?", "7"], name="price"), np.arange(2, 5))
+    >>> column.values.tolist(), column.evidence
+    ([1234.5, nan, 7.0], "decimal comma; thousands as in 1.234,5; '?' is missing in 1")
     """
-    filled = cells[cells != ""]
-    plain = filled[filled.str.fullmatch(NUMBER)]
-    if _are_identifiers(plain):
-        return cells.where(cells != "")
-    kinds: tuple[tuple[str, Callable[[], pd.Series], str], ...]
-    kinds = (("numbers", lambda: _numbers(plain), NUMBER_LIKE), ("dates", lambda: _dates(filled), DATE_LIKE))
-    for kind, parse, shape in kinds:
-        parsed = parse()
-        if len(parsed) == len(filled):
-            return parsed.reindex(cells.index)
-        if _is_nearly(filled, shape):
-            row = int(filled.index.difference(parsed.index).min())
-            raise _odd_cell(cells.iloc[row], kind, where=f"{source}, line {lines[row]}, column '{cells.name}'")
-    return cells.where(cells != "")
+    preferred = options.decimal or decimal
+    may_be_plain = preferred != "," and not options.missing and not DATE_NAME.fullmatch(str(cells.name))
+    if may_be_plain and (values := plain_numbers(cells)) is not None:
+        return Typed(values, "; ".join(_sentinels(values)))
+    column = Distinct.of(cells)
+    is_missing = find_missing(column.cells, options.missing)
+    if is_missing.all() and find_missing_in_text(column.cells, options.missing).all():
+        values = column.spread(column.counts[:0].astype("float64"))
+        return Typed(values, "; ".join(describe_missing(column.cells, column.counts)))
+    filled = column.cells[~is_missing]
+    return (
+        _numbers_or_dates(column, filled, lines, options, preferred)
+        if _may_be_values(filled, column.counts)
+        else _text(column, lines, options)
+    )
 
 
-def _are_identifiers(plain: pd.Series[str]) -> bool:
-    """Say whether reading cells as numbers would lose leading zeros or digits of one of them."""
-    suspects = plain[plain.str.fullmatch(IDENTIFIER)].str.lstrip("+-")
-    longest = str(EXACT_INTEGERS)
-    is_too_long = (suspects.str.len() > len(longest)) | (suspects > longest)
-    return bool((suspects.str.startswith("0") | is_too_long).any())
+def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
+    """Say whether at least half of the cells hold a digit; the rest of the rules is spared to plain text."""
+    has_digit = filled.str.contains("[0-9]", regex=True)
+    weight = counts[filled.index]
+    return bool(2 * weight[has_digit].sum() >= weight.sum() > 0)
 
 
-def _numbers(plain: pd.Series[str]) -> pd.Series:
-    """Give the finite ones of cells that are plain numbers."""
-    import pandas as pd
-
-    # Arrow's parser rounds as Python's float does; `pandas.to_numeric` is off by a bit in the last place.
-    values = pd.Series(plain.astype("double[pyarrow]").to_numpy("float64"), index=plain.index, name=plain.name)
-    return values[values.abs() != float("inf")]
-
-
-def _dates(filled: pd.Series[str]) -> pd.Series:
-    """Give the cells that are dates of the calendar, with or without `Z` as the first of them."""
-    import pandas as pd
-
-    plain = filled[filled.str.fullmatch(DATE)]
-    is_utc = plain.str.endswith("Z")
-    plain = plain[is_utc == is_utc.iloc[0]] if len(plain) else plain
-    values = pd.to_datetime(plain.str.removesuffix("Z"), format="ISO8601", errors="coerce").astype("datetime64[us]")
-    return values[values.dt.year > 0]
-
-
-def _is_nearly(filled: pd.Series[str], shape: str) -> bool:
-    """Say whether at most one cell in five, or only the first, is not of a shape; words for a missing value do not count."""
-    fits = filled.str.fullmatch(shape)
-    others = ~fits & ~filled.str.fullmatch(MISSING_LIKE)
-    alike, odd = int(fits.sum()), int(others.sum())
-    has_unit_row = odd == 1 and bool(others.iloc[0])
-    return alike > 0 and (odd <= ODD_SHARE * (alike + odd) or (has_unit_row and alike > 1))
+def _numbers_or_dates(column: Distinct, filled: pd.Series[str], lines: np.ndarray, options: ReadingOptions, preferred: str | None) -> Typed:
+    rows = column.codes[column.rows(filled != "")]
+    weight = column.counts[filled.index]
+    if preferred != "," and (plain := plain_numbers(filled)) is not None and not DATE_NAME.fullmatch(str(filled.name)):
+        return _accept(column, Reading(plain), "number", lines)
+    readings: dict[str, Reading] = {}
+    sample = filled.iloc[:: max(1, len(filled) // SAMPLED_CELLS)]
+    if _is_worth_it(sample, read_dates(sample, sample.index.to_numpy())):
+        readings["date"] = read_dates(filled, rows, options.dates)
+    if _is_worth_it(sample, read_numbers(sample, weight[sample.index])):
+        readings["number"] = read_numbers(filled, weight, preferred)
+    for kind, reading in readings.items():
+        if _fits(reading, weight):
+            return _accept(column, reading, kind, lines)
+    for kind, reading in readings.items():
+        if 2 * weight[list(reading.alike)].sum() >= weight.sum():
+            return _text(column, lines, options, why=_why_text(column, reading, kind, lines))
+    return _text(column, lines, options)
 
 
-def _odd_cell(cell: str, kind: str, *, where: str) -> DataRefusedError:
-    shown = repr(cell if len(cell) <= SHOWN_CHARACTERS else cell[:SHOWN_CHARACTERS] + "…")
-    plainly = "numbers plainly (1234.5)" if kind == "numbers" else "dates as 2024-12-31 or 2024-12-31 23:59:59 (all with Z, or none)"
-    return DataRefusedError(f"{where}: {shown} among {kind}; write {plainly} and leave a missing cell empty", where=where)
+def _is_worth_it(sample: pd.Series[str], reading: Reading) -> bool:
+    """Say whether a kind may fit half of the cells; spares a million distinct texts rules that cannot."""
+    return 4 * len(reading.alike) >= len(sample)
+
+
+def _fits(reading: Reading, weight: pd.Series[int]) -> bool:
+    """Say whether all cells are read, but for few enough to set their rows aside."""
+    odd, total = int(weight[reading.values.isna()].sum()), int(weight.sum())
+    return 2 * odd < total and (odd <= ODD_SHARE * total or (total < FEW_ROWS and odd <= 1))
+
+
+def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) -> Typed:
+    filled = column.cells[reading.values.index]
+    is_odd = reading.values.isna()
+    odd: dict[int, str] = {}
+    for row in column.rows(is_odd).tolist():
+        cell = int(column.codes[row])
+        odd[row] = reading.reasons.get(cell, f"{shown(column.cells[cell])} among {kind}s")
+    missing = column.cells.drop(filled.index)
+    values = column.spread(reading.values)
+    warnings = _sentinels(values) if kind == "number" else []
+    evidence = [*reading.notes, *describe_missing(missing, column.counts[missing.index]), *warnings]
+    repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{values.name}': {m.detail}") for m in reading.mixtures)
+    return Typed(values, "; ".join(evidence), repairs, odd)
+
+
+def _why_text(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) -> str:
+    if reading.doubt:
+        return f"text: {reading.doubt}"
+    rows = column.rows(reading.values.isna())
+    total = column.counts[reading.values.index].sum()
+    first = shown(column.cells[int(column.codes[rows[0]])])
+    return f"text: {len(rows):,} of {total:,} cells are no {kind}s, the first {first} on line {lines[rows[0]]}"
+
+
+def _sentinels(values: pd.Series[float]) -> list[str]:
+    """Warn of a number that is known to stand for a missing one and lies far below the rest."""
+    low = values.min()
+    if low not in SENTINELS or not (rest := values[values > low]).size or rest.min() < low / 2:
+        return []
+    return [f"{low:.0f} in {int((values == low).sum()):,} may stand for missing"]
+
+
+def _lines(column: Distinct, cells: pd.Series[bool], lines: np.ndarray) -> tuple[int, ...]:
+    return tuple(lines[column.rows(cells)].tolist())
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+
+
+def _text(column: Distinct, lines: np.ndarray, options: ReadingOptions, *, why: str = "") -> Typed:
+    """Keep cells as they stand, but for the unmistakable words for missing and the spellings of yes and no."""
+    is_missing = find_missing_in_text(column.cells, options.missing)
+    words = column.cells[~is_missing]
+    respelled = find_spellings(words, column.counts[words.index])
+    repairs = [*_look_damaged(column, words, lines)]
+    if len(respelled):
+        changed = words.index.isin(respelled.index)
+        detail = f"column '{words.name}': {shown(words[changed].iloc[0])} is spelled {shown(respelled.iloc[0])} as in most cells"
+        repairs.append(Repair("mixed_spellings", _lines(column, words.isin(words[changed]), lines), detail))
+    told = describe_missing(column.cells[is_missing], column.counts[is_missing])
+    values = column.spread(words.where(~words.index.isin(respelled.index), respelled))
+    return Typed(values.astype("str"), "; ".join([*([why] if why else []), *told]), tuple(repairs))
+
+
+def _look_damaged(column: Distinct, words: pd.Series[str], lines: np.ndarray) -> list[Repair]:
+    """Report text that an earlier program has damaged; what it was is not known for sure, so it is kept."""
+    repairs: list[Repair] = []
+    for code, pattern, what in (
+        ("control_characters", CONTROL, "holds control characters"),
+        ("mojibake", MOJIBAKE, "looks like UTF-8 read as another encoding"),
+    ):
+        found = words.str.contains(pattern, regex=True)
+        if found.any():
+            detail = f"column '{words.name}': {shown(words[found].iloc[0])} {what}; kept as it stands"
+            repairs.append(Repair(code, _lines(column, found, lines), detail))
+    return repairs
+
+
+# -------------------------------------------------------------------------------------------------------------- header
 
 
 def check_header(names: Sequence[str], source: str) -> None:

@@ -83,6 +83,12 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     if choices := _choices(field.annotation):
         text = f"{text}; one of {', '.join(choices)}"
     metavar = name.upper()
+    if get_origin(field.annotation) is tuple:
+        if extra == POSITIONAL:
+            parser.add_argument(name, nargs="+" if field.is_required() else "*", metavar=metavar, help=text)
+        else:
+            parser.add_argument(_flag(name), action="append", metavar=metavar, help=f"{text}; may be given several times")
+        return
     parser.add_argument(_flag(name), metavar=metavar, help=text)
     if extra == POSITIONAL:
         # The flag's own default must not overwrite what stands without a flag.

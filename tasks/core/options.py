@@ -37,3 +37,16 @@ class TrainOptions(Options):
     task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
     time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
     again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
+    read: Annotated[
+        tuple[str, ...],
+        Field(title="Reading", description="how the table is written, as KEY=VALUE: header, delimiter, quote, encoding, decimal, skip …"),
+    ] = ()
+
+
+class PreviewOptions(Options):
+    """Show what would be made of files before anything is trained."""
+
+    paths: Annotated[tuple[str, ...], Field(description="files, folders, URLs", json_schema_extra=POSITIONAL)]
+    out: Annotated[str | None, Field(description="folder to write the kept rows to as CSV")] = None
+    as_text: Annotated[bool, Field(description="keep every cell exactly as it stands")] = False
+    read: Annotated[tuple[str, ...], Field(description="how the files are written, as KEY=VALUE")] = ()

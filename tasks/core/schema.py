@@ -21,6 +21,15 @@ MIN_ROWS_PER_NUMBER_CLASS = 5
 IDENTIFIER_ROWS = 20
 TEXT_VALUES = 1000
 CLOCK_NAMES = frozenset({"ts", "timestamp", "time"})
+STEPS_PER_STEP_BACK = 1000
+# The last word of a column's name by which unique whole numbers count or name the rows.
+IDENTIFIER_NAME = re.compile(r"(?:.*_)?(?:id|ids|idx|index|no|nr|key|pk|row|rownum|rownames|uuid|guid|number|#)|unnamed.*|_*")
+GROUP_NAME = re.compile(
+    r"(?:.*_)?(?:user|customer|client|patient|subject|person|member|account|household|school|shop|store|device|session|group|qid)(?:_(?:id|no|nr|key))?"
+    r"|.*_id"
+)
+MIN_GROUPS = 5
+LEAK_CORRELATION = 0.9999
 TIME_NAME = re.compile(r"(?:.*_)?(?:ts|time|timestamp|date|datetime)|.*_at")
 
 
@@ -58,8 +67,8 @@ def infer_schema(
     fixed[chosen] = ("target", f"{why}; {shape}")
     ordering = time or _find_time(df[[name for name in df.columns if name not in fixed]])
     if ordering is not None:
-        fixed[ordering] = ("time", "given" if time else "orders the rows")
-    columns = [Column(name, type_of(df[name]), *(fixed.get(name) or _role_of(df[name]))) for name in df.columns]
+        fixed[ordering] = ("time", "given" if time else _describe_order(df[ordering]))
+    columns = [Column(name, type_of(df[name]), *(fixed.get(name) or _role_of(df[name], df[chosen]))) for name in df.columns]
     _check_has_features(columns)
     return Schema(tuple(columns), task)
 
@@ -174,16 +183,33 @@ def _find_time(df: pd.DataFrame) -> str | None:
 
 def _is_time(values: pd.Series) -> bool:
     """Say whether a column orders the rows by its type, its name and the order that they are in."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s.-]+", "_", str(values.name)).lower()
+    name = _snake(values)
     kind = type_of(values)
     if kind == "category" or "birth" in name or values.isna().any() or values.nunique() < 2:
         return False
     if kind == "datetime":
         return bool(TIME_NAME.fullmatch(name)) or values.is_monotonic_increasing
-    return values.name in CLOCK_NAMES and values.is_monotonic_increasing
+    # A recorder's clock may jump back now and then.
+    return values.name in CLOCK_NAMES and _steps_back(values) * STEPS_PER_STEP_BACK <= len(values) and values.iloc[0] < values.iloc[-1]
 
 
-def _role_of(values: pd.Series) -> tuple[Role, str]:
+def _snake(values: pd.Series) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[\s.:-]+", "_", str(values.name)).lower()
+
+
+def _steps_back(values: pd.Series) -> int:
+    steps = values.to_numpy()
+    return int((steps[1:] < steps[:-1]).sum())
+
+
+def _describe_order(values: pd.Series) -> str:
+    back = _steps_back(values)
+    if type_of(values) == "datetime" or not back:
+        return "orders the rows"
+    return f"orders the rows, {back} step{'s' if back > 1 else ''} back in {len(values):,}"
+
+
+def _role_of(values: pd.Series, target: pd.Series) -> tuple[Role, str]:
     rows = int(values.notna().sum())
     distinct = values.nunique()
     if distinct == 0:
@@ -192,11 +218,59 @@ def _role_of(values: pd.Series) -> tuple[Role, str]:
         return "unused", "the same in all rows"
     if type_of(values) == "datetime":
         return "unused", "dates are not features yet"
-    if type_of(values) == "category" and distinct == rows > IDENTIFIER_ROWS:
+    if _is_identifier(values, distinct):
         return "unused", f"an identifier: {distinct} distinct values in {rows} rows"
     if type_of(values) == "category" and distinct > max(TEXT_VALUES, rows / 2):
         return "unused", f"free text: {distinct} distinct values in {rows} rows"
-    return "feature", describe(values)
+    notes = [_suspect_leak(values, target, distinct), describe(values), _suspect_group(values, distinct)]
+    return "feature", "; ".join(note for note in notes if note)
+
+
+def _is_identifier(values: pd.Series, distinct: int) -> bool:
+    """Say whether each row has its own text, or its own whole number under a name that says so."""
+    if type_of(values) == "category":
+        return distinct == values.notna().sum() > IDENTIFIER_ROWS
+    return distinct == len(values) > 2 and bool(IDENTIFIER_NAME.fullmatch(_snake(values))) and _are_whole(values)
+
+
+def _suspect_leak(values: pd.Series, target: pd.Series, distinct: int) -> str:
+    """Say how a feature gives the target away, if it does."""
+    if values.dtype == target.dtype and values.equals(target):
+        return f"suspected leak: equals '{target.name}'"
+    if distinct == target.nunique() <= len(target) / 2 and _is_recoding(values, target, distinct):
+        return f"suspected leak: '{target.name}' in other words"
+    if type_of(values) == type_of(target) == "number":
+        correlation = _correlation(values, target)
+        if abs(correlation) > LEAK_CORRELATION:
+            return f"suspected leak: correlation {correlation:.5f} with '{target.name}'"
+    return ""
+
+
+def _is_recoding(values: pd.Series, target: pd.Series, distinct: int) -> bool:
+    """Say whether each value of a column stands beside one value of the target only, and the other way round."""
+    import pandas as pd
+
+    return len(pd.DataFrame({"value": values, "target": target}).dropna().drop_duplicates()) == distinct
+
+
+def _correlation(values: pd.Series, target: pd.Series) -> float:
+    import numpy as np
+
+    both = values.notna() & target.notna()
+    x, y = values[both].to_numpy(), target[both].to_numpy()
+    if len(x) < 3:
+        return 0.0  # two points always lie on a line
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e154 squares overflow; that is no evidence either way
+        x, y = x - x.mean(), y - y.mean()
+        scale = float(np.sqrt((x @ x) * (y @ y)))
+        return float(x @ y) / scale if scale else 0.0
+
+
+def _suspect_group(values: pd.Series, distinct: int) -> str:
+    """Say whether rows may belong together by a column, by its name and by values that return."""
+    returns = MIN_GROUPS <= distinct <= values.notna().sum() / 2
+    is_named = returns and GROUP_NAME.fullmatch(_snake(values)) and (type_of(values) == "category" or _are_whole(values.dropna()))
+    return f"suspected group: {distinct} values return" if is_named else ""
 
 
 def _check_has_features(columns: Collection[Column]) -> None:

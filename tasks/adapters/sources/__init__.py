@@ -1,0 +1,59 @@
+"""Fetch what a person names as their data: a file, a folder or glob, a URL, a database query, or a table of scikit-learn."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tasks.adapters.sources.databases import queried
+from tasks.adapters.sources.files import local
+from tasks.adapters.sources.urls import REMOTE, remote
+from tasks.core.errors import UsageError
+from tasks.core.source import Content
+
+if TYPE_CHECKING:
+    from tasks.core.reading import ReadingOptions
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+
+
+def load(source: str, options: ReadingOptions) -> list[Content]:
+    """Give what a source holds, one content for each file.
+
+    Args:
+        source: Path of a file or folder, glob, URL (file, memory, http, https, s3, gs), database URL, or `sklearn:NAME`.
+        options: What the person knows; `query`, `sheet` and `encoding` matter here.
+
+    Raises:
+        UsageError: there is no such thing, it cannot be opened, or an option does not fit it.
+        DataRefusedError: its content cannot be a table.
+    """
+    scheme = source.partition("://")[0].lower() if re.match(r"[A-Za-z][\w+.-]*://", source) else ""
+    if scheme and scheme not in REMOTE:
+        return [queried(source, options)]
+    if options.query is not None:
+        message = f"--read query is for databases, such as sqlite:///{source}"
+        raise UsageError(message, where="--read query")
+    if source.startswith("sklearn:"):
+        return [_bundled(source)]
+    if scheme == "file":
+        source, scheme = source[len("file://") :], ""
+    return remote(source, scheme, options) if scheme else local(source, options)
+
+
+def _bundled(source: str) -> Content:
+    name = source.removeprefix("sklearn:")
+    if name == "linnerud":
+        message = f"'{source}' has three targets, and a model here has one; take one of {', '.join(BUNDLED)}"
+        raise UsageError(message, where=source)
+    if name not in BUNDLED:
+        what = "bundled table"
+        raise UsageError.unknown(what, name, BUNDLED, where=source)
+    from sklearn import datasets
+
+    options = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(datasets, f"load_{name}")(as_frame=True, **options)
+    target = bunch.target.astype("float64")
+    if "target_names" in bunch:
+        target = target.map(dict(enumerate(map(str, bunch.target_names)))).astype("str")
+    return Content(source, "bundled", frame=bunch.data.astype("float64").assign(target=target))

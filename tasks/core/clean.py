@@ -1,0 +1,82 @@
+"""The fast way through a file whose rows keep every rule; it reads the same cells as the careful way, or steps aside."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from tasks.core.records import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+
+    from tasks.core.layout import Layout
+
+
+Parse: TypeAlias = "Callable[[bytes, str, int], list[pd.Series] | None]"
+
+
+@dataclass(frozen=True)
+class CleanRows:
+    """Columns of text cells, and the line that each row starts on, int64."""
+
+    columns: list[pd.Series]
+    lines: np.ndarray
+
+
+def read_clean(body: bytes, line: int, style: Style, layout: Layout, parse: Parse) -> CleanRows | None:
+    """Read the rows of a table in one pass; None where a row breaks a rule, or a choice has to be made.
+
+    Args:
+        body: UTF-8 text from the first row of data on.
+        line: The line that this row stands on, from 1.
+        style: How cells are written.
+        layout: The table's width and names.
+        parse: Splits text with this delimiter into so many columns of text, doubled quotes undone; None if a row has more or fewer.
+    """
+    body = body.rstrip(b"\r\n")
+    if layout.width < 2 or not len(body) or not _is_simple(style) or not _quotes_are_clean(body, style):
+        return None
+    columns = parse(body, style.delimiter, layout.width)
+    if columns is None or _has_choices(columns, layout):
+        return None
+    return CleanRows(columns, _line_numbers(columns, line))
+
+
+def _is_simple(style: Style) -> bool:
+    return style == Style(style.delimiter, '"') and len(style.delimiter) == 1 and style.delimiter != " "
+
+
+def _quotes_are_clean(body: bytes, style: Style) -> bool:
+    """Say whether each quote opens, closes or is doubled inside a quoted cell."""
+    if b'"' not in body:
+        return True
+    edge = re.escape(style.delimiter.encode())
+    whole = re.compile(rb'"(?:(?<![^%b\r\n]")[^"]*(?:""[^"]*)*"(?![^%b\r\n]))?' % (edge, edge))
+    return all(len(match[0]) > 1 for match in whole.finditer(body))
+
+
+def _has_choices(columns: list[pd.Series], layout: Layout) -> bool:
+    """Say whether a row may be none: it is empty, a comment, a rule, or the header again."""
+    first = columns[0]
+    if bool(first.str.startswith("#").any()) or bool(first.str.fullmatch(r"[\s+:=|-]*[-=]{2,}[\s+:=|-]*").any()):
+        return True
+    empty = first.str.strip() == ""
+    if bool(empty.any()) and any((column[empty].str.strip() == "").all() for column in columns[1:]):
+        return True
+    return bool(layout.names) and bool((first == layout.names[0]).any())
+
+
+def _line_numbers(columns: list[pd.Series], line: int) -> np.ndarray:
+    """Count the lines up to each row, those inside quoted cells included."""
+    import numpy as np
+
+    taken = np.ones(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        if bool(column.str.contains(r"[\r\n]").any()):
+            taken += column.str.count(r"\r\n|\r|\n").to_numpy(dtype=np.int64)
+    return line + np.concatenate([[0], np.cumsum(taken)[:-1]]).astype(np.int64)

@@ -1,0 +1,72 @@
+"""From the bytes of a file to what it holds: unpacked, recognised, and read where it is not text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tasks.core.archives import unpack, zip_kind
+from tasks.core.columns import parquet_frame
+from tasks.core.errors import UsageError
+from tasks.core.json_rows import json_frame
+from tasks.core.reading import Repair
+from tasks.core.source import Content, compression_of, format_of, name_note, refused
+from tasks.core.workbooks import sheet
+
+if TYPE_CHECKING:
+    from tasks.core.reading import ReadingOptions
+
+
+def recognised(data: bytes, source: str, options: ReadingOptions) -> Content:
+    """Give what a file holds.
+
+    Args:
+        data: All bytes of it.
+        source: As the person wrote it.
+        options: What the person knows: `encoding` and `sheet` matter here.
+
+    Raises:
+        UsageError: an option that this format does not have.
+        DataRefusedError: the content cannot be a table.
+    """
+    data, compression, format_ = _unpacked(data, source)
+    if not format_:
+        format_ = format_of(data, source, is_surely_text=options.encoding is not None)
+    if options.sheet is not None and format_ != "excel":
+        message = f"--read sheet is for Excel files; {source} is none"
+        raise UsageError(message, where="--read sheet")
+    content = _read(data, source, format_, options)
+    repairs = _repairs("lying_extension", name_note(source, format_, compression))
+    return replace(content, compression=compression, repairs=(*repairs, *content.repairs))
+
+
+def _repairs(code: str, detail: str) -> tuple[Repair, ...]:
+    return (Repair(code, (), detail),) if detail else ()
+
+
+def _unpacked(data: bytes, source: str) -> tuple[bytes, str, str]:
+    """Give bytes, the compression taken off, and `excel` where it is that, which is itself a zip archive."""
+    outer = compression_of(data)
+    if outer == "zip" and zip_kind(data, source) == "excel":
+        return data, "", "excel"
+    if not outer:
+        return data, "", ""
+    data = unpack(data, outer, source)
+    inner = compression_of(data)
+    if inner == "zip" and zip_kind(data, source) == "excel":
+        return data, outer, "excel"
+    if inner:
+        raise refused(source, f"holds an archive in an archive ({inner} in {outer}); unpack it and name the table in it")
+    return data, outer, ""
+
+
+def _read(data: bytes, source: str, format_: str, options: ReadingOptions) -> Content:
+    if format_ == "excel":
+        grid, note = sheet(data, source, options.sheet)
+        return Content(source, format_, grid=grid, repairs=_repairs("merged_cells", note))
+    if format_ == "parquet":
+        return Content(source, format_, frame=parquet_frame(data, source))
+    if format_ == "jsonl":
+        frame, note = json_frame(data, source, options.checked_encoding())
+        return Content(source, format_, frame=frame, repairs=_repairs("mixed_types", note))
+    return Content(source, format_, data=data)

@@ -1,0 +1,343 @@
+"""Delimited text becomes columns of text cells, with every repair reported and every row that does not fit set aside."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from tasks.core import encodings
+from tasks.core.clean import read_clean
+from tasks.core.dialects import RULE_LINE, SEPARATOR_LINE, find_style
+from tasks.core.errors import DataRefusedError
+from tasks.core.layout import find_table, unique_names
+from tasks.core.ragged import fit
+from tasks.core.reading import Dialect, Repair, SetAside
+from tasks.core.records import Record, physical_lines, read_records
+from tasks.core.shapes import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from tasks.core.clean import Parse
+    from tasks.core.layout import Layout
+    from tasks.core.reading import ReadingOptions
+    from tasks.core.records import Line, Style
+
+SAMPLE_LINES = 3000
+CHUNK_ROWS = 50_000
+MAX_ASIDE_SHARE = 0.2
+FEW_ROWS = 5
+TOTALS = frozenset({"total", "totals", "sum", "sums", "subtotal", "grand total", "overall", "gesamt", "summe", "total general", "totaal"})
+WRAPPED = re.compile(r'"(?:[^"]|"")*"')
+HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        names: Of the columns, each its own.
+        raw_names: The same as they stand in the file.
+        cells: One column of text after the other, without missing values, exactly as they stood.
+        lines: The line that each row starts on, int64.
+        dialect: How the file writes its table.
+        repairs: What was repaired.
+        aside: Rows that do not fit.
+    """
+
+    names: tuple[str, ...]
+    raw_names: tuple[str, ...]
+    cells: tuple[pd.Series, ...]
+    lines: np.ndarray
+    dialect: Dialect
+    repairs: tuple[Repair, ...]
+    aside: tuple[SetAside, ...]
+
+    def row(self, place: int) -> str:
+        """Write a row as it may have stood in its file."""
+        return (self.dialect.delimiter or ",").join(str(column.iloc[place]) for column in self.cells)
+
+    def take(self, rows: np.ndarray) -> TextTable:
+        """Keep some rows, by position."""
+        cells = tuple(column.iloc[rows].reset_index(drop=True) for column in self.cells)
+        return replace(self, cells=cells, lines=self.lines[rows])
+
+
+def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -> TextTable:
+    """Read the bytes of a delimited text file.
+
+    Args:
+        data: Its content, not compressed.
+        options: What a person knows better.
+        source: Its name, for messages.
+        parse: The fast way through rows that keep every rule; see `core/clean.py`.
+
+    Raises:
+        DataRefusedError: it holds no table, or one that could be read in more than one way.
+    """
+    decoded = encodings.decode(data, source, options.checked_encoding())
+    _refuse_markup(decoded.text, source)
+    lines = physical_lines(decoded.text)
+    sample = list(islice(lines, SAMPLE_LINES))
+    options, sample = _with_separator_line(sample, options)
+    if _are_wrapped(sample):
+        repair = Repair("wrapped_rows", (), "each line stands in quotes as a whole; they were taken off")
+        unwrapped = "".join(_unwrapped(line.text) + line.end for line in physical_lines(decoded.text))
+        table = read_text(unwrapped.encode(), options, source, parse)
+        return replace(table, repairs=(repair, *table.repairs))
+    if not any(line.text.strip() for line in sample):
+        message = f"{source} is empty"
+        raise DataRefusedError(message, where=source)
+    style = find_style(sample, options, source)
+    records = list(_records(sample, style, None))
+    layout = find_table(records, options, source)
+    grid = _Grid(style, layout, source)
+    if not grid.read_clean(decoded, records[layout.first :], parse):
+        grid.read(_records(chain(sample, lines), style, layout.width), layout.first)
+    return grid.finished(decoded, style)
+
+
+def read_grid(grid: Sequence[tuple[str, ...]], options: ReadingOptions, source: str) -> TextTable:
+    """Read the cells of a sheet by the same rules.
+
+    Raises:
+        DataRefusedError: it holds no table, or one that could be read in more than one way.
+    """
+    from tasks.core.records import Style
+
+    used = max((place + 1 for row in grid for place, cell in enumerate(row) if cell.strip()), default=0)
+    records = [Record(number, "\t".join(row), row[:used]) for number, row in enumerate(grid, start=1)]
+    records = [record if not record.is_empty else replace(record, text="", cells=("",)) for record in records]
+    if not any(not record.is_blank for record in records):
+        message = f"{source} is empty"
+        raise DataRefusedError(message, where=source)
+    layout = find_table(records[:SAMPLE_LINES], options, source)
+    table = _Grid(Style("\t", quote=""), layout, source)
+    table.read(records, layout.first)
+    return table.finished(encodings.Decoded("", ""), None)
+
+
+def _refuse_markup(text: str, source: str) -> None:
+    if "\n<<<<<<< " in text and "\n>>>>>>> " in text:
+        message = f"{source} holds a merge conflict; decide between its two versions first"
+        raise DataRefusedError(message, where=source)
+    start = text[:200].lstrip().lower()
+    if start.startswith(HTML):
+        message = f"{source} is a web page or XML, not a table; is it an error page that was saved?"
+        raise DataRefusedError(message, where=source)
+
+
+def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[ReadingOptions, list[Line]]:
+    """Follow the first line that Excel writes to name the delimiter."""
+    named = SEPARATOR_LINE.fullmatch(sample[0].text.strip('"')) if sample else None
+    if named is None:
+        return options, sample
+    given = options.delimiter if options.delimiter is not None else named[1]
+    return options.model_copy(update={"delimiter": given}), sample[1:]
+
+
+def _are_wrapped(lines: Sequence[Line]) -> bool:
+    """Say whether nearly every line is one quoted cell that holds delimiters and doubled quotes at most."""
+    texts = [line.text for line in lines if line.text.strip()]
+    return len(texts) > 1 and all(WRAPPED.fullmatch(text) and any(mark in text for mark in ",;\t|") for text in texts)
+
+
+def _unwrapped(text: str) -> str:
+    return text[1:-1].replace('""', '"') if WRAPPED.fullmatch(text) else text
+
+
+def _records(lines: Iterable[Line], style: Style, width: int | None) -> Iterator[Record]:
+    kept = (line for line in lines if not (len(line.text) > 2 and RULE_LINE.fullmatch(line.text)))
+    return read_records(kept, style, width)
+
+
+@dataclass
+class _Grid:
+    """The rows of a table while they are read, in chunks of columns."""
+
+    style: Style
+    layout: Layout
+    source: str
+    chunks: list[list[pd.Series]] = field(default_factory=list["list[pd.Series]"])
+    rows: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    lines: list[int] = field(default_factory=list[int])
+    repaired: dict[str, tuple[str, list[int]]] = field(default_factory=dict[str, tuple[str, list[int]]])
+    aside: list[SetAside] = field(default_factory=list[SetAside])
+
+    def read(self, records: Iterable[Record], first: int) -> None:
+        """Take in all records from the first row of data on."""
+        doubtful: list[Record] = []
+        blanks: list[int] = []
+        for record in islice(records, first, None):
+            if record.is_blank or record.is_empty:
+                blanks.append(record.line)
+            elif len(record.cells) != self.layout.width or record.is_odd:
+                doubtful.append(record)
+            else:
+                self._settle(doubtful)
+                self._note_blanks(blanks)
+                self._keep_or_drop(record)
+        self._settle_end(doubtful)
+        self._flush()
+
+    def read_clean(self, decoded: encodings.Decoded, records: Sequence[Record], parse: Parse) -> bool:
+        """Take in all rows at once, if every one of them keeps the rules."""
+        if not records:
+            return False
+        start = len("".join(line.text + line.end for line in islice(physical_lines(decoded.text), records[0].line - 1)))
+        rows = read_clean(decoded.text[start:].encode(), records[0].line, self.style, self.layout, parse)
+        if rows is None:
+            return False
+        self.chunks, self.lines = [rows.columns], rows.lines.tolist()
+        return True
+
+    def _keep_or_drop(self, record: Record) -> None:
+        if record.cells == self.layout.names:
+            self._note("repeated_header", "the header stands here again; it was passed over", record.line)
+        else:
+            self._keep(record.line, record.cells)
+
+    def _keep(self, line: int, cells: tuple[str, ...]) -> None:
+        self.rows.append(cells)
+        self.lines.append(line)
+        if len(self.rows) >= CHUNK_ROWS:
+            self._flush()
+
+    def _note(self, code: str, detail: str, line: int) -> None:
+        self.repaired.setdefault(code, (detail, []))[1].append(line)
+
+    def _note_blanks(self, blanks: list[int]) -> None:
+        for line in blanks:
+            self._note("blank_lines", "lines that hold nothing between the rows were passed over", line)
+        blanks.clear()
+
+    def _settle(self, doubtful: list[Record]) -> None:
+        """Make rows fit that stand between others, or set them aside."""
+        for record in doubtful:
+            if record.text.lstrip().startswith("#"):
+                self._note("comment", "lines that begin with # were passed over", record.line)
+                continue
+            found = fit(record, self.style, self.layout.kinds)
+            if isinstance(found, str):
+                self.aside.append(SetAside(record.line, record.text, found))
+            else:
+                cells, way = found
+                self._note(way.code, way.done, record.line)
+                self._keep(record.line, cells)
+        doubtful.clear()
+
+    def _settle_end(self, doubtful: list[Record]) -> None:
+        """Tell a footer from rows that do not fit: nothing of it can be made to fit."""
+        ends = len(doubtful)
+        while ends and (len(doubtful[ends - 1].cells) <= max(1, self.layout.width // 3)):
+            ends -= 1
+        footer = doubtful[ends:]
+        self._settle(doubtful[:ends])
+        for record in footer:
+            self._note("footer", "lines below the table were passed over", record.line)
+
+    def _flush(self) -> None:
+        import pandas as pd
+
+        if self.rows:
+            self.chunks.append([pd.Series(column, dtype="str") for column in zip(*self.rows, strict=True)])
+            self.rows = []
+
+    def finished(self, decoded: encodings.Decoded, style: Style | None) -> TextTable:
+        """Give the table, unless too little of it fits."""
+        import numpy as np
+
+        self._take_out_totals()
+        self._take_out_padded_footer()
+        self._refuse_misfits()
+        raw = self.layout.names
+        found = [Repair(code, tuple(lines), told) for code, (told, lines) in self.repaired.items()]
+        columns = self._columns()
+        if len(columns) > 1 and raw and not raw[-1].strip() and not bool((columns[-1] != "").any()):
+            columns, raw = columns[:-1], raw[:-1]
+            found.append(Repair("trailing_delimiter", (), "each line ends with a delimiter that separates nothing; it was passed over"))
+        names, renamed = unique_names(raw, len(columns))
+        columns, unquoted = _without_odd_quotes(columns, np.array(self.lines), style)
+        dialect = Dialect(
+            format="excel" if style is None else "csv",
+            encoding=decoded.encoding,
+            delimiter=style.delimiter if style else "",
+            quote=style.quote if style else "",
+            escape=style.escape if style else "",
+            header=bool(raw),
+        )
+        repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted)
+        named = tuple(column.rename(name) for column, name in zip(columns, names, strict=True))
+        lines = np.array(self.lines, dtype=np.int64)
+        return TextTable(names, raw or names, named, lines, dialect, repairs, tuple(sorted(self.aside, key=lambda row: row.line)))
+
+    def _columns(self) -> list[pd.Series]:
+        import pandas as pd
+
+        return [pd.concat(parts, ignore_index=True) for parts in zip(*self.chunks, strict=True)]
+
+    def _take_out_totals(self) -> None:
+        """Set rows aside that sum up others: the last one, and those in which cells are empty."""
+        if not self.chunks or len(self.lines) < 3:
+            return
+        columns = self._columns()
+        labels = columns[0].str.strip().where(columns[0].str.strip() != "", columns[min(1, len(columns) - 1)].str.strip())
+        rows = [int(row) for row in labels.str.rstrip(":").str.casefold().isin(TOTALS).to_numpy().nonzero()[0]]
+        sums = {row: cells for row in rows if self._sums_up(cells := [str(column.iloc[row]) for column in columns], row)}
+        if not sums or len(sums) > MAX_ASIDE_SHARE * len(self.lines):
+            return
+        for row, cells in sums.items():
+            self.aside.append(SetAside(self.lines[row], self.style.delimiter.join(cells), "a row of totals"))
+        self.lines = [line for row, line in enumerate(self.lines) if row not in sums]
+        self.chunks = [[column.drop(index=list(sums)).reset_index(drop=True) for column in columns]]
+
+    def _sums_up(self, cells: list[str], row: int) -> bool:
+        return any(shape_of(cell) == "number" for cell in cells) and (row == len(self.lines) - 1 or not all(cells))
+
+    def _take_out_padded_footer(self) -> None:
+        """Pass over last rows in which only the first cell holds anything, where no other row is like that."""
+        if not self.chunks or self.layout.width < 3:
+            return
+        first, *others = self._columns()
+        lonely = first.str.strip() != ""
+        for column in others:
+            lonely &= column.str.strip() == ""
+        count = int(lonely.sum())
+        if not count or count == len(lonely) or not bool(lonely.iloc[-count:].all()):
+            return
+        for line in self.lines[-count:]:
+            self._note("footer", "lines below the table were passed over", line)
+        self.lines = self.lines[:-count]
+        self.chunks = [[column.iloc[:-count] for column in (first, *others)]]
+
+    def _refuse_misfits(self) -> None:
+        kept, aside = len(self.lines), len(self.aside)
+        if not kept and not aside:
+            message = f"{self.source} has no rows below its header"
+            raise DataRefusedError(message, where=self.source)
+        if not kept or (aside > FEW_ROWS and aside > MAX_ASIDE_SHARE * (kept + aside)):
+            first = min(self.aside, key=lambda row: row.line)
+            where = f"{self.source}, line {first.line}"
+            told = f"{first.reason}; so it is with {aside} of {kept + aside} rows"
+            message = f"{where}: {told}; say how the file is written with --read delimiter=, quote= or skip="
+            raise DataRefusedError(message, where=where)
+
+
+def _without_odd_quotes(columns: list[pd.Series], lines: np.ndarray, style: Style | None) -> tuple[list[pd.Series], list[Repair]]:
+    """Take quotes of another kind off the few cells that have them."""
+    if style is None or not style.quote:
+        return columns, []
+    other = "'" if style.quote == '"' else '"'
+    wrapped = [column.str.len().ge(2) & column.str.startswith(other) & column.str.endswith(other) for column in columns]
+    odd = [mask if 0 < mask.sum() <= max(1, 0.1 * len(mask)) else mask & False for mask in wrapped]
+    found = sorted({int(line) for mask in odd for line in lines[mask.to_numpy()]})
+    if not found:
+        return columns, []
+    bare = [column.where(~mask, column.str.slice(1, -1)) for column, mask in zip(columns, odd, strict=True)]
+    return bare, [Repair("row_quote", tuple(found), "other quotes than in the rest of the file were taken off")]

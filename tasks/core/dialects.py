@@ -1,0 +1,137 @@
+"""How a file separates and quotes its cells, found by what makes its rows equally wide and its cells plausible.
+
+After van den Burg, Nazábal and Sutton (2019), "Wrangling messy CSV files by detecting row and type patterns".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import DataRefusedError
+from tasks.core.records import Record, Style, read_records
+from tasks.core.shapes import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.core.reading import ReadingOptions
+    from tasks.core.records import Line
+
+CANDIDATES = (",", ";", "\t", "|", "::", "||", "\x01", "~", "^", ":", " ")
+# Blanks and colons stand in times and in sentences; what else separates goes before them.
+WEIGHTS = {":": 0.8, " ": 0.6}
+USUAL = (",", ";", "\t", "|")
+PADDED_COLUMNS = 2
+CLEARLY = 0.97
+MIN_CONSISTENCY = 0.5
+PADDED_SHARE = 0.2
+SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+RULE_LINE = re.compile(r"[\s|+:=-]*[-=]{3,}[\s|+:=-]*")
+
+
+@dataclass(frozen=True)
+class _Guess:
+    style: Style
+    score: float
+    width: int
+
+
+def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> Style:
+    r"""Find the style of the first lines of a file; what is given is kept.
+
+    Raises:
+        DataRefusedError: two styles fit equally well, and they read different cells.
+
+    >>> from tasks.core.reading import ReadingOptions
+    >>> from tasks.core.records import physical_lines
+    >>> find_style(list(physical_lines("a;b\n1,5;x\n2,5;y\n")), ReadingOptions(), "t.csv").delimiter
+    ';'
+    """
+    lines = [line for line in lines if not RULE_LINE.fullmatch(line.text)]
+    if options.delimiter is not None:
+        quote = options.quote if options.quote is not None else _quote_of(lines, options.delimiter)
+        runs = options.delimiter == " " and any("  " in line.text for line in lines)
+        return _finished(Style(options.delimiter, quote, is_padded=runs), lines)
+    guesses = [guess for delimiter in CANDIDATES if (guess := _guess(lines, delimiter, options)) is not None]
+    guesses.sort(key=lambda guess: guess.score, reverse=True)
+    if not guesses:
+        return Style("", options.quote if options.quote is not None else '"')
+    best = guesses[0]
+    if len(guesses) > 1 and guesses[1].score > CLEARLY * best.score:
+        names = " or at ".join(repr(guess.style.delimiter) for guess in guesses[:2])
+        message = f"{source}: rows could be split at {names}; say which with --read delimiter="
+        raise DataRefusedError(message, where=source)
+    return _finished(best.style, lines)
+
+
+def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _Guess | None:
+    """Score a delimiter; None where it makes no table."""
+    if not any(delimiter in line.text for line in lines):
+        return None
+    quote = options.quote if options.quote is not None else _quote_of(lines, delimiter)
+    style = Style(delimiter, quote, is_padded=delimiter == " " and any("  " in line.text for line in lines))
+    records = [record for record in read_records(lines, style) if not record.is_blank]
+    widths = Counter(len(record.cells) for record in records)
+    width, count = max(((w, n) for w, n in widths.items() if w > 1), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
+    consistency = count / len(records)
+    if width == 1 or widths[1] > count or (delimiter == " " and consistency < 1):
+        return None
+    if consistency < MIN_CONSISTENCY:
+        return None
+    plausible = _plausibility([r for r in records if len(r.cells) == width], delimiter)
+    return _Guess(style, consistency * plausible * (width - 1) / width * WEIGHTS.get(delimiter, 1), width)
+
+
+def _plausibility(records: Sequence[Record], delimiter: str) -> float:
+    others = [c for c in USUAL if c not in delimiter]
+    worth = 0.0
+    cells = 0
+    for record in records:
+        for cell in record.cells:
+            cells += 1
+            if shape_of(cell) != "text":
+                worth += 1
+            elif not any(other in cell for other in others):
+                worth += 0.2 if record.is_odd else 0.9
+            else:
+                # A delimiter inside a cell is natural where the cell was quoted.
+                worth += 0.8 if f'"{cell[:1]}' in record.text else 0.3
+    return worth / cells
+
+
+def _quote_of(lines: Sequence[Line], delimiter: str) -> str:
+    """Choose the quote that opens and closes cells."""
+    edge = re.escape(delimiter)
+    found = {quote: sum(len(re.findall(rf"(?:^|{edge}) ?{quote}|{quote} ?(?={edge}|$)", line.text)) for line in lines) for quote in "\"'"}
+    return "'" if found["'"] > found['"'] and found["'"] >= 2 else '"'
+
+
+def _finished(style: Style, lines: Sequence[Line]) -> Style:
+    """Add to a style how it escapes quotes, and whether it pads or borders its cells."""
+    escaped = f"\\{style.quote}"
+    if style.quote and any(escaped in line.text for line in lines):
+        plain, escaping = (_oddities(lines, style), _oddities(lines, replace(style, escape="\\")))
+        style = replace(style, escape="\\") if escaping < plain else style
+    texts = [line.text.strip() for line in lines if line.text.strip()]
+    if style.delimiter == "|" and sum(t.startswith("|") and t.endswith("|") for t in texts) > MIN_CONSISTENCY * len(texts):
+        return replace(style, has_border=True, is_padded=True)
+    return replace(style, is_padded=_is_padded(lines, style))
+
+
+def _oddities(lines: Sequence[Line], style: Style) -> int:
+    return sum(record.is_odd for record in read_records(lines, style))
+
+
+def _is_padded(lines: Sequence[Line], style: Style) -> bool:
+    if not style.delimiter.strip():
+        return style.is_padded
+    padded: Counter[int] = Counter()
+    filled = 0
+    for record in read_records(lines, style):
+        for place, cell in enumerate(record.cells):
+            filled += bool(cell.strip())
+            padded[place] += bool(cell.strip()) and cell != cell.strip(" ")
+    return len(+padded) >= PADDED_COLUMNS and padded.total() >= PADDED_SHARE * filled

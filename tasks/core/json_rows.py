@@ -1,0 +1,147 @@
+"""Rows of JSON: one object a line, or an array of objects; each value as it stands, or a refusal that names line and key."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import math
+import re
+from typing import TYPE_CHECKING, cast
+
+from tasks.core.source import refused
+from tasks.core.values import rows_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+MOST_DIGITS = 4000  # Python converts no longer ones
+ERROR_KEYS = frozenset(["error", "errors", "message"])
+
+
+class _UnfitError(ValueError):
+    """An object that is JSON but no row."""
+
+
+def json_frame(data: bytes, source: str, encoding: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Give the rows of a JSON file, and a note about columns of mixed types.
+
+    Args:
+        data: All bytes of the file.
+        source: Named in messages.
+        encoding: What a person knows; else UTF-8, or UTF-16 with a mark.
+
+    Raises:
+        DataRefusedError: a line is no JSON object, or a value is nested, infinite or given twice.
+    """
+    data = _utf8(data, source, encoding)
+    is_array = data.lstrip()[:1] == b"["
+    rows = _array_rows(data, source) if is_array else _line_rows(data, source)
+    df, note = rows_frame(rows, source)
+    if len(df) <= 1 and ERROR_KEYS & set(df.columns):
+        raise refused(source, "is an error message in JSON, not a table; fetch it again")
+    return df, note
+
+
+def _utf8(data: bytes, source: str, encoding: str | None) -> bytes:
+    encoding = encoding or ("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8")
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        raise refused(source, f"is not {encoding.upper()}; save it as UTF-8", f"line {line}") from error
+    return text.removeprefix("\ufeff").encode() if encoding != "utf-8" else data.removeprefix(codecs.BOM_UTF8)
+
+
+def _line_rows(data: bytes, source: str) -> Iterator[dict[str, object]]:
+    decode = _decoder()
+    for number, line in enumerate(io.BytesIO(data), start=1):
+        if line.isspace():
+            continue
+        where = f"line {number}"
+        try:
+            row = decode.decode(line.decode())
+        except (ValueError, RecursionError) as error:
+            if number == 1 and isinstance(error, json.JSONDecodeError) and _is_one_object(data):
+                raise refused(source, "is one JSON object; give one object a line, or an array of objects") from error
+            raise refused(source, f"no JSON object on one line ({_reason(error)})", where) from error
+        yield _checked(row, source, where)
+
+
+def _array_rows(data: bytes, source: str) -> Iterator[dict[str, object]]:
+    try:
+        rows = _decoder().decode(data.decode())
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise refused(source, f"is no JSON array of objects ({_reason(error)})".removeprefix("is " if where else ""), where) from error
+    return (_checked(row, source, f"element {number}") for number, row in enumerate(rows, start=1))
+
+
+def _reason(error: Exception) -> str:
+    return (
+        error.msg.lower()
+        if isinstance(error, json.JSONDecodeError)
+        else str(error)
+        if isinstance(error, _UnfitError)
+        else "nested too deeply"
+    )
+
+
+def _is_one_object(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_distinct, parse_int=_whole, parse_float=_finite, parse_constant=_constant)
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _UnfitError(f"key '{next(key for key in keys if keys.count(key) > 1)}' twice in one object")
+    return row
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise _UnfitError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise _UnfitError(f"{digits} is too large for a number")
+    return value
+
+
+def _constant(name: str) -> float:
+    if name != "NaN":
+        raise _UnfitError(f"{name} is no number; write null")
+    return math.nan
+
+
+def _checked(row: object, source: str, where: str) -> dict[str, object]:
+    if not isinstance(row, dict):
+        raise refused(source, f"no JSON object but {_kind(row)}", where)
+    fields = cast("dict[str, object]", row)
+    for key, value in fields.items():
+        if isinstance(value, dict | list):
+            raise refused(source, f"'{key}' holds {_kind(cast('object', value))}; give one plain value a key, such as '{key}.x'", where)
+        if (isinstance(value, str) and _has_surrogate(value)) or _has_surrogate(key):
+            raise refused(source, f"{key!a} holds half a character (a lone surrogate); write it as UTF-8", where)
+    return fields
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and re.search("[\ud800-\udfff]", text) is not None
+
+
+def _kind(value: object) -> str:
+    return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else f"the value {json.dumps(value)[:40]}"

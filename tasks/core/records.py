@@ -1,0 +1,196 @@
+"""Lines of text become records of cells, however the quotes in them are kept."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_RECORD_LINES = 500
+OTHER_QUOTE = {'"': "'", "'": '"', "": '"'}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How cells are separated and quoted.
+
+    Attributes:
+        delimiter: One or two characters, empty where there is one column.
+        quote: One character, or empty.
+        escape: What makes the next character literal inside a quoted cell, or empty.
+        is_padded: Whether blanks around cells belong to the style; with a blank as delimiter, whether runs of them count as one.
+        has_border: Whether each record also begins and ends with the delimiter, as in a Markdown table.
+    """
+
+    delimiter: str
+    quote: str = '"'
+    escape: str = ""
+    is_padded: bool = False
+    has_border: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One physical line: its number from 1, its text, and the line end that it has."""
+
+    number: int
+    text: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One logical row.
+
+    Attributes:
+        line: Where it starts, from 1.
+        text: As it stands, without the last line end.
+        cells: What a style makes of it.
+        is_odd: Whether its quotes break the rules of the style.
+    """
+
+    line: int
+    text: str
+    cells: tuple[str, ...]
+    is_odd: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """Say whether nothing stands in it."""
+        return not self.text.strip()
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether none of its cells holds anything."""
+        return not any(cell.strip() for cell in self.cells)
+
+
+def physical_lines(text: str) -> Iterator[Line]:
+    r"""Yield the lines of a text, whatever ends them.
+
+    >>> [(line.number, line.text, line.end) for line in physical_lines("a\r\nb")]
+    [(1, 'a', '\r\n'), (2, 'b', '')]
+    """
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        bare = line.rstrip("\r\n") if not line.endswith("\r\n") else line[:-2]
+        bare = line[:-1] if line[-1:] in "\r\n" and not line.endswith("\r\n") else bare
+        yield Line(number, bare, line[len(bare) :])
+
+
+def read_records(lines: Iterable[Line], style: Style, width: int | None = None) -> Iterator[Record]:
+    """Yield the records of lines.
+
+    A quoted cell may go on over lines, if it is closed by the rules within 500 of them and the record then has the
+    right width; otherwise the quote that opened it stands for itself, and the line is a record of its own.
+    """
+    ahead: list[Line] = []
+    source = iter(lines)
+    while (first := ahead.pop(0) if ahead else next(source, None)) is not None:
+        cells, is_open, is_odd = split(first.text, style)
+        if not is_open:
+            yield Record(first.number, first.text, cells, is_odd)
+            continue
+        joined = _join(first, ahead, source, style, width)
+        yield joined or Record(first.number, first.text, split(first.text, replace(style, quote=""))[0], is_odd=True)
+
+
+def _join(first: Line, ahead: list[Line], source: Iterator[Line], style: Style, width: int | None) -> Record | None:
+    """Join lines to a record whose last quoted cell is closed; take them from what is ahead only if that succeeds."""
+    text = first.text + first.end
+    taken = 0
+    while taken < MAX_RECORD_LINES:
+        if taken == len(ahead):
+            if (following := next(source, None)) is None:
+                return None
+            ahead.append(following)
+        last = ahead[taken]
+        taken += 1
+        text += last.text
+        if style.quote in last.text:
+            cells, is_open, is_odd = split(text, style)
+            if is_odd:
+                return None
+            if not is_open:
+                if width not in (None, len(cells)):
+                    return None
+                del ahead[:taken]
+                return Record(first.number, text, cells)
+        text += last.end
+    return None
+
+
+def split(text: str, style: Style) -> tuple[tuple[str, ...], bool, bool]:
+    """Split a record into cells.
+
+    Returns:
+        The cells; whether the last one is still open; whether a quote stands where the style has none.
+
+    >>> split("a,'b, ''c''',d", Style(",", "'"))
+    (('a', "b, 'c'", 'd'), False, False)
+    >>> split('5" pipe,2', Style(","))
+    (('5" pipe', '2'), False, True)
+    """
+    if style.delimiter == " " and style.is_padded and not (style.quote and style.quote in text):
+        text = " ".join(text.split())
+    if style.has_border:
+        text = text.strip().removeprefix(style.delimiter).removesuffix(style.delimiter)
+    if not style.quote or style.quote not in text:
+        cells = text.split(style.delimiter) if style.delimiter else [text]
+        is_open = is_odd = False
+    else:
+        cells, is_open, is_odd = _split_quoted(text, style)
+    if style.is_padded:
+        cells = [cell.strip() for cell in cells]
+    return tuple(cells), is_open, is_odd
+
+
+def _split_quoted(text: str, style: Style) -> tuple[list[str], bool, bool]:
+    cells: list[str] = []
+    at, is_odd = 0, False
+    while True:
+        start = at
+        if style.is_padded:
+            start = at + len(text) - at - len(text[at:].lstrip(" "))
+        if text.startswith(style.quote, start):
+            cell, at, odd = _quoted(text, start + 1, style)
+            is_odd |= odd
+            if at < 0:
+                return [*cells, cell], True, is_odd
+        else:
+            end = text.find(style.delimiter, at) if style.delimiter else -1
+            end = len(text) if end < 0 else end
+            cell, at = text[at:end], end
+            is_odd |= style.quote in cell
+        cells.append(cell)
+        if at >= len(text):
+            return cells, False, is_odd
+        at += len(style.delimiter)
+
+
+def _quoted(text: str, at: int, style: Style) -> tuple[str, int, bool]:
+    """Read a quoted cell from behind its opening quote: its content, the place of what follows (-1: none), and whether it is odd."""
+    parts: list[str] = []
+    is_odd = False
+    while True:
+        end = text.find(style.quote, at)
+        if style.escape and 0 <= (escape := text.find(style.escape, at)) < (end if end >= 0 else len(text)):
+            parts += [text[at:escape], text[escape + 1 : escape + 2]]
+            at = escape + 2
+            continue
+        if end < 0:
+            return "".join([*parts, text[at:]]), -1, is_odd
+        if text.startswith(style.quote, end + 1) and not style.escape:
+            parts.append(text[at : end + 1])
+            at = end + 2
+            continue
+        behind = end + 1
+        if style.is_padded:
+            behind += len(text) - behind - len(text[behind:].lstrip(" "))
+        if behind >= len(text) or (style.delimiter and text.startswith(style.delimiter, behind)):
+            return "".join([*parts, text[at:end]]), behind, is_odd
+        # A quote that nobody doubled: it belongs to the cell, which ends at the next quote before a delimiter.
+        parts.append(text[at : end + 1])
+        at, is_odd = end + 1, True

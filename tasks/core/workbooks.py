@@ -1,0 +1,215 @@
+"""The cells of one sheet of an Excel workbook as text, with the values that it was saved with."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import warnings
+import zipfile
+import zlib
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.archives import ALWAYS_ALLOWED, MIB, MOST_TIMES
+from tasks.core.errors import UsageError
+from tasks.core.source import listed, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Grid = tuple[tuple[str, ...], ...]
+MOST_BYTES = 1024 * MIB
+MOST_CELLS = 10_000_000
+EXACT_WHOLE = 1e15  # beyond it a spreadsheet shows powers of ten
+# openpyxl has no error of its own: a damaged workbook fails wherever it is first missed.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
+
+MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3}[0-9]+:[A-Z]{1,3}[0-9]+)"')
+FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v(?:\s*/>|\s*>([^<]*)<))?")
+
+
+def sheet(data: bytes, source: str, name: str | None = None) -> tuple[Grid, str]:
+    """Give the cells of a sheet, row 1 first, and a note about merged cells.
+
+    Dates are written as ISO 8601, whole numbers without a point, booleans as TRUE and FALSE, errors as they stand; a whole number in a
+    format such as 00000 keeps its leading zeros. Of cells merged downwards, each row gets the value.
+
+    Args:
+        data: All bytes of the file.
+        source: Named in messages.
+        name: The sheet; without it there must be one visible sheet with cells in it.
+
+    Raises:
+        UsageError: there is no such sheet.
+        DataRefusedError: the workbook is damaged or too large, several sheets hold cells, or a formula was never computed.
+    """
+    import openpyxl
+
+    _check_size(data, source)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            with closing(book):
+                chosen = _chosen(book, source, name)
+                merges = _merges(_checked_sheet(data, chosen, source))
+                return _grid(chosen, merges, source)
+    except DAMAGE as error:
+        detail = str(error).strip("'\"") or type(error).__name__
+        raise refused(source, f"is no Excel workbook, or a damaged one ({detail.splitlines()[0]})") from error
+
+
+def _check_size(data: bytes, source: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+    if any(entry.flag_bits & 0x1 for entry in entries):
+        raise refused(source, "is protected by a password; save it without one")
+    size = sum(entry.file_size for entry in entries)
+    if size > min(MOST_BYTES, max(ALWAYS_ALLOWED, MOST_TIMES * len(data))):
+        raise refused(source, f"unpacks to {size / MIB:,.0f} MiB, too large for a workbook; save the sheet as CSV or Parquet")
+
+
+def _chosen(book: Any, source: str, name: str | None) -> Any:  # noqa: ANN401  # openpyxl has no types
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    for each in sheets.values():
+        each.reset_dimensions()  # what a file says of its size is often wrong
+    if name is not None:
+        if name not in sheets:
+            raise UsageError.unknown("sheet", name, sheets, where=source)
+        return sheets[name]
+    filled = [title for title, each in sheets.items() if each.sheet_state == "visible" and _has_cells(each)]
+    if not filled:
+        raise refused(source, "is empty: no visible sheet has a cell with a value")
+    if len(filled) > 1:
+        raise refused(source, f"has {len(filled)} sheets with data ({listed(filled)}); name one with --read sheet='{filled[0]}'")
+    return sheets[filled[0]]
+
+
+def _has_cells(chosen: Any) -> bool:  # noqa: ANN401
+    return any(value is not None and value != "" for row in chosen.iter_rows(values_only=True) for value in row)
+
+
+def _grid(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[Grid, str]:  # noqa: ANN401
+    rows: list[list[str]] = []
+    cells = width = 0
+    first, seen = 2**31, dict[str, str]()
+    for row in chosen.iter_rows():
+        texts = [seen.setdefault(text := _shown(cell), text) for cell in row]
+        while texts and not texts[-1]:
+            texts.pop()
+        rows.append(texts)
+        cells, width = cells + len(texts), max(width, len(texts))
+        first = min(first, next((i for i, text in enumerate(texts) if text), first))
+        if cells > MOST_CELLS:
+            raise refused(source, f"has more than {MOST_CELLS:,} cells; save the sheet as CSV or Parquet")
+    while rows and not rows[-1]:
+        rows.pop()
+    if not rows:
+        raise refused(source, f"sheet '{chosen.title}' is empty")
+    note = _fill(rows, merges)
+    return tuple(tuple(row[first:] + [""] * (width - max(first, len(row)))) for row in rows), note
+
+
+def _fill(rows: list[list[str]], merges: list[tuple[int, int, int]]) -> str:
+    """Write the value of cells merged downwards into each row of them."""
+    filled = 0
+    for column, top, bottom in merges:
+        if top >= len(rows) or column >= len(rows[top]):
+            continue
+        for row in rows[top + 1 : bottom + 1]:
+            row.extend([""] * (column + 1 - len(row)))
+            row[column] = rows[top][column]
+            filled += 1
+    return f"{filled} cells merged with the one above them got its value" if filled else ""
+
+
+def _shown(cell: Any) -> str:  # noqa: ANN401, PLR0911  # one line for each type of a cell
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _unescaped(value) if "_x" in value else value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return _number(value, cell)
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time.min else value.isoformat(" ")
+    if isinstance(value, dt.timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def _number(value: float, cell: Any) -> str:  # noqa: ANN401
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < EXACT_WHOLE):
+        return repr(value)
+    whole = str(int(value))
+    zeros: str = cell.number_format
+    return whole.zfill(len(zeros)) if value >= 0 and len(zeros) > 1 and set(zeros) == {"0"} else whole
+
+
+def _unescaped(text: str) -> str:
+    from openpyxl.utils.escape import unescape
+
+    return unescape(text)
+
+
+# ---------------------------------------------------------------------- what the read-only mode of openpyxl leaves out
+
+
+def _checked_sheet(data: bytes, chosen: Any, source: str) -> bytes:  # noqa: ANN401
+    """Give the XML of a sheet, in which every formula has the value that it had when a spreadsheet program saved it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        book = archive.read("xl/workbook.xml")
+        xml = archive.read(_path(book, archive.read("xl/_rels/workbook.xml.rels"), chosen.title))
+    formulas = [(match[1], match[2] or b"") for match in FORMULA.finditer(xml)]
+    empty = [cell for cell, value in formulas if not value and b't="str"' not in cell]
+    # A program that writes without computing asks for it, and some put a zero into every formula.
+    if not empty and b'fullCalcOnLoad="1"' in book and all(value == b"0" for _, value in formulas):
+        empty = [cell for cell, _ in formulas]
+    if empty:
+        place = re.search(rb'\br="([A-Z0-9]+)"', empty[0])
+        cell = f"sheet '{chosen.title}', cell {place[1].decode() if place else '?'}"
+        raise refused(source, "a formula that was never computed; open the file in a spreadsheet program and save it", cell)
+    return xml
+
+
+def _path(book: bytes, relations: bytes, title: str) -> str:
+    """Find the part of the archive that holds a sheet."""
+    from openpyxl.xml.functions import fromstring
+
+    sheets = (element for element in fromstring(book).iter() if element.tag.endswith("}sheet"))
+    attributes = next(element.attrib for element in sheets if element.get("name") == title)
+    key = next(value for name, value in attributes.items() if name.endswith("}id"))
+    target = next(element.attrib["Target"] for element in fromstring(relations) if element.get("Id") == key)
+    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _merges(xml: bytes) -> list[tuple[int, int, int]]:
+    """Give column, first and last row (from 0) of cells merged downwards.
+
+    Not those that start beside cells merged sideways: that is how a header of several rows looks.
+    """
+    areas = list(_areas(xml))
+    sideways = {top for left, top, right, _ in areas if right > left}
+    return [(left - 1, top - 1, bottom - 1) for left, top, _, bottom in areas if bottom > top and top not in sideways]
+
+
+def _areas(xml: bytes) -> Iterator[tuple[int, int, int, int]]:
+    from openpyxl.utils.cell import range_boundaries
+
+    for match in MERGE.finditer(xml):
+        left, top, right, bottom = range_boundaries(match[1].decode())
+        yield int(left or 1), int(top or 1), int(right or 1), int(bottom or 1)
