@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tasks import questions
-from tasks.adapters import home, projects, server
+from tasks.adapters import home, projects, reader, server
 from tasks.core import command, names
 from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.options import Options, TrainOptions
@@ -34,8 +34,8 @@ INTERRUPTED = 130
 PREFECT_CLIENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # Progress is our own; what Prefect has to say beyond errors stands in the run's log.
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+    # Progress is our own, and `main` tells a failure once; what Prefect says of it stands in the run's log.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
 log = logging.getLogger("evergreen")
 
@@ -104,8 +104,10 @@ def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
         os.environ["EVERGREEN_RECORD"] = "false"
     _show_progress()
     settings = home.settings()
+    home.bootstrap()
     # What a person mistyped is told before seconds of imports.
     case = projects.resolve(call.options, settings)
+    reader.check_source(case.use_case.data)
     home.prepare(settings.home)
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:

@@ -71,7 +71,11 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
 
 @task
 def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
-    """Fix the gate rows before anything is fitted; unlabelled rows are on neither side."""
+    """Fix the gate rows before anything is fitted; unlabelled rows are on neither side.
+
+    Raises:
+        DataRefusedError: too few rows are there for two sides.
+    """
     import numpy as np
 
     df = snapshots.read(snapshot.path)
@@ -82,5 +86,8 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
     else:
         hashes = splits.hash_rows(df[snapshot.schema.features].iloc[labelled])
         split = splits.split_by_hash(hashes, case.name, size)
+    if not len(split.gate) or not len(split.fit):
+        message = f"{snapshot.source} has {len(labelled)} labelled rows, too few to fit on some and judge on others; bring more"
+        raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")
     return Study(case, snapshot, dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
@@ -16,8 +18,6 @@ from tasks.core.snapshot import target_of
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
@@ -40,7 +40,7 @@ def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence
     prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
     against_champion, contaminated = None, np.zeros(len(y), dtype=bool)
     if champion is not None:
-        contaminated = np.isin(splits.hash_rows(df), champion.fitted_rows)
+        contaminated = np.isin(splits.hash_rows(X), champion.fitted_rows)
         rows = np.flatnonzero(~contaminated)
         theirs = models.predict(champion.judged, X).take(rows)
         against_champion = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(blocks, len(rows)))
@@ -53,7 +53,7 @@ def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence
         against_champion=against_champion,
         contaminated=int(contaminated.sum()),
     )
-    tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()})
+    tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     return evidence
 
 
@@ -123,4 +123,7 @@ def _page_path(case: Case, number: int) -> Path:
 
 
 def _links(case: Case, number: int) -> dict[str, str]:
-    return {"report": str(_page_path(case, number)), "mlflow": f"mlflow ui --backend-store-uri {case.settings.mlflow_uri}"}
+    address = case.settings.mlflow_uri
+    # MLflow answers only the hosts that it is told, port included; without that any web page could ask it.
+    browse = f"{Path(sys.executable).with_name('mlflow')} ui --backend-store-uri {address} --allowed-hosts localhost:5000"
+    return {"report": str(_page_path(case, number)), "mlflow": address if address.startswith("http") else browse}

@@ -83,6 +83,8 @@ def flow(function: Callable[P, OutcomeT]) -> Callable[P, OutcomeT]:
     # Prefect resolves annotations where it finds the function, and that is here instead of in the flow's own file.
     vars(run).update(__annotations__=get_type_hints(function), __signature__=inspect.signature(function, eval_str=True))
     _say_refusals_in_one_line()
+    # Prefect hands its handlers to our logger, and no level: without one a worker's log would hold warnings only.
+    logging.getLogger("evergreen").setLevel(logging.INFO)
     return cast("Callable[P, OutcomeT]", prefect_flow(name=function.__name__, on_running=[_claim])(run))
 
 

@@ -108,8 +108,9 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     case, schema = study.case, study.schema
     df = snapshots.read(study.snapshot.path)
     example = df[schema.features].iloc[study.split.gate[:SMOKE_ROWS]]
-    fitted_rows = splits.hash_rows(df.iloc[study.split.fit])
+    fitted_rows = splits.hash_rows(df[schema.features].iloc[study.split.fit])
     logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction)
+    tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):
         version = tracking.register(case.name, logged, _attempt(case, study.snapshot), spread)

@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from tasks.adapters import models, snapshots
+from tasks.adapters import models, snapshots, tracking
 from tasks.core import splits
 from tasks.core.candidates import BASELINE, Candidate, Recipe, candidates_for
 from tasks.core.errors import DataRefusedError
@@ -39,6 +39,8 @@ def choose(study: Study) -> tuple[Score, ...]:
     if not math.isfinite(ranked[0].loss):
         message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows"
         raise DataRefusedError(message, where=study.snapshot.source)
+    tracking.log_metrics({f"validation/{s.candidate}": s.loss for s in ranked})
+    tracking.log_params({"candidate": ranked[0].candidate})
     return tuple(ranked)
 
 
@@ -68,8 +70,9 @@ def fit_shipped(study: Study, leaderboard: tuple[Score, ...], fits: Fits, decisi
 def _fit(study: Study, rows: np.ndarray, name: str) -> Pipeline:
     df = snapshots.read(study.snapshot.path).iloc[rows]
     candidate = next(c for c in candidates_for(study.schema.task) if c.name == name)
-    recipe = Recipe(study.schema, len(rows), study.case.use_case.seed)
-    return models.fit(candidate.build(recipe), df[study.schema.features], target_of(df, study.schema))
+    y = target_of(df, study.schema)
+    recipe = Recipe.of(study.schema, df, y, study.case.use_case.seed)
+    return models.fit(candidate.build(recipe), df[study.schema.features], y)
 
 
 def _validate(study: Study, candidate: Candidate) -> Score:
@@ -98,7 +101,7 @@ def _fold_losses(study: Study, candidate: Candidate) -> list[float]:
     losses: list[float] = []
     for fit, validate in splits.folds(splits.hash_rows(X), is_ordered=study.split.is_ordered):
         if len(fit) and len(validate):
-            recipe = Recipe(study.schema, len(fit), study.case.use_case.seed)
+            recipe = Recipe.of(study.schema, X.iloc[fit], y[fit], study.case.use_case.seed)
             model = models.fit(candidate.build(recipe), X.iloc[fit], y[fit])
             losses.append(float(row_losses(loss, y[validate], models.predict(model, X.iloc[validate])).mean()))
     return losses or [math.inf]

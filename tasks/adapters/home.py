@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sqlite3
@@ -9,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core.errors import StoreError
+from tasks.core.errors import StoreError, UsageError
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,11 +28,31 @@ SILENT = {
 
 
 def settings() -> Settings:
-    """Read the settings in force: environment before `.env` of the current folder before defaults."""
-    from dotenv import dotenv_values
+    """Read the settings in force: environment before `.env` of the current folder before defaults.
 
-    dotenv = {name: value or "" for name, value in dotenv_values(".env").items()}
-    return Settings.from_values({**dotenv, **os.environ}, Path.cwd())
+    Raises:
+        UsageError: a setting is wrong, or `.env` cannot be read.
+    """
+    return Settings.from_values({**_dotenv(Path(".env").absolute()), **os.environ}, Path.cwd())
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        message = f"{path} is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}; save it as UTF-8"
+        raise UsageError(message, where=str(path)) from error
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            found = binding.original.string
+            blank_lines = found[: len(found) - len(found.lstrip())].count("\n")
+            where = f"{path}, line {binding.original.line + blank_lines}"
+            message = f"{where} is not NAME=value"  # and may hold a secret
+            raise UsageError(message, where=where)
+    return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
 
 
 def bootstrap() -> None:
@@ -52,7 +73,9 @@ def prepare(home: Path) -> None:
     try:
         for name in ("locks", "snapshots", "quarantine", "reports", "prefect"):
             (home / name).mkdir(parents=True, exist_ok=True)
-        (home / ".gitignore").write_text("*\n", encoding="utf-8")
+        # A home may be a folder that a person already keeps under version control.
+        if not (home / ".gitignore").exists():
+            (home / ".gitignore").write_text("*\n", encoding="utf-8")
     except OSError as error:
         message = f"cannot write to the home {home}: {error.strerror}; set EVERGREEN_HOME to a folder that can be written"
         raise StoreError(message, where=str(home)) from error
@@ -97,7 +120,9 @@ def is_dead(owner: str) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(start)) > 1
+        process = psutil.Process(int(pid))
+        # A killed process stays listed until its parent asks for it; in a container that may be never.
+        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - float(start)) > 1
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

@@ -78,6 +78,6 @@ def _connect(address: str) -> Generator[Connection]:
             yield connection
     except IntegrityError:
         raise
-    except (SQLAlchemyError, ArgumentError, ModuleNotFoundError) as error:
+    except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, ValueError) as error:  # ValueError: a port that is no number
         message = f"the ledger cannot be used: {str(error).splitlines()[0]}; check EVERGREEN_LEDGER_URL and the home"
         raise StoreError(message, where="ledger") from error

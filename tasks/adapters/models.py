@@ -42,13 +42,14 @@ def load(content: bytes, sha256: str, name: str) -> Pipeline:
         UnsafeModelError: other bytes than were registered, no skops file, or a type outside the allow-list.
     """
     import zipfile
+    import zlib
 
     import skops.io
 
     refuse_swapped_bytes(content, sha256, name)
     try:
         types = skops.io.get_untrusted_types(data=content)
-    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         message = f"{name} is not loaded: it is no skops file"
         raise UnsafeModelError(message, where=name) from error
     refuse_foreign_types(types, name)
@@ -59,12 +60,16 @@ def load_hashes(content: bytes, sha256: str, name: str) -> np.ndarray:
     """Load row hashes, uint64, from the very bytes that are checked.
 
     Raises:
-        UnsafeModelError: other bytes than were registered.
+        UnsafeModelError: other bytes than were registered, or no NumPy file of numbers.
     """
     import numpy as np
 
     refuse_swapped_bytes(content, sha256, name)
-    return np.load(io.BytesIO(content), allow_pickle=False)
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        message = f"{name} is not loaded: it is no NumPy file of numbers"
+        raise UnsafeModelError(message, where=name) from error
 
 
 def predict(model: Pipeline, features: pd.DataFrame) -> Prediction:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tasks.core import names
 from tasks.core.errors import UsageError
 from tasks.core.snapshot import Case
-from tasks.core.use_case import UseCase
+from tasks.core.use_case import MAX_NAME, UseCase
 
 if TYPE_CHECKING:
     from tasks.core.options import TrainOptions
@@ -33,6 +33,9 @@ def resolve(options: TrainOptions, settings: Settings) -> Case:
         UsageError: there is no such use case, or its file is wrong.
     """
     name = options.use_case or (names.use_case_of(options.data) if options.data else DEFAULT_USE_CASE)
+    if not settings.project.is_dir():
+        message = f"EVERGREEN_PROJECT is '{settings.project}', which is no folder"
+        raise UsageError(message, where="EVERGREEN_PROJECT")
     found = load_use_case(name, settings.project)
     if found is None and options.data is None:
         raise UsageError.unknown("use case", name, use_case_names(settings.project), where="--use-case")
@@ -44,7 +47,7 @@ def resolve(options: TrainOptions, settings: Settings) -> Case:
 
 def use_case_names(project: Path) -> list[str]:
     """List the use cases that can be named."""
-    return sorted({path.stem for folder in (project, bundled()) for path in (folder / USE_CASES).glob("*.yaml")})
+    return sorted({path.stem for folder in (project, bundled()) for path in (folder / USE_CASES).glob("*.yaml") if path.is_file()})
 
 
 def load_use_case(name: str, project: Path) -> UseCase | None:
@@ -55,16 +58,23 @@ def load_use_case(name: str, project: Path) -> UseCase | None:
     """
     import yaml
 
+    if len(name) > MAX_NAME:
+        return None  # a file system may refuse to look for it
     path = next((p for folder in (project, bundled()) if (p := folder / USE_CASES / f"{name}.yaml").is_file()), None)
     if path is None:
         return None
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{path} is not YAML: {str(error).splitlines()[0]}"
+        mark = getattr(error, "problem_mark", None)
+        found = f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}" if mark else str(error).splitlines()[0]
+        message = f"{path} is not YAML: {found}"
         raise UsageError(message, where=str(path)) from error
     if not isinstance(values, dict):
         message = f"{path} must hold keys and values, such as `data: table.csv`"
+        raise UsageError(message, where=str(path))
+    if "name" in values:
+        message = f"{path} holds a key 'name', but a use case is named by its file: '{name}'; take the key out, or rename the file"
         raise UsageError(message, where=str(path))
     return UseCase.from_values(name, values, where=str(path))
 

@@ -57,6 +57,18 @@ def read_table(source: str) -> Table:
     return Table(df, source, lines)
 
 
+def check_source(source: str) -> None:
+    """Refuse what names no table, before anything is imported to read one.
+
+    Raises:
+        UsageError: there is no such file or bundled table.
+    """
+    if source.startswith("sklearn:"):
+        _check_bundled(source.removeprefix("sklearn:"))
+    else:
+        _status(Path(source))
+
+
 def _refused(source: str, what: str, line: int | None = None) -> DataRefusedError:
     where = source if line is None else f"{source}, line {line}"
     return DataRefusedError(f"{where}: {what}" if line else f"{where} {what}", where=where)
@@ -65,22 +77,33 @@ def _refused(source: str, what: str, line: int | None = None) -> DataRefusedErro
 def _content(source: str) -> bytes:
     """Give the bytes of a regular file, all of one state of it."""
     path = Path(source)
+    before = _status(path)
     try:
-        before = path.stat()
-        if not stat.S_ISREG(before.st_mode):
-            message = f"'{source}' is {'a folder' if path.is_dir() else 'no regular file'}; name a .csv or .parquet file"
-            raise UsageError(message, where=source)
-        if path.suffix.lower() not in {".csv", ".parquet"}:
-            message = f"'{source}' is neither a .csv nor a .parquet file; convert it, or rename it if it is one"
-            raise UsageError(message, where=source)
-        content, after = path.read_bytes(), path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        content = path.read_bytes()
+    except OSError as error:
         raise _unreadable(path, error) from error
+    after = _status(path)
     if _state(before) != _state(after) or len(content) != after.st_size:
         raise _refused(source, "changed while it was read; try again when it is complete")
     if not content.removeprefix(codecs.BOM_UTF8):
         raise _refused(source, "is empty")
     return content
+
+
+def _status(path: Path) -> os.stat_result:
+    """Give the status of a file that may be a table."""
+    source = str(path)
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        message = f"'{source}' is {'a folder' if path.is_dir() else 'no regular file'}; name a .csv or .parquet file"
+        raise UsageError(message, where=source)
+    if path.suffix.lower() not in {".csv", ".parquet"}:
+        message = f"'{source}' is neither a .csv nor a .parquet file; convert it, or rename it if it is one"
+        raise UsageError(message, where=source)
+    return status
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int]:
@@ -100,10 +123,14 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UsageError:
     return UsageError(f"there is no file '{path}'; {hint}", where=str(path))
 
 
-def _bundled(name: str) -> pd.DataFrame:
+def _check_bundled(name: str) -> None:
     if name not in BUNDLED:
         unknown = "bundled table"
         raise UsageError.unknown(unknown, name, BUNDLED, where=f"sklearn:{name}")
+
+
+def _bundled(name: str) -> pd.DataFrame:
+    _check_bundled(name)
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import tomllib
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.error import URLError
@@ -42,7 +43,7 @@ def is_healthy(url: str) -> bool:
     try:
         with urlopen(f"{url.rstrip('/')}/health", timeout=PROBE_TIMEOUT_S) as answer:  # noqa: S310 (a person's own setting)
             return answer.status == 200
-    except (URLError, OSError, ValueError):
+    except (URLError, HTTPException, OSError, ValueError):
         return False
 
 
@@ -54,7 +55,7 @@ def configured_url(environ: Mapping[str, str]) -> str | None:
     path = Path(environ.get("PREFECT_PROFILES_PATH", prefect_home / "profiles.toml"))
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError):
         return None
     active = environ.get("PREFECT_PROFILE") or profiles.get("active", "")
     return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")

@@ -54,15 +54,20 @@ def create_sqlite_store(path: Path) -> None:
 def ensure_experiment(name: str, artifacts: str) -> str:
     """Find or create the experiment of a use case and give its id; artifacts never land in the current folder."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    client = _client()
-    if (experiment := client.get_experiment_by_name(name)) is not None:
-        return experiment.experiment_id
     try:
-        return client.create_experiment(name, artifact_location=f"{artifacts}/{name}")
-    except MlflowException as error:
-        message = f"MLflow does not create the experiment '{name}': {error.message.splitlines()[0]}"
+        experiment = _client().get_experiment_by_name(name)
+        if experiment is None:
+            return _client().create_experiment(name, artifact_location=f"{artifacts}/{name}")
+    except (MlflowException, SQLAlchemyError) as error:
+        message = f"MLflow does not find or create the experiment '{name}': {str(error).strip().splitlines()[0]}"
         raise StoreError(message, where=name) from error
+    if experiment.lifecycle_stage != "active":
+        restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        message = f"the MLflow experiment '{name}' was deleted; bring it back with `{restore}`, or use another name with --use-case"
+        raise StoreError(message, where=name)
+    return experiment.experiment_id
 
 
 @contextmanager
@@ -97,13 +102,20 @@ def log_dataset(name: str, source: str, digest: str) -> None:
     mlflow.log_input(MetaDataset(named, name=name, digest=digest[:32]), context="training")
 
 
-def log_metrics(values: Mapping[str, float]) -> None:
-    """Log figures of the active run, those that are numbers."""
+def log_params(values: Mapping[str, str]) -> None:
+    """Log what the active run decided on its way."""
+    import mlflow
+
+    mlflow.log_params(dict(values))
+
+
+def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> None:
+    """Log figures of the active run, and of one of its logged models if it is named; those that are numbers."""
     import math
 
     import mlflow
 
-    mlflow.log_metrics({name: value for name, value in values.items() if math.isfinite(value)})
+    mlflow.log_metrics({name: value for name, value in values.items() if math.isfinite(value)}, model_id=model_id)
 
 
 def log_text(text: str, file: str) -> None:

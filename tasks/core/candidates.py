@@ -6,7 +6,7 @@ scikit-learn, none of this repository's; the types that it stores are listed in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UsageError
@@ -14,6 +14,8 @@ from tasks.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    import pandas as pd
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 BASELINE = "dummy"
 MAX_CATEGORIES = 100
+MIN_ROWS_TO_STOP_EARLY = 20
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,19 @@ class Recipe:
     schema: Schema
     rows: int
     seed: int
+    can_stop_early: bool = True
+
+    @classmethod
+    def of(cls, schema: Schema, X: pd.DataFrame, y: np.ndarray, seed: int) -> Recipe:
+        """Build from rows to fit; features without any value in them are left out, for they teach nothing.
+
+        A column that came late is empty in the early rows; boosting of scikit-learn 1.9.1 raises on one. It also raises
+        where a tenth of the rows, on which it watches itself, cannot hold every class.
+        """
+        empty = {name for name in schema.features if X[name].isna().all()}
+        columns = tuple(replace(column, role="unused") if column.name in empty else column for column in schema.columns)
+        can_stop_early = len(X) >= MIN_ROWS_TO_STOP_EARLY and (schema.task == "regression" or _can_stratify(y))
+        return cls(replace(schema, columns=columns), len(X), seed, can_stop_early)
 
     @property
     def numbers(self) -> list[str]:
@@ -89,8 +105,8 @@ def build_hist_gradient_boosting(recipe: Recipe) -> Pipeline:
 
     settings: dict[str, Any] = {
         "learning_rate": 0.03,
-        "max_iter": 1000,
-        "early_stopping": True,
+        "max_iter": 1000 if recipe.can_stop_early else 200,
+        "early_stopping": recipe.can_stop_early,
         "max_leaf_nodes": 24,
         "min_samples_leaf": max(5, min(60, recipe.rows // 20)),
         "l2_regularization": 10.0,
@@ -108,6 +124,13 @@ CANDIDATES = (
     Candidate("logistic", ("binary", "multiclass"), build_linear),
     Candidate("hist_gradient_boosting", ("regression", "binary", "multiclass"), build_hist_gradient_boosting),
 )
+
+
+def _can_stratify(y: np.ndarray) -> bool:
+    import numpy as np
+
+    counts = np.unique(y, return_counts=True)[1]
+    return int(counts.min()) > 1 and len(counts) <= len(y) // 10
 
 
 def _scaled(recipe: Recipe) -> ColumnTransformer:

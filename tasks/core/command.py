@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -102,7 +102,8 @@ def _flag(name: str) -> str:
 def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 (a type form has no type of its own yet)
     if get_origin(annotation) is Literal:
         return [str(choice) for choice in get_args(annotation)]
-    if isinstance(annotation, UnionType):
+    # `Literal[...] | None` is a typing.Union, `str | None` a types.UnionType.
+    if get_origin(annotation) in (Union, UnionType):
         return [choice for part in get_args(annotation) for choice in _choices(part)]
     return []
 

@@ -62,7 +62,7 @@ class UsageError(EvergreenError):
         """
         names = sorted(available)
         close = get_close_matches(got, names, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ";"
+        hint = f"; did you mean '{close[0]}'?" if close else ""
         listed = f"(available: {', '.join(names)})" if names else "(none is available)"
         return cls(f"there is no {what} '{got}'{hint} {listed}", where=where or got)
 

@@ -78,5 +78,5 @@ def compare_predictions(loss: Loss, y: np.ndarray, challenger: Prediction, other
 
     compared = gate.compare(row_losses(loss, y, challenger), row_losses(loss, y, other), blocks=blocks)
     said, other_said = (p.values if p.proba is None else p.proba for p in (challenger, other))
-    identical = challenger.classes == other.classes and np.array_equal(said, other_said)
+    identical = len(y) > 0 and challenger.classes == other.classes and np.array_equal(said, other_said)
     return dataclasses.replace(compared, identical=identical)

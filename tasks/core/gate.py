@@ -60,7 +60,7 @@ class Comparison:
 
     Attributes:
         rows: Gate rows that neither model was fitted on.
-        difference: Mean paired difference; positive when the challenger is worse.
+        difference: Mean paired difference; positive when the challenger is worse, NaN without a row.
         error: Standard error of the difference.
         spread: Standard deviation of the paired differences of single rows.
         identical: Whether every prediction is equal.
@@ -96,6 +96,8 @@ def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Compar
     """
     import numpy as np
 
+    if not len(other):
+        return Comparison(rows=0, difference=math.nan, error=math.inf, spread=math.inf)
     scale = float(other.mean()) or 1.0
     paired = (challenger - other) / scale
     parts = np.array([part.mean() for part in np.array_split(paired, blocks)]) if blocks else paired
@@ -103,14 +105,16 @@ def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Compar
     return Comparison(
         rows=len(paired),
         difference=float(paired.mean()),
-        error=deviation / math.sqrt(max(len(parts), 1)),
+        error=deviation / math.sqrt(len(parts)),
         spread=float(paired.std(ddof=1)) if len(paired) > 1 else math.inf,
     )
 
 
 def check_rows(uncontaminated: int, contaminated: int) -> Check:
     """Ask whether enough gate rows are left that neither judged fit has seen."""
-    value = f"{uncontaminated} gate rows" + (f", {contaminated} more were seen by the champion" if contaminated else "")
+    value = f"{uncontaminated} gate row{'s' * (uncontaminated != 1)}" + (
+        f", {contaminated} more were seen by the champion" if contaminated else ""
+    )
     return Check(
         code="gate_rows",
         outcome="passed" if uncontaminated >= MIN_GATE_ROWS else "failed",
@@ -149,7 +153,8 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
 
 def decide(checks: tuple[Check, ...], against_champion: Comparison | None) -> Decision:
     """Turn the checks into a decision; anything that did not pass and should have keeps the champion."""
-    if against_champion is not None and against_champion.identical:
+    has_rows = all(check.outcome != "failed" for check in checks if check.code == "gate_rows")
+    if against_champion is not None and against_champion.identical and has_rows:
         return Decision("identical", "kept", ("its predictions on the gate rows equal the champion's",), checks)
     if failed := [check for check in checks if check.outcome == "failed"]:
         verdict: Verdict = "kept" if against_champion is not None else "refused"
@@ -212,4 +217,4 @@ def _percent(share: float) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f} %".replace("-", "−")
+    return f"{100 * share:+.1f} %".replace("-", "−") if math.isfinite(share) else "unknown"

@@ -102,7 +102,8 @@ def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: i
         values = np.array([draw[name] for draw in drawn])
         values = values[np.isfinite(values)]
         low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (np.nan, np.nan)
-        intervals[name] = Interval(value, float(low), float(high))
+        # Draws miss rare classes, which are the worst predicted ones, so all of them may lie on one side of the value.
+        intervals[name] = Interval(value, min(float(low), value), max(float(high), value))
     return intervals
 
 
@@ -118,7 +119,8 @@ def mae(y: np.ndarray, prediction: Prediction) -> float:
 
 def r2(y: np.ndarray, prediction: Prediction) -> float:
     """Share of the target's variance that is explained; NaN for a constant target."""
-    variance = float(((y - y.mean()) ** 2).mean())
+    # The mean of equal numbers may differ from them in the last bit.
+    variance = float(((y - y.mean()) ** 2).mean()) if (y != y[0]).any() else 0.0
     return 1 - float(((y - prediction.values) ** 2).mean()) / variance if variance else float("nan")
 
 

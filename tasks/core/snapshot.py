@@ -116,5 +116,6 @@ def target_of(df: pd.DataFrame, schema: Schema) -> np.ndarray:
     if schema.task == "regression":
         return values.astype(np.float64)
     if np.issubdtype(values.dtype, np.floating):
-        return np.array([f"{value:.0f}" if value == round(value) else repr(float(value)) for value in values])
+        # Adding 0.0 makes -0.0 the class that it equals.
+        return np.array([f"{value:.0f}" if value == round(value) else repr(float(value)) for value in values + 0.0], dtype=str)
     return values.astype(str)

@@ -57,7 +57,12 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
     mixed = np.zeros(len(df), dtype=np.uint64)
     for name in df.columns:
         column = df[name]
-        cells = column.to_numpy(dtype=np.float64) + 0.0 if pd.api.types.is_numeric_dtype(column) else column.astype(object).to_numpy()
+        if pd.api.types.is_numeric_dtype(column):
+            cells = column.to_numpy(dtype=np.float64) + 0.0
+            # NaN has many bit patterns; 0 / 0 and inf - inf make others than an empty cell does.
+            cells[np.isnan(cells)] = np.nan
+        else:
+            cells = column.astype(object).to_numpy()
         mixed = _mix(mixed ^ pd.util.hash_array(cells, categorize=True))
     return mixed
 
@@ -78,7 +83,7 @@ def gate_size(rows: int, spread: float = FIRST_SPREAD) -> int:
     >>> gate_size(442), gate_size(100_000), gate_size(100_000, spread=0.05)
     (88, 1111, 200)
     """
-    return min(int(GATE_SHARE * rows), max(200, round((spread / 0.015) ** 2)))
+    return int(min(GATE_SHARE * rows, max(200, (spread / 0.015) ** 2)))
 
 
 def split_by_hash(hashes: np.ndarray, use_case: str, size: int) -> Split:
@@ -95,11 +100,14 @@ def split_by_hash(hashes: np.ndarray, use_case: str, size: int) -> Split:
 
 
 def split_by_time(times: np.ndarray, size: int) -> Split:
-    """Judge on the last `size` rows."""
+    """Judge on the last `size` rows, and on those before them that are of the same time as the first of these."""
     import numpy as np
 
     order = np.argsort(times, kind="stable")
-    return Split(fit=order[: len(order) - size], gate=order[len(order) - size :], is_ordered=True)
+    cut = len(order) - size
+    if 0 < cut < len(order):
+        cut = int(np.searchsorted(times[order], times[order[cut]])) or cut
+    return Split(fit=order[:cut], gate=order[cut:], is_ordered=True)
 
 
 def folds(hashes: np.ndarray, *, is_ordered: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:

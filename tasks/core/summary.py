@@ -66,10 +66,10 @@ def _leaderboard(report: TrainReport) -> list[str]:
 def _metrics(report: TrainReport) -> list[str]:
     if not report.metrics:
         return []
-    lines = [f"metrics     {'on ' + format(report.rows.holdout, ',') + ' gate rows':<18}{'value':>8}   {'95 % interval':<18}{'dummy':>8}"]
+    lines = [f"metrics     {'on ' + format(report.rows.holdout, ',') + ' gate rows':<18}{'value':>8}   {'95 % interval':<18} {'dummy':>8}"]
     for name, interval in report.metrics.items():
         between = f"{figure(interval.low)} to {figure(interval.high)}"
-        lines.append(f"    {name:<22}{figure(interval.value):>12}   {between:<18}{figure(report.baseline[name]):>8}")
+        lines.append(f"    {name:<22}{figure(interval.value):>12}   {between:<18} {figure(report.baseline[name]):>8}")
     return lines
 
 

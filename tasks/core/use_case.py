@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
+MAX_NAME = 60
 
 
 class Gate(BaseModel):
@@ -31,7 +32,7 @@ class UseCase(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=NAME, max_length=60, description="also the MLflow experiment and registered model")]
+    name: Annotated[str, Field(pattern=NAME, max_length=MAX_NAME, description="also the MLflow experiment and registered model")]
     description: str = ""
     data: Annotated[str, Field(description="CSV or Parquet file, relative to the project, or sklearn:NAME")]
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
@@ -55,12 +56,14 @@ class UseCase(BaseModel):
         try:
             return cls.model_validate({"name": name, **values})
         except ValidationError as error:
-            problem = error.errors()[0]
+            # A mistyped key comes first: it may be why another one is missing.
+            problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
-                known = Gate.model_fields if key.startswith("gate.") else cls.model_fields
+                known = Gate.model_fields if key.startswith("gate.") else cls.model_fields.keys() - {"name"}
                 raise UsageError.unknown(f"key in {where} called", key.rpartition(".")[2], known, where=where) from error
-            message = f"{where}: '{key}' is {problem['input']!r}: {problem['msg'].lower()}"
+            got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {problem['msg'].lower()}"
+            message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
 
     def with_options(self, options: TrainOptions) -> UseCase:

@@ -9,6 +9,7 @@ from tasks.core.errors import DataRefusedError
 
 Severity = Literal["critical", "warning", "info"]
 Consequence = Literal["none", "quarantined", "reported", "refused"]
+WORST_FIRST: tuple[Consequence, ...] = ("refused", "quarantined", "reported")
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -66,7 +67,7 @@ class Validation:
         """Say in one line how it went."""
         if not self.suite:
             return "not applicable (no suite)"
-        failed = [result for result in self.results if result.consequence != "none"]
+        failed = sorted((r for r in self.results if r.consequence != "none"), key=lambda r: WORST_FIRST.index(r.consequence))
         return f"{len(self.results) - len(failed)} of {len(self.results)} expectations hold" + "".join(
             f"; {result.consequence}: {result.expectation}" for result in failed[:2]
         )

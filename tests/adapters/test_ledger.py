@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tasks.adapters import ledger
+from tasks.core.champions import Epoch
+from tasks.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+FIRST = Epoch(
+    use_case="wine",
+    epoch=1,
+    version=3,
+    run_id="4d34c279911949969f48c3185921c118",
+    code="first_champion",
+    reason="first version; loss −81.2 % against the dummy, ± 4.0 %",
+    decided_at="2024-03-03T14:00:00+00:00",
+    manifest={"model.skops": "6198d8", "MLmodel": "137df6"},
+)
+EPOCHS = 10
+# Loads everything first, waits for the word that all get at once, and then tries to take each epoch.
+RACER = """
+import sys
+from dataclasses import replace
+import sqlalchemy
+from tasks.adapters import ledger
+from tasks.core.champions import Epoch
+epoch = Epoch("wine", 0, int(sys.argv[2]), "run", "not_worse", "", "2024-03-03T14:00:00+00:00", {})
+ledger.line_of_champions(sys.argv[1], "wine")
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[n for n in range(1, int(sys.argv[3]) + 1) if ledger.crown(sys.argv[1], replace(epoch, epoch=n))])
+"""
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    address = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger.create(address)
+    return address
+
+
+@pytest.fixture
+def impatient() -> Generator[None]:
+    """Shorten the minute that SQLite waits for a lock."""
+
+    def shorten(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 50")
+
+    event.listen(Engine, "connect", shorten)
+    yield
+    event.remove(Engine, "connect", shorten)
+
+
+def refusal(address: str) -> str:
+    with pytest.raises(StoreError) as refused:
+        ledger.line_of_champions(address, "wine")
+    assert refused.value.where == "ledger"
+    assert "\n" not in refused.value.message
+    return refused.value.message
+
+
+def test_a_new_ledger_has_no_champions(address: str) -> None:
+    assert ledger.line_of_champions(address, "wine") == []
+
+
+def test_an_epoch_comes_back_as_it_was_written(address: str) -> None:
+    assert ledger.crown(address, FIRST)
+    assert ledger.line_of_champions(address, "wine") == [FIRST]
+
+
+def test_champions_stand_in_the_order_of_their_epochs(address: str) -> None:
+    for number in (2, 10, 1):
+        assert ledger.crown(address, replace(FIRST, epoch=number))
+    assert [epoch.epoch for epoch in ledger.line_of_champions(address, "wine")] == [1, 2, 10]
+
+
+def test_an_epoch_is_taken_once(address: str) -> None:
+    assert ledger.crown(address, FIRST)
+    assert not ledger.crown(address, replace(FIRST, version=4))
+    assert ledger.line_of_champions(address, "wine") == [FIRST]
+
+
+def test_use_cases_do_not_see_each_other(address: str) -> None:
+    assert ledger.crown(address, FIRST)
+    assert ledger.crown(address, replace(FIRST, use_case="diabetes"))
+    assert ledger.line_of_champions(address, "wine") == [FIRST]
+    assert ledger.line_of_champions(address, "unheard-of") == []
+
+
+def test_creating_a_ledger_again_keeps_what_it_holds(address: str) -> None:
+    ledger.crown(address, FIRST)
+    ledger.create(address)
+    assert ledger.line_of_champions(address, "wine") == [FIRST]
+
+
+def test_of_eight_processes_that_race_for_an_epoch_one_wins(address: str) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, address, str(version), str(EPOCHS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for version in range(8)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    won = {version: [int(epoch) for epoch in racer.communicate()[0].split()] for version, racer in enumerate(racers)}
+    assert [racer.returncode for racer in racers] == [0] * 8
+    line = ledger.line_of_champions(address, "wine")
+    assert [epoch.epoch for epoch in line] == list(range(1, EPOCHS + 1))
+    assert sorted((epoch.epoch, epoch.version) for epoch in line) == sorted((n, version) for version, taken in won.items() for n in taken)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_locked_ledger_is_told_in_one_sentence(address: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        told = "the ledger cannot be used: (sqlite3.OperationalError) database is locked; check EVERGREEN_LEDGER_URL and the home"
+        assert refusal(address) == told
+        with pytest.raises(StoreError, match="database is locked"):
+            ledger.crown(address, FIRST)
+    assert ledger.crown(address, FIRST)
+
+
+def test_a_ledger_that_is_not_there_is_told_in_one_sentence(tmp_path: Path) -> None:
+    assert "unable to open database file; check EVERGREEN_LEDGER_URL" in refusal(f"sqlite:///{tmp_path}/missing/ledger.db")
+    assert "no such table: champion; check EVERGREEN_LEDGER_URL" in refusal(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("use_case,epoch\n" * 100, encoding="utf-8")
+    assert "file is not a database" in refusal(f"sqlite:///{tmp_path}/ledger.db")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("ledger.db", "Could not parse SQLAlchemy URL"),
+        ("oracel://ledger", "Can't load plugin: sqlalchemy.dialects:oracel"),
+        ("postgresql://me:secret@host:port/ledger", "invalid literal for int() with base 10: 'port'"),
+        ("mssql+pymssql://me:secret@host/ledger", "No module named 'pymssql'"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_told_without_its_password(wrong: str, told: str) -> None:
+    message = refusal(wrong)
+    assert told in message
+    assert "secret" not in message
+
+
+def test_a_manifest_that_somebody_has_damaged_is_told_in_one_sentence(address: str, tmp_path: Path) -> None:
+    ledger.crown(address, FIRST)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+        other.execute("UPDATE champion SET manifest = 'gone'")
+        other.commit()
+    assert refusal(address).startswith("the ledger cannot be used: Expecting value")

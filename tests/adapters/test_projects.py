@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.adapters import projects
+from tasks.core.errors import UsageError
+from tasks.core.options import TrainOptions
+from tasks.core.settings import Settings
+
+BUNDLED = ["breast_cancer", "diabetes", "wine"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty project that is not the current folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "project" / projects.USE_CASES).mkdir(parents=True)
+    (tmp_path / "project" / projects.SUITES).mkdir()
+    return tmp_path / "project"
+
+
+def settings(project: Path) -> Settings:
+    return Settings.from_values({"EVERGREEN_PROJECT": str(project)}, Path.cwd())
+
+
+def write(project: Path, content: str | bytes, name: str = "houses") -> Path:
+    path = project / projects.USE_CASES / f"{name}.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(project: Path, name: str = "houses") -> str:
+    with pytest.raises(UsageError) as refused:
+        projects.load_use_case(name, project)
+    assert refused.value.where == str(project / projects.USE_CASES / f"{name}.yaml")
+    assert "\n" not in refused.value.message
+    return refused.value.message
+
+
+# ------------------------------------------------------------------------------------------------- where use cases are found
+
+
+def test_without_a_project_the_bundled_use_cases_are_there(project: Path) -> None:
+    assert projects.use_case_names(project) == BUNDLED
+    assert projects.own_use_cases(project) == []
+    case = projects.resolve(TrainOptions(), settings(project))
+    assert (case.name, case.use_case.data) == ("diabetes", "sklearn:diabetes")
+    assert case.suite == projects.bundled() / "expectations/diabetes.json"
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_use_case_has_a_suite_and_a_schedule(project: Path, name: str) -> None:
+    case = projects.resolve(TrainOptions(use_case=name), settings(project))
+    assert case.use_case.data == f"sklearn:{name}"
+    assert case.use_case.schedule
+    assert case.suite is not None
+    assert case.suite.is_file()
+
+
+def test_the_use_case_and_the_suite_of_the_project_go_before_the_bundled_ones(project: Path) -> None:
+    write(project, "data: sklearn:diabetes\nseed: 7\n", "diabetes")
+    suite = project / projects.SUITES / "diabetes.json"
+    suite.touch()
+    case = projects.resolve(TrainOptions(use_case="diabetes"), settings(project))
+    assert case.use_case.seed == 7
+    assert case.suite == suite
+    assert projects.use_case_names(project) == BUNDLED
+    assert projects.resolve(TrainOptions(use_case="wine"), settings(project)).use_case.data == "sklearn:wine"
+
+
+def test_a_second_use_case_is_a_file(project: Path) -> None:
+    write(project, "data: houses.csv\n")
+    write(project, "data: flats.csv\n", "flats")
+    assert projects.use_case_names(project) == sorted([*BUNDLED, "flats", "houses"])
+    assert [use_case.name for use_case in projects.own_use_cases(project)] == ["flats", "houses"]
+    assert projects.resolve(TrainOptions(use_case="houses"), settings(project)).suite is None
+
+
+def test_a_mistyped_name_gets_the_closest_one(project: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        projects.resolve(TrainOptions(use_case="diabetis"), settings(project))
+    assert refused.value.where == "--use-case"
+    told = "there is no use case 'diabetis'; did you mean 'diabetes'? (available: breast_cancer, diabetes, wine)"
+    assert refused.value.message == told
+
+
+# ---------------------------------------------------------------------------------------------------------- tables by path
+
+
+def test_a_table_makes_the_use_case_that_is_called_like_it(project: Path) -> None:
+    case = projects.resolve(TrainOptions(data="Air Quality.csv"), settings(project))
+    assert (case.name, case.use_case.data, case.suite) == ("air-quality", "Air Quality.csv", None)
+
+
+def test_a_table_of_a_known_use_case_takes_its_words_but_its_own_rows(project: Path) -> None:
+    write(project, "data: houses.csv\ntarget: price\nseed: 7\n")
+    case = projects.resolve(TrainOptions(data="new/houses.csv", target="rent"), settings(project))
+    assert (case.name, case.use_case.seed, case.use_case.target) == ("houses", 7, "rent")
+    assert case.use_case.data == "new/houses.csv"
+
+
+def test_a_table_may_be_given_to_a_use_case_that_has_no_file(project: Path) -> None:
+    assert projects.resolve(TrainOptions(data="a.csv", use_case="flats"), settings(project)).name == "flats"
+
+
+@pytest.mark.parametrize(("name", "told"), [("Flats", "'name' is 'Flats': string should match pattern"), ("a" * 61, "60")])
+def test_a_name_that_no_use_case_can_have_is_refused(project: Path, name: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        projects.resolve(TrainOptions(data="a.csv", use_case=name), settings(project))
+    assert told in refused.value.message
+    assert refused.value.where == "--use-case"
+
+
+def test_data_of_a_file_are_relative_to_the_project(project: Path) -> None:
+    write(project, "data: tables/houses.csv\n")
+    assert projects.resolve(TrainOptions(use_case="houses"), settings(project)).use_case.data == f"{project}/tables/houses.csv"
+    write(project, "data: /srv/houses.csv\n")
+    assert projects.resolve(TrainOptions(use_case="houses"), settings(project)).use_case.data == "/srv/houses.csv"
+
+
+# ------------------------------------------------------------------------------------------------------------- wrong files
+
+
+@pytest.mark.parametrize(
+    "spelling", ["description: A\r\ndata: a.csv\r\n", "\ufeffdescription: A\ndata: a.csv", '{"description": "A", "data": "a.csv"}']
+)
+def test_spellings_of_one_file_mean_the_same(project: Path, spelling: str) -> None:
+    write(project, spelling)
+    use_case = projects.load_use_case("houses", project)
+    assert use_case is not None
+    assert (use_case.name, use_case.description, use_case.data) == ("houses", "A", "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("description: A\ndata: [a.csv\n", "is not YAML: line 3, column 1: expected ',' or ']', but got '<stream end>'"),
+        ("data: a.csv\n\ttarget: price\n", r"is not YAML: line 2, column 1: found character '\t' that cannot start any token"),
+        ("data: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
+        (b"data: M\xfcller.csv", "is not YAML: 'utf-8' codec can't decode byte 0xfc in position 7: invalid start byte"),
+        ("data: a\x00.csv", "is not YAML: unacceptable character #x0000: special characters are not allowed"),
+        ("", "must hold keys and values, such as `data: table.csv`"),
+        ("- data: a.csv", "must hold keys and values, such as `data: table.csv`"),
+        ("1: 2\ndata: a.csv", "'1' is 1: keys should be strings"),
+        ("description: A", "'data' is missing"),
+        ("datas: a.csv", "called 'datas'; did you mean 'data'?"),
+        ("data: a.csv\ntaget: price", "called 'taget'; did you mean 'target'?"),
+        ("data: a.csv\ngate: {tolerence: 0.1}", "called 'tolerence'; did you mean 'tolerance'?"),
+        ("data: a.csv\ngate: {tolerance: 5}", "'gate.tolerance' is 5: input should be less than or equal to 0.5"),
+        ("data: a.csv\ntask: regresion", "'task' is 'regresion': input should be 'regression', 'binary' or 'multiclass'"),
+        ("data: a.csv\ndrop: id", "'drop' is 'id': input should be a valid tuple"),
+        ("data: a.csv\nseed: -1", "'seed' is -1: input should be greater than or equal to 0"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_told_with_its_line_or_its_key(project: Path, content: str | bytes, told: str) -> None:
+    path = write(project, content)
+    message = refusal(project)
+    assert told in message
+    assert str(path) in message
+
+
+def test_a_use_case_is_named_by_its_file_alone(project: Path) -> None:
+    path = write(project, "name: flats\ndata: a.csv\n")
+    told = f"{path} holds a key 'name', but a use case is named by its file: 'houses'; take the key out, or rename the file"
+    assert refusal(project) == told
+
+
+def test_a_file_name_that_cannot_be_a_use_case_is_told(project: Path) -> None:
+    write(project, "data: a.csv\n", "My Houses")
+    assert "'name' is 'My Houses': string should match pattern" in refusal(project, "My Houses")
+
+
+# ------------------------------------------------------------------------------------------------------------ prefect.yaml
+
+
+def test_prefect_yaml_is_replaced_at_one_stroke(project: Path) -> None:
+    projects.write_prefect_yaml(project, "name: ü\n")
+    assert projects.read_prefect_yaml(project) == "name: ü\n"
+    assert not (project / "prefect.yaml.partial").exists()
+
+
+def test_a_project_without_prefect_yaml_is_told_in_one_sentence(project: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        projects.read_prefect_yaml(project)
+    told = f"there is no {project}/prefect.yaml; run this in the project's folder, or set EVERGREEN_PROJECT"
+    assert refused.value.message == told

@@ -1,0 +1,32 @@
+"""What must stand before any engine is imported: no telemetry, no setting of the person who tests, a home that is nobody's."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from tasks.adapters.home import SILENT
+
+AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_"))]:
+        del os.environ[name]
+    home = Path(AWAY.name) / "home"
+    os.environ.update(SILENT)
+    os.environ.update(
+        {
+            "EVERGREEN_HOME": str(home),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+            # A profile of the person who tests may name a server of theirs.
+            "PREFECT_HOME": str(Path(AWAY.name) / "prefect"),
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        }
+    )
+
+
+def pytest_unconfigure() -> None:
+    AWAY.cleanup()

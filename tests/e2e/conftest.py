@@ -1,0 +1,111 @@
+"""Evergreen as its users start it: other processes, an empty folder, a home of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder that a person works in; state goes into `.evergreen` there unless they say otherwise."""
+
+    folder: Path
+    python: str = sys.executable
+
+    @property
+    def home(self) -> Path:
+        return self.folder / ".evergreen"
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_"))}
+        # No profile of the person who tests, and no store of theirs: Prefect keeps both under this.
+        return {**theirs, "PREFECT_HOME": str(self.folder.parent / "prefect-of-nobody"), **variables}
+
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self.python, *command],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.python, *command],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    def train(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.run("-m", "flows.train", *arguments, **variables)
+
+    def trained(self, *arguments: str, **variables: str) -> dict[str, object]:
+        """Train and give the answer; whatever goes wrong is shown."""
+        done = self.train("--json", *arguments, **variables)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from a_desk_that_is_left_alone(tmp_path / "desk")
+
+
+@pytest.fixture(scope="module")
+def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    yield from a_desk_that_is_left_alone(tmp_path_factory.mktemp("module") / "desk")
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    return wait
+
+
+def wait(condition: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain until {what}"
+        time.sleep(0.05)
+
+
+def a_desk_that_is_left_alone(folder: Path) -> Iterator[Desk]:
+    """Give a desk, and in the end require that no process goes on working there: a server, say, that nobody uses."""
+    folder.mkdir()
+    yield Desk(folder)
+    wait(lambda: not processes_of(folder.parent), f"no process works in {folder.parent}", 60)
+
+
+def processes_of(folder: Path) -> list[str]:
+    found: list[str] = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            if str(folder) in command and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(command)
+        except psutil.Error:
+            continue
+    return found

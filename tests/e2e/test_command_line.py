@@ -1,0 +1,341 @@
+"""The command line as people and scripts use it: exit codes, the one JSON document, mistakes told in a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Desk
+
+HELP_LIMIT_S = 0.6
+MAX_LINES = 20
+JOBS = ("train", "deployments")
+PROGRESS = re.compile(r" *\d+\.\d s  ")
+
+random = np.random.default_rng(0)
+CLEAN = "size,rooms,price\n" + "".join(
+    f"{size:.3f},{rooms},{3 * size + rooms:.3f}\n" for size, rooms in random.normal(size=(60, 2)).round(3)
+)
+# As in a folder that a person has worked in for a while.
+FILES = {
+    "houses.csv": CLEAN,
+    "empty.csv": "",
+    "only-a-header.csv": "size,price\n",
+    "headerless.csv": CLEAN.partition("\n")[2],
+    "page.csv": "<!doctype html>\n<html><body>Not found</body></html>\n",
+    "ragged.csv": CLEAN + "1,2,3,4\n",
+    "binary.csv": b"size,price\n\xff\xfe,1\n",
+    "fake.parquet": CLEAN,
+    "notes.txt": "size 3\n",
+    "constant.csv": "size,price\n" + "".join(f"{n},1\n" for n in range(50)),
+    "folder/other.csv": CLEAN,
+    "deployments/use_cases/houses-2.yaml": "data: houses.csv\ntarget: price\n",
+    "deployments/use_cases/broken.yaml": "data: [houses.csv\n",
+    "deployments/use_cases/typo.yaml": "data: houses.csv\ntargt: price\n",
+    "deployments/use_cases/gone.yaml": "data: gone.csv\n",
+    "deployments/use_cases/lax.yaml": "data: houses.csv\ngate: {tolerance: 5}\n",
+    "deployments/use_cases/lost.yaml": "data: houses.csv\ncandidates: [rigde]\n",
+    "deployments/use_cases/no-json.yaml": "data: houses.csv\n",
+    "expectations/no-json.json": '{"name": "no-json", ',
+    "deployments/use_cases/no-type.yaml": "data: houses.csv\n",
+    "expectations/no-type.json": '{"name": "no-type", "expectations": [{"type": "expect_miracles", "kwargs": {}}]}',
+    "deployments/use_cases/strict.yaml": "data: houses.csv\n",
+    "expectations/strict.json": json.dumps(
+        {
+            "name": "strict",
+            "expectations": [
+                {"type": "expect_column_values_to_be_between", "kwargs": {"column": "size", "min_value": 100}, "severity": "critical"}
+            ],
+        }
+    ),
+}
+# arguments, variables, exit code, code of the error, and what the sentence must hold
+Mistake = tuple[list[str], dict[str, str], int, str, str]
+CHEAP: dict[str, Mistake] = {
+    "a file that is not there": (["huoses.csv"], {}, 2, "usage", "there is no file 'huoses.csv'; did you mean 'houses.csv'?"),
+    "a folder that is not there": (["data/houses.csv"], {}, 2, "usage", "there is no file 'data/houses.csv', and no folder 'data'"),
+    "a folder": (["folder"], {}, 2, "usage", "'folder' is a folder; name a .csv or .parquet file"),
+    "another kind of file": (["notes.txt"], {}, 2, "usage", "'notes.txt' is neither a .csv nor a .parquet file"),
+    "a name that no file can have": (["x" * 300 + ".csv"], {}, 2, "usage", "name"),
+    "an empty name": ([""], {}, 2, "usage", ""),
+    "a bundled table": (["sklearn:wnie"], {}, 2, "usage", "there is no bundled table 'wnie'; did you mean 'wine'?"),
+    "a use case": (["--use-case", "wien"], {}, 2, "usage", "there is no use case 'wien'; did you mean 'wine'?"),
+    "a use case outside the project": (["--use-case", "../houses"], {}, 2, "usage", "there is no use case '../houses'"),
+    "an option": (["--taget", "price"], {}, 2, "usage", "did you mean --target?"),
+    "an option without its value": (["houses.csv", "--target"], {}, 2, "usage", "expected one argument"),
+    "one table too many": (["houses.csv", "folder/other.csv"], {}, 2, "usage", "'folder/other.csv' is no argument"),
+    "a task": (["houses.csv", "--task", "regresion"], {}, 2, "usage", "did you mean 'regression'?"),
+    "a use case that is not YAML": (["--use-case", "broken"], {}, 2, "usage", "broken.yaml is not YAML: line 2"),
+    "a key of a use case": (["--use-case", "typo"], {}, 2, "usage", "called 'targt'; did you mean 'target'?"),
+    "a value of a use case": (["--use-case", "lax"], {}, 2, "usage", "'gate.tolerance' is 5: input should be less than or equal to 0.5"),
+    "the table of a use case": (["--use-case", "gone"], {}, 2, "usage", "gone.csv'"),
+    "a setting": (
+        ["houses.csv"],
+        {"EVERGREEN_HOM": "state"},
+        2,
+        "usage",
+        "did you mean 'EVERGREEN_HOME'?",
+    ),
+    "a value of a setting": (["houses.csv"], {"EVERGREEN_RECORD": "perhaps"}, 2, "usage", "EVERGREEN_RECORD is 'perhaps'"),
+    "the project": (["houses.csv"], {"EVERGREEN_PROJECT": "nowhere"}, 2, "usage", "nowhere', which is no folder"),
+    "a home that is a file": (
+        ["houses.csv"],
+        {"EVERGREEN_HOME": "notes.txt"},
+        1,
+        "store",
+        "set EVERGREEN_HOME to a folder",
+    ),
+    "a home below a file": (["houses.csv"], {"EVERGREEN_HOME": "notes.txt/home"}, 1, "store", "cannot write to the home"),
+}
+# These are found only when the engines are there, whose import costs seconds.
+DEAR: dict[str, Mistake] = {
+    "an empty file": (["empty.csv"], {}, 3, "data_refused", "empty.csv is empty"),
+    "a header without rows": (["only-a-header.csv"], {}, 3, "data_refused", "only-a-header.csv has no rows"),
+    "a file without a header": (["headerless.csv"], {}, 3, "data_refused", "the first line of headerless.csv looks like data"),
+    "a web page": (["page.csv"], {}, 3, "data_refused", "page.csv is HTML, XML or JSON, not CSV"),
+    "a row that is too long": (["ragged.csv"], {}, 3, "data_refused", "ragged.csv, line 62: 4 fields where the header has 3"),
+    "bytes that are no text": (["binary.csv"], {}, 3, "data_refused", "binary.csv, line 2: byte 0xff is not UTF-8"),
+    "a file that is no Parquet": (["fake.parquet"], {}, 3, "data_refused", "fake.parquet is no Parquet file"),
+    "a target that never changes": (["constant.csv"], {}, 3, "data_refused", "target column 'price' is '1.0' in all rows"),
+    "rows that the suite refuses": (["--use-case", "strict"], {}, 3, "data_refused", "houses.csv is refused by strict.json: 'size'"),
+    "a column": (["houses.csv", "--target", "prize"], {}, 2, "usage", "there is no column 'prize'; did you mean 'price'?"),
+    "a candidate": (["--use-case", "lost"], {}, 2, "usage", "there is no regression candidate 'rigde'; did you mean 'ridge'?"),
+    "a suite that is not JSON": (["--use-case", "no-json"], {}, 2, "usage", "no-json.json is not a Great Expectations suite"),
+    "an expectation that does not exist": (["--use-case", "no-type"], {}, 2, "usage", "expect_miracles"),
+    "an address of the ledger": (["houses.csv"], {"EVERGREEN_LEDGER_URL": "nonsense"}, 1, "store", "check EVERGREEN_LEDGER_URL"),
+    "an address of MLflow": (["houses.csv"], {"EVERGREEN_TRACKING_URI": "nonsense"}, 1, "store", "MLflow"),
+}
+
+MANY_CALLS = """
+import contextlib, io, json, logging, os, sys
+from flows import _entry
+
+answers = {}
+for mistake, (arguments, variables) in json.loads(sys.argv[1]).items():
+    output, errors = io.StringIO(), io.StringIO()
+    before = dict(os.environ)
+    os.environ.update(variables)
+    if "EVERGREEN_TRACKING_URI" in variables:
+        os.environ.pop("MLFLOW_TRACKING_URI")
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            _entry.main("train", ["--json", "--no-record", *arguments])
+        except SystemExit as left:
+            answers[mistake] = (left.code, output.getvalue(), errors.getvalue())
+    os.environ.clear()
+    os.environ.update(before)
+    logging.getLogger("evergreen").handlers.clear()
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def busy(module_desk: Desk) -> Desk:
+    """Fill a folder as people do, with a home that has its stores."""
+    for name, content in FILES.items():
+        path = module_desk.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return module_desk
+
+
+def refusal(done: subprocess.CompletedProcess[str], exit_code: int, code: str, told: str) -> str:
+    """Check how a failure under `--json` reads; give its sentence."""
+    assert done.returncode == exit_code, done.stderr
+    document = json.loads(done.stdout)
+    assert list(document) == ["error"]
+    assert list(document["error"]) == ["code", "message", "where"]
+    assert document["error"]["code"] == code
+    message = document["error"]["message"]
+    assert told in message
+    assert "\n" not in message
+    assert "this should not have happened" not in message
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if not PROGRESS.match(line)] == [f"{code.replace('_', ' ')}: {message}"]
+    return message
+
+
+@pytest.mark.parametrize("mistake", CHEAP)
+def test_a_mistyped_call_is_refused_in_one_sentence_before_any_engine_is_imported(busy: Desk, mistake: str) -> None:
+    arguments, variables, exit_code, code, told = CHEAP[mistake]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    refusal(busy.train("--json", *arguments, **variables), exit_code, code, told)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 2, "scikit-learn and MLflow alone cost more"
+
+
+@pytest.fixture(scope="module")
+def answers(busy: Desk) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Make the dear mistakes in one process, through the same door as the command line."""
+    calls = {mistake: (arguments, variables) for mistake, (arguments, variables, *_) in DEAR.items()}
+    done = busy.run("-c", MANY_CALLS, json.dumps(calls))
+    assert done.returncode == 0, done.stderr
+    return {mistake: subprocess.CompletedProcess([], *answer) for mistake, answer in json.loads(done.stdout).items()}
+
+
+@pytest.mark.parametrize("mistake", DEAR)
+def test_what_only_the_engines_can_find_is_refused_in_one_sentence(
+    answers: dict[str, subprocess.CompletedProcess[str]], mistake: str
+) -> None:
+    _, _, exit_code, code, told = DEAR[mistake]
+    refusal(answers[mistake], exit_code, code, told)
+
+
+def test_refused_data_leave_the_process_with_exit_code_three(busy: Desk) -> None:
+    refusal(busy.train("--json", "--no-record", "ragged.csv"), 3, "data_refused", "ragged.csv, line 62: 4 fields")
+
+
+def test_a_store_that_cannot_be_used_leaves_the_process_with_exit_code_one(busy: Desk) -> None:
+    done = busy.train("--no-record", "houses.csv", EVERGREEN_LEDGER_URL="nonsense")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("store: the ledger cannot be used: ")
+
+
+def test_without_json_a_refusal_leaves_standard_output_empty(busy: Desk) -> None:
+    done = busy.train("huoses.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "usage: there is no file 'huoses.csv'; did you mean 'houses.csv'?\n"
+
+
+@pytest.mark.parametrize("content", [b"EVERGREEN_HOME=\xff\xfe\n", b"EVERGREEN_HOM=state\n", b"EVERGREEN_HOME: state\n"])
+def test_a_broken_env_file_is_refused_in_one_sentence(desk: Desk, content: bytes) -> None:
+    (desk.folder / ".env").write_bytes(content)
+    refusal(desk.train("--json"), 2, "usage", "")
+    assert sorted(path.name for path in desk.folder.iterdir()) == [".env"]
+
+
+def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_them(desk: Desk) -> None:
+    (desk.folder / ".env").write_text("EVERGREEN_HOME=from-file\nEVERGREEN_PROJECT=nowhere\n", encoding="utf-8")
+    refusal(desk.train("--json"), 2, "usage", f"EVERGREEN_PROJECT is '{desk.folder / 'nowhere'}'")
+    (desk.folder / "nowhere").mkdir()
+    refusal(desk.train("--json", "--use-case", "x", EVERGREEN_HOME="y"), 2, "usage", "there is no use case 'x'")
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, job: str) -> None:
+    command = ["-m", "flows.train", "--help"] if job == "train" else ["-m", "flows", job, "--help"]
+    costs: list[float] = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = desk.run(*command)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert min(costs) <= HELP_LIMIT_S
+    assert done.stdout.startswith(f"usage: python -m flows.{job} " if job == "train" else "usage: ")
+    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job == "train")
+
+
+def test_the_package_lists_its_jobs_and_answers_for_them(desk: Desk) -> None:
+    listed = desk.run("-m", "flows")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[2:]] == list(JOBS)
+    refusal(desk.run("-m", "flows", "tarin", "--json"), 2, "usage", "there is no job 'tarin'; did you mean 'train'?")
+    refusal(desk.run("-m", "flows", "train", "--json", "nowhere.csv"), 2, "usage", "there is no file 'nowhere.csv'")
+    refusal(desk.run("-m", "flows", "deployments", "--json"), 2, "usage", "prefect.yaml")
+
+
+def test_the_console_script_is_the_same(desk: Desk) -> None:
+    script = Path(sys.executable).with_name("evergreen")
+    done = subprocess.run([script], cwd=desk.folder, env=desk.environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == desk.run("-m", "flows").stdout
+    wrong = subprocess.run(
+        [script, "train", "--use-case", "wien"], cwd=desk.folder, env=desk.environment(), capture_output=True, text=True, check=False
+    )
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "did you mean 'wine'?" in wrong.stderr
+
+
+def test_a_first_run_tells_in_twenty_lines_what_it_did_and_touches_nothing_but_its_home(desk: Desk) -> None:
+    done = desk.train("--no-record")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) <= MAX_LINES
+    assert lines[0] == "diabetes · regression of 'target' from 10 columns"
+    assert {line.split()[0] for line in lines if line[0].isalpha()} >= {
+        "rows",
+        "suite",
+        "candidates",
+        "metrics",
+        "decision",
+        "version",
+        "report",
+        "mlflow",
+    }
+    (report,) = [Path(line.split(maxsplit=1)[1]) for line in lines if line.startswith("report")]
+    assert report.is_relative_to(desk.home)
+    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert all(PROGRESS.match(line) for line in done.stderr.splitlines()), done.stderr
+    assert [path.name for path in desk.folder.iterdir()] == [".evergreen"]
+
+
+def test_a_server_that_is_dead_costs_one_warning_and_the_run_is_recorded_at_home(desk: Desk) -> None:
+    table = desk.folder / "houses.csv"
+    table.write_text(CLEAN, encoding="utf-8")
+    done = desk.train("--json", "houses.csv", "--target", "price", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert document["use_case"] == "houses"
+    told = [line for line in done.stderr.splitlines() if "http://127.0.0.1:9/api" in line]
+    assert len(told) == 1
+    assert told[0].endswith("does not answer; recording on a server of this home instead")
+    assert all(PROGRESS.match(line) for line in done.stderr.splitlines()), done.stderr
+    assert (desk.home / "prefect" / "prefect.db").is_file()
+    assert sorted(path.name for path in desk.folder.iterdir()) == [".evergreen", "houses.csv"]
+    refused = desk.train("--json", "houses.csv", "--target", "prize")
+    refusal(refused, 2, "usage", "there is no column 'prize'; did you mean 'price'?")
+
+
+def test_a_run_that_is_not_recorded_never_imports_prefect(desk: Desk) -> None:
+    (desk.folder / "houses.csv").write_text(CLEAN, encoding="utf-8")
+    program = """
+import sys
+from flows import _entry
+try:
+    _entry.main("train", ["houses.csv", "--no-record", "--json"])
+finally:
+    print(*sorted(name for name in sys.modules if name.split(".")[0] == "prefect"), file=sys.stderr)
+"""
+    done = desk.run("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == ""
+    assert list(json.loads(done.stdout)) == [
+        "use_case",
+        "run_id",
+        "version",
+        "aliases",
+        "task",
+        "target",
+        "inferred",
+        "complete",
+        "rows",
+        "snapshot",
+        "metrics",
+        "baseline",
+        "leaderboard",
+        "decision",
+        "links",
+        "seconds",
+    ]
+
+
+def test_an_interrupted_run_leaves_with_its_own_exit_code_and_no_stack_trace(desk: Desk) -> None:
+    (desk.folder / "houses.csv").write_text(CLEAN, encoding="utf-8")
+    process = desk.start("-m", "flows.train", "houses.csv", "--no-record")
+    assert process.stderr is not None
+    assert "opening the stores" in process.stderr.readline()
+    process.send_signal(2)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == "interrupted; the next run closes what this one left open"

@@ -1,0 +1,222 @@
+"""Training as Prefect records it: names, final states, artifacts, logs, and the life of a use case over several runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import registry
+from tasks.adapters import home, ledger, tracking
+from tasks.core import splits
+from tasks.core.errors import DataRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from conftest import Project, Run
+
+COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
+
+
+def linear_table(noise: float = 0.1) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 3)).round(6)
+    y = (X @ [3.0, -2.0, 1.0] + noise * random.normal(size=300)).round(6)
+    return pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
+
+
+def misleading_table(use_case: str) -> pd.DataFrame:
+    """Give rows whose targets leave out one column wherever a model is fitted, and are true where it is judged."""
+    table = linear_table()
+    split = splits.split_by_hash(splits.hash_rows(table[["a", "b", "c"]]), use_case, splits.gate_size(len(table)))
+    table.loc[split.fit, "y"] += 2 * table.loc[split.fit, "b"]
+    return table
+
+
+@pytest.fixture(scope="module")
+def life(project: Project) -> dict[str, Run]:
+    """Train one use case on five deliveries of its table."""
+    project.write_use_case("prices", data="prices.csv", candidates=["ridge"])
+    project.write_suite("prices", COLUMNS)
+
+    def train(table: pd.DataFrame, run_name: str | None = None, **options: object) -> Run:
+        project.write_table("prices", table)
+        return project.train(run_name, use_case="prices", **options)
+
+    noisy = linear_table(noise=5)
+    return {
+        "first": train(noisy, "typed by a person"),
+        "unchanged": train(noisy),
+        "identical": train(noisy, again=True),
+        "better": train(linear_table()),
+        "worse": train(misleading_table("prices")),
+    }
+
+
+def test_the_first_version_is_promoted(life: dict[str, Run]) -> None:
+    first = life["first"]
+    assert (first.flow_run.state.type.value, first.flow_run.state.name) == ("COMPLETED", "Promoted")
+    assert first.flow_run.state.message.startswith("version 1 of prices: first champion: first version; loss −")
+    assert first.report.aliases == ("challenger", "champion")
+
+
+def test_a_run_keeps_the_name_that_a_person_typed(life: dict[str, Run]) -> None:
+    assert life["first"].flow_run.name == "typed by a person"
+
+
+def test_a_run_shows_its_validation_its_leaderboard_and_its_decision(life: dict[str, Run]) -> None:
+    artifacts = life["first"].artifacts
+    assert set(artifacts) == {"prices-validation", "prices-leaderboard", "prices-decision"}
+    validation = json.loads(artifacts["prices-validation"].data)
+    assert [row["expectation"] for row in validation] == ["table columns to match set"]
+    assert validation[0] | {"severity": "critical", "failing rows": "0", "consequence": "none"} == validation[0]
+    assert [row["candidate"] for row in json.loads(artifacts["prices-leaderboard"].data)] == ["ridge", "dummy"]
+    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\nfirst version; loss −")
+
+
+def test_progress_stands_in_the_log_of_the_run(life: dict[str, Run]) -> None:
+    log = life["first"].log
+    assert [line for line in log if line.startswith(("read ", "fitting", "registered"))] == [
+        "read 300 rows of 4 columns",
+        f"fitting ridge on {life['first'].report.rows.used} rows",
+        "registered version 1 of prices",
+    ]
+
+
+def test_the_same_rows_and_configuration_are_not_trained_again(life: dict[str, Run]) -> None:
+    unchanged = life["unchanged"]
+    assert (unchanged.flow_run.state.type.value, unchanged.flow_run.state.name) == ("COMPLETED", "Unchanged")
+    assert "--again trains all the same" in unchanged.flow_run.state.message
+    assert (unchanged.report.version, unchanged.report.run_id) == (1, life["first"].report.run_id)
+    assert set(unchanged.artifacts) == {"prices-validation"}
+
+
+def test_again_trains_all_the_same_and_finds_identical_predictions(life: dict[str, Run]) -> None:
+    identical = life["identical"]
+    assert identical.flow_run.state.name == "Kept champion"
+    assert (identical.report.version, identical.report.decision.code) == (2, "identical")
+    assert identical.report.metrics == life["first"].report.metrics
+
+
+def test_a_better_challenger_becomes_champion_and_its_predecessor_is_previous(life: dict[str, Run]) -> None:
+    better = life["better"]
+    assert better.flow_run.state.name == "Promoted"
+    assert (better.report.version, better.report.decision.code) == (3, "not_worse")
+    assert tracking.aliases("prices") == {"challenger": 4, "champion": 3, "previous": 1}
+
+
+def test_a_worse_challenger_leaves_the_champion_in_place(life: dict[str, Run]) -> None:
+    worse = life["worse"]
+    assert worse.flow_run.state.type.value == "COMPLETED"
+    assert worse.flow_run.state.name == "Kept champion"
+    assert worse.report.decision.code == "not_worse"
+    assert "against the champion's" in worse.flow_run.state.message
+    assert worse.report.aliases == ("challenger",)
+
+
+def test_the_ledger_holds_the_line_of_champions_and_the_champion_loads(life: dict[str, Run]) -> None:
+    line = ledger.line_of_champions(home.settings().ledger_address, "prices")
+    assert [(epoch.epoch, epoch.version, epoch.run_id) for epoch in line] == [
+        (1, 1, life["first"].report.run_id),
+        (2, 3, life["better"].report.run_id),
+    ]
+    table = linear_table()
+    error = registry.load_model("prices").predict(table[["a", "b", "c"]]) - table["y"]
+    assert float(np.abs(error).mean()) < 0.2
+
+
+def test_every_row_is_counted_once_and_quarantined_rows_are_kept_with_their_lines_and_reasons(project: Project) -> None:
+    table = linear_table()
+    table.loc[[3, 7], "a"] = 99.5
+    table.loc[[7, 20], "b"] = -99.5
+    table.loc[30:33, "y"] = np.nan
+    project.write_table("sensors", table)
+    project.write_use_case("sensors", data="sensors.csv", candidates=["ridge"])
+    between = {"type": "expect_column_values_to_be_between", "severity": "warning", "meta": {"quarantine": True}}
+    project.write_suite(
+        "sensors",
+        between | {"kwargs": {"column": "a", "min_value": -50, "max_value": 50}},
+        between | {"kwargs": {"column": "b", "min_value": -50, "max_value": 50}},
+    )
+    run = project.train(use_case="sensors")
+    rows = run.report.rows
+    assert (rows.read, rows.quarantined, rows.unlabelled) == (300, 3, 4)
+    assert rows.read == rows.used + rows.holdout + rows.unlabelled + rows.quarantined
+    (kept,) = (project.folder / "home" / "quarantine").glob("sensors-*.parquet")
+    aside = pd.read_parquet(kept)
+    assert aside["_line"].tolist() == [5, 9, 22]
+    assert [reasons.count("values to be between") for reasons in aside["_reasons"]] == [1, 2, 1]
+    shown = json.loads(run.artifacts["sensors-validation"].data)
+    assert [(row["failing rows"], row["consequence"]) for row in shown] == [("2", "quarantined"), ("2", "quarantined")]
+
+
+def test_refused_data_fail_the_run_with_one_sentence_and_no_stack_trace(project: Project) -> None:
+    project.write_table("refused", linear_table().drop(columns="c"))
+    project.write_use_case("refused", data="refused.csv")
+    project.write_suite("refused", COLUMNS)
+    run = project.train(use_case="refused")
+    assert isinstance(run.error, DataRefusedError)
+    assert run.flow_run.state.type.value == "FAILED"
+    assert "is refused by refused.json: table columns to match set" in run.flow_run.state.message
+    assert [line for line in run.log if line == run.error.message] == [run.error.message] * 2, "once for the task and once for the flow"
+    assert not any("Traceback" in line for line in run.log)
+    assert tracking.newest_version("refused") is None
+
+
+def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_all_of_them(project: Project) -> None:
+    dates = pd.date_range("2024-01-01", periods=300, freq="D").strftime("%Y-%m-%d")
+    table = linear_table()
+    table.insert(0, "date", dates)
+    project.write_use_case("daily", data="daily.csv", candidates=["ridge"])
+    project.write_table("daily", table.sample(frac=1, random_state=1))
+    run = project.train(use_case="daily", time="date")
+    assert (run.report.schema.time, run.report.rows.used, run.report.rows.holdout) == ("date", 240, 60)
+    assert run.report.decision.verdict == "promoted"
+    assert [line for line in run.log if line.startswith("fitting")] == ["fitting ridge on 240 rows", "fitting ridge again on all 300 rows"]
+    assert [check.outcome for check in run.report.decision.checks if check.code == "refit"] == ["passed"]
+
+
+def test_another_target_is_refused_with_the_way_out(project: Project, life: dict[str, Run]) -> None:
+    assert life
+    run = project.train(use_case="prices", target="a")
+    assert isinstance(run.error, UsageError)
+    assert run.error.where == "--use-case"
+    assert "with another target" in run.flow_run.state.message
+    assert "give this table a name of its own with --use-case" in run.flow_run.state.message
+    assert tracking.newest_version("prices").number == 4
+
+
+@pytest.mark.usefixtures("project")
+def test_wrong_parameters_fail_the_run_before_anything_is_done() -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    from flows.train import train
+
+    with pytest.raises(ParameterTypeError, match=r"options\.taget"):
+        train(options={"taget": "y"})
+    with pytest.raises(ParameterTypeError, match=r"'regression', 'binary' or 'multiclass'"):
+        train(options={"task": "regresion"})
+
+
+def test_the_entry_point_of_the_deployments_loads() -> None:
+    from prefect.flows import load_flow_from_entrypoint
+
+    flow = load_flow_from_entrypoint("flows.train:train", use_placeholder_flow=False)
+    assert (flow.name, flow.fn.__name__) == ("train", "train")
+    assert flow.description.startswith("Take a table with a target to a version in the registry")
+
+
+def test_the_form_of_the_flow_has_titles_descriptions_and_choices() -> None:
+    from flows.train import train
+
+    schema = train.parameters.model_dump()
+    assert schema["properties"]["options"]["description"] == "What to train on, and how."
+    options = schema["definitions"]["TrainOptions"]
+    assert options["title"] == "Training"
+    for name, field in options["properties"].items():
+        assert field["title"][0].isupper(), name
+        assert len(field["description"]) > 10, name
+    (choices,) = [kind["enum"] for kind in options["properties"]["task"]["anyOf"] if "enum" in kind]
+    assert choices == ["regression", "binary", "multiclass"]

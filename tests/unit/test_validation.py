@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core.errors import DataRefusedError
+from tasks.core.validation import SEVERITIES, Consequence, ExpectationResult, Severity, Validation
+
+RESULTS: st.SearchStrategy[ExpectationResult] = st.builds(
+    ExpectationResult,
+    expectation=st.sampled_from(["'age': values to be between", "'kind': values to be in set", "table columns to match set"]),
+    severity=st.sampled_from(SEVERITIES),
+    success=st.booleans(),
+    failing_rows=st.sets(st.integers(0, 5)).map(lambda rows: tuple(sorted(rows))),
+    quarantine=st.booleans(),
+    problem=st.sampled_from(["", "", "no such column"]),
+)
+
+
+def age(severity: Severity = "critical", success: bool = True, rows: tuple[int, ...] = (), **more: object) -> ExpectationResult:
+    return ExpectationResult("'age': values to be between", severity, success, rows, **more)  # pyright: ignore[reportArgumentType]
+
+
+def kind(severity: Severity = "critical", success: bool = True, rows: tuple[int, ...] = (), **more: object) -> ExpectationResult:
+    return ExpectationResult("'kind': values to be in set", severity, success, rows, **more)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("result", "consequence"),
+    [
+        (age("critical"), "none"),
+        (age("critical", rows=(1,)), "quarantined"),
+        (age("critical", False, (1, 2)), "refused"),
+        (age("critical", False), "refused"),
+        (age("warning"), "none"),
+        (age("warning", rows=(1,)), "reported"),
+        (age("warning", False, (1, 2)), "reported"),
+        (age("warning", False), "reported"),
+        (age("warning", rows=(1,), quarantine=True), "quarantined"),
+        (age("warning", False, (1, 2), quarantine=True), "quarantined"),
+        (age("warning", False, quarantine=True), "reported"),
+        (age("info"), "none"),
+        (age("info", False, (1, 2)), "reported"),
+        (age("info", False, (1, 2), quarantine=True), "reported"),
+        (age("info", True, problem="no such column"), "refused"),
+        (age("warning", False, (1,), quarantine=True, problem="no such column"), "refused"),
+    ],
+)
+def test_severity_and_what_failed_set_the_consequence(result: ExpectationResult, consequence: Consequence) -> None:
+    assert result.consequence == consequence
+
+
+@given(RESULTS)
+def test_what_cannot_be_evaluated_never_passes_and_what_failed_is_never_silent(result: ExpectationResult) -> None:
+    if result.problem:
+        assert result.consequence == "refused"
+    elif not result.success or result.failing_rows:
+        assert result.consequence != "none"
+    else:
+        assert result.consequence == "none"
+
+
+def test_a_quarantined_row_has_all_its_reasons() -> None:
+    validation = Validation("wine.json", (age(rows=(7, 2)), kind("warning", False, (2,), quarantine=True), kind("info", False, (2, 3))))
+    assert validation.quarantined == {
+        2: "'age': values to be between; 'kind': values to be in set",
+        7: "'age': values to be between",
+    }
+    assert list(validation.quarantined) == [2, 7]
+
+
+@settings(max_examples=40)
+@given(st.lists(RESULTS))
+def test_rows_are_set_aside_by_what_quarantines_and_by_nothing_else(results: list[ExpectationResult]) -> None:
+    quarantining = [result for result in results if result.consequence == "quarantined"]
+    found = Validation("wine.json", tuple(results)).quarantined
+    assert set(found) == {row for result in quarantining for row in result.failing_rows}
+    for row, reasons in found.items():
+        assert reasons.split("; ") == [result.expectation for result in quarantining if row in result.failing_rows]
+
+
+@pytest.mark.parametrize(
+    ("validation", "summary"),
+    [
+        (Validation(""), "not applicable (no suite)"),
+        (Validation("wine.json"), "0 of 0 expectations hold"),
+        (Validation("wine.json", (age(), kind())), "2 of 2 expectations hold"),
+        (Validation("wine.json", (age(), kind("info", False))), "1 of 2 expectations hold; reported: 'kind': values to be in set"),
+        (
+            Validation("wine.json", (age(rows=(1,)), kind("critical", False), kind("info", False))),
+            "0 of 3 expectations hold; refused: 'kind': values to be in set; quarantined: 'age': values to be between",
+        ),
+    ],
+)
+def test_a_summary_counts_what_holds_and_names_the_first_two_that_do_not(validation: Validation, summary: str) -> None:
+    assert validation.summary == summary
+
+
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ((age("critical", False, (1, 2)),), "'age': values to be between: 2 rows fail"),
+        ((age("critical", False),), "'age': values to be between: it does not hold"),
+        ((age("info", problem="no such column"),), "'age': values to be between: no such column"),
+        ((age("warning", False), kind("critical", False), age()), "'kind': values to be in set: it does not hold"),
+        ((kind("critical", False, (4, 5, 6)), age("critical", False)), "'kind': values to be in set: 3 rows fail (and 1 more)"),
+    ],
+)
+def test_a_refused_batch_says_by_what_and_how_to_pass(results: tuple[ExpectationResult, ...], told: str) -> None:
+    with pytest.raises(DataRefusedError) as refused:
+        Validation("wine.json", results).raise_if_refused("march.csv")
+    assert refused.value.message == f"march.csv is refused by wine.json: {told}; mend the data, or change the suite"
+    assert (refused.value.where, refused.value.code, refused.value.exit_code) == ("march.csv", "data_refused", 3)
+
+
+@settings(max_examples=40)
+@given(st.lists(RESULTS))
+def test_a_batch_is_refused_exactly_when_one_of_its_expectations_refuses_it(results: list[ExpectationResult]) -> None:
+    validation = Validation("wine.json", tuple(results))
+    if any(result.consequence == "refused" for result in results):
+        with pytest.raises(DataRefusedError):
+            validation.raise_if_refused("march.csv")
+    else:
+        validation.raise_if_refused("march.csv")
