@@ -16,16 +16,16 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tasks import questions
-from tasks.adapters import home, projects, reader, server
+from tasks.adapters import home, projects, server, sources
 from tasks.core import command, names
 from tasks.core.errors import EvergreenError, UsageError
-from tasks.core.options import Options, TrainOptions
+from tasks.core.options import DeploymentsOptions, PreviewOptions, TrainOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     from tasks.core.results import TrainReport
@@ -48,10 +48,33 @@ class Job:
     engines: tuple[str, ...]
 
 
+class Answer(Protocol):
+    """What a question is answered with, once or for each thing asked about."""
+
+    def as_text(self) -> str:
+        """Give what a person reads."""
+        ...
+
+    def as_json(self) -> dict[str, object]:
+        """Give what a script reads, in one line."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: its options, and the verb that answers it."""
+
+    options: type[Any]
+    ask: Callable[[Any], Iterable[Answer]]
+
+
 JOBS = {
     "train": Job(TrainOptions, ("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io")),
 }
-QUESTIONS: dict[str, Callable[[], str]] = {"deployments": questions.write_deployments}
+QUESTIONS = {
+    "preview": Question(PreviewOptions, questions.preview),
+    "deployments": Question(DeploymentsOptions, questions.write_deployments),
+}
 
 # Wrong settings are told by `main` in one sentence, and by `tasks.record` where there is no `main`.
 with contextlib.suppress(UsageError):
@@ -72,15 +95,17 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
 
 def answer(question: str, argv: Sequence[str]) -> NoReturn:
     """Answer a question from the command line and leave the process with its exit code."""
-    with _outermost_door(as_json=command.wants_json(argv)):
-        command.parse(question, Options, argv)
-        print(QUESTIONS[question]())
+    as_json = command.wants_json(argv)
+    asked = QUESTIONS[question]
+    with _outermost_door(as_json=as_json):
+        for answer in asked.ask(command.parse(question, asked.options, argv).options):
+            print(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text(), flush=True)
     sys.exit(0)
 
 
 def overview() -> str:
     """List the jobs and the questions."""
-    told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: ask.__doc__ for name, ask in QUESTIONS.items()}
+    told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: asked.options.__doc__ for name, asked in QUESTIONS.items()}
     lines = [f"  {name:<12} {(text or '').splitlines()[0]}" for name, text in told.items()]
     return "\n".join(["usage: evergreen NAME [--help] [ARGUMENTS]   (python -m flows NAME is the same)", "", *lines])
 
@@ -107,7 +132,7 @@ def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
     home.bootstrap()
     # What a person mistyped is told before seconds of imports.
     case = projects.resolve(call.options, settings)
-    reader.check_source(case.use_case.data)
+    sources.check(case.use_case.data)
     home.prepare(settings.home)
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:

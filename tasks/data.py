@@ -6,8 +6,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import home, projects, reader, snapshots
-from tasks.core import schema, splits
+from tasks.adapters import home, projects, snapshots, sources
+from tasks.core import reader, schema, splits
 from tasks.core.errors import DataRefusedError
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
@@ -34,13 +34,25 @@ def resolve(options: TrainOptions) -> Case:
 
 @task
 def read_rows(case: Case) -> Batch:
-    """Read the table and store it under its digest."""
+    """Read the table, repair what can be repaired, and store the rows that fit under their digest.
+
+    Raises:
+        UsageError: there is no such source.
+        DataRefusedError: it holds no table, or one that can be read in more than one way.
+    """
+    options, where = case.use_case.reading, case.settings.home
     log.info("reading %s", case.use_case.data)
-    table = reader.read_table(case.use_case.data)
+    reading = reader.read(sources.load(case.use_case.data, options), options, sources.split_columns)
+    table = reading.table
+    for repair in reading.repairs:
+        log.warning("repaired %s", repair)
     digest = splits.content_digest(table.df)
-    path = snapshots.write(table.df, case.settings.home / "snapshots", digest)
-    log.info("read %s rows of %s columns", f"{len(table.df):,}", len(table.df.columns))
-    return Batch(path, digest, table.source, table.lines)
+    path = snapshots.write(table.df, where / "snapshots", digest)
+    if reading.aside:
+        log.warning("set %s rows aside that do not fit, the first on line %s", len(reading.aside), reading.aside[0].line)
+        snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
+    log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.df.columns), reading.verdict)
+    return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside)
 
 
 @task
@@ -65,8 +77,10 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
     inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
-    rows = RowCounts(read=read, unlabelled=int(df[inferred.target].isna().sum()), quarantined=len(reasons))
-    return Snapshot(path, digest, batch.source, inferred, rows, validation)
+    misfits = len(batch.aside)
+    unlabelled = int(df[inferred.target].isna().sum())
+    rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=len(reasons) + misfits)
+    return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside)
 
 
 @task

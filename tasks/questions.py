@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
-from tasks.adapters import home, projects
-from tasks.core import deployments
+from typing import TYPE_CHECKING
+
+from tasks.adapters import home, projects, snapshots, sources
+from tasks.core import deployments, names, reader, schema
+from tasks.core.errors import EvergreenError
+from tasks.core.preview import FilePreview, Told, as_csv
+from tasks.core.reading import ReadingOptions
+from tasks.core.table import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.core.options import DeploymentsOptions, PreviewOptions
 
 
-def write_deployments() -> str:
+def preview(options: PreviewOptions) -> Iterator[FilePreview]:
+    """Show what would be made of files before anything is trained, one after the other."""
+    reading = ReadingOptions.from_pairs(options.read)
+    for path in options.paths:
+        try:
+            yield _preview(path, reading, options)
+        except EvergreenError as error:
+            yield FilePreview.refused(path, error)
+
+
+def _preview(path: str, options: ReadingOptions, call: PreviewOptions) -> FilePreview:
+    reading = reader.read(sources.load(path, options), options, sources.split_columns, as_text=call.as_text)
+    out = snapshots.write_csv(as_csv(reading, as_text=call.as_text), call.out, names.stem_of(path)) if call.out else ""
+    message, found = "", None
+    try:
+        found = schema.infer_schema(reading.table.df)
+    except EvergreenError as error:
+        message = error.message
+    df = reading.table.df
+    columns = found.columns if found else tuple(Column(name, schema.type_of(df[name]), "unused", "") for name in df.columns)
+    return FilePreview.of(path, reading, columns, found, message, out)
+
+
+def write_deployments(_options: DeploymentsOptions) -> Iterator[Told]:
     """Bring the generated part of the project's `prefect.yaml` up to its use cases, and say what was done.
 
     Raises:
@@ -17,6 +51,7 @@ def write_deployments() -> str:
     use_cases = projects.own_use_cases(project)
     updated = deployments.update(text, use_cases)
     if updated == text:
-        return f"prefect.yaml is up to date: {len(use_cases)} use cases"
+        yield Told(f"prefect.yaml is up to date: {len(use_cases)} use cases")
+        return
     projects.write_prefect_yaml(project, updated)
-    return f"prefect.yaml: wrote the deployments of {', '.join(use_case.name for use_case in use_cases)}"
+    yield Told(f"prefect.yaml: wrote the deployments of {', '.join(use_case.name for use_case in use_cases)}")

@@ -40,7 +40,7 @@ def resolve(options: TrainOptions, settings: Settings) -> Case:
     if found is None and options.data is None:
         raise UsageError.unknown("use case", name, use_case_names(settings.project), where="--use-case")
     use_case = (found or UseCase.from_values(name, {"data": options.data}, where="--use-case")).with_options(options)
-    if options.data is None and not use_case.data.startswith("sklearn:"):
+    if options.data is None and not use_case.data.startswith("sklearn:") and "://" not in use_case.data:
         use_case = use_case.model_copy(update={"data": str(settings.project / use_case.data)})
     return Case(use_case, settings, find_suite(name, settings.project))
 

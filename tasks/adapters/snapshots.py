@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from tasks.core.errors import UsageError
 
+if TYPE_CHECKING:
     import pandas as pd
 
 
@@ -19,6 +20,29 @@ def write(df: pd.DataFrame, folder: Path, name: str) -> Path:
         df.to_parquet(partial, index=False)
         partial.replace(path)
     return path
+
+
+def write_csv(text: str, folder: str, name: str) -> str:
+    """Store CSV text in a folder of a person's choice, under a name that nothing there has yet.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    taken, place = Path(folder), 1
+    try:
+        taken.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = taken / (f"{name}.csv" if place == 1 else f"{name}-{place}.csv")
+            try:
+                with path.open("x", encoding="utf-8", newline="") as file:
+                    file.write(text)
+            except FileExistsError:
+                place += 1
+            else:
+                return str(path)
+    except OSError as error:
+        message = f"cannot write to '{folder}': {(error.strerror or str(error)).lower()}; name another folder with --out"
+        raise UsageError(message, where="--out") from error
 
 
 def read(path: Path) -> pd.DataFrame:

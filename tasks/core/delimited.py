@@ -12,9 +12,9 @@ from tasks.core.clean import read_clean
 from tasks.core.dialects import RULE_LINE, SEPARATOR_LINE, find_style
 from tasks.core.errors import DataRefusedError
 from tasks.core.layout import find_table, unique_names
-from tasks.core.ragged import fit
+from tasks.core.ragged import fit, two_rows
 from tasks.core.reading import Dialect, Repair, SetAside
-from tasks.core.records import Record, physical_lines, read_records
+from tasks.core.records import RUN, Record, physical_lines, read_records
 from tasks.core.shapes import shape_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ SAMPLE_LINES = 3000
 CHUNK_ROWS = 50_000
 MAX_ASIDE_SHARE = 0.2
 FEW_ROWS = 5
+HARD_BLANKS = "\u00a0\u202f"
 TOTALS = frozenset({"total", "totals", "sum", "sums", "subtotal", "grand total", "overall", "gesamt", "summe", "total general", "totaal"})
+EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""")(?=[,;\t|\r\n]|\Z)''')
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
 
@@ -86,6 +88,8 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
     lines = physical_lines(decoded.text)
     sample = list(islice(lines, SAMPLE_LINES))
     options, sample = _with_separator_line(sample, options)
+    if EXCEL_TEXT.search(decoded.text):
+        return _without_excel_text(decoded.text, options, source, parse)
     if _are_wrapped(sample):
         repair = Repair("wrapped_rows", (), "each line stands in quotes as a whole; they were taken off")
         unwrapped = "".join(_unwrapped(line.text) + line.end for line in physical_lines(decoded.text))
@@ -95,6 +99,8 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
         message = f"{source} is empty"
         raise DataRefusedError(message, where=source)
     style = find_style(sample, options, source)
+    if style.delimiter == RUN:
+        decoded = replace(decoded, repairs=(*decoded.repairs, Repair("fixed_width", (), "columns were told apart by runs of blanks")))
     records = list(_records(sample, style, None))
     layout = find_table(records, options, source)
     grid = _Grid(style, layout, source)
@@ -140,6 +146,13 @@ def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[R
         return options, sample
     given = options.delimiter if options.delimiter is not None else named[1]
     return options.model_copy(update={"delimiter": given}), sample[1:]
+
+
+def _without_excel_text(text: str, options: ReadingOptions, source: str, parse: Parse) -> TextTable:
+    """Take off the formula that some programs write so that Excel keeps a text such as 0012 as it is."""
+    lines = tuple(number for number, line in enumerate(text.splitlines(), start=1) if EXCEL_TEXT.search(line))
+    table = read_text(EXCEL_TEXT.sub(lambda found: f'"{found[1] or found[2] or ""}"', text).encode(), options, source, parse)
+    return replace(table, repairs=(Repair("excel_text", lines, 'cells such as ="0012" were read as the text in them'), *table.repairs))
 
 
 def _are_wrapped(lines: Sequence[Line]) -> bool:
@@ -224,7 +237,11 @@ class _Grid:
                 self._note("comment", "lines that begin with # were passed over", record.line)
                 continue
             found = fit(record, self.style, self.layout.kinds)
-            if isinstance(found, str):
+            if isinstance(found, str) and (halves := two_rows(record, self.layout.kinds)):
+                self._note("two_rows", "two rows that stand on one line were parted", record.line)
+                for half in halves:
+                    self._keep(record.line, half)
+            elif isinstance(found, str):
                 self.aside.append(SetAside(record.line, record.text, found))
             else:
                 cells, way = found
@@ -264,6 +281,7 @@ class _Grid:
             found.append(Repair("trailing_delimiter", (), "each line ends with a delimiter that separates nothing; it was passed over"))
         names, renamed = unique_names(raw, len(columns))
         columns, unquoted = _without_odd_quotes(columns, np.array(self.lines), style)
+        columns, unpadded = _without_hard_blanks(columns, np.array(self.lines))
         dialect = Dialect(
             format="excel" if style is None else "csv",
             encoding=decoded.encoding,
@@ -272,7 +290,7 @@ class _Grid:
             escape=style.escape if style else "",
             header=bool(raw),
         )
-        repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted)
+        repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted, *unpadded)
         named = tuple(column.rename(name) for column, name in zip(columns, names, strict=True))
         lines = np.array(self.lines, dtype=np.int64)
         return TextTable(names, raw or names, named, lines, dialect, repairs, tuple(sorted(self.aside, key=lambda row: row.line)))
@@ -290,7 +308,7 @@ class _Grid:
         labels = columns[0].str.strip().where(columns[0].str.strip() != "", columns[min(1, len(columns) - 1)].str.strip())
         rows = [int(row) for row in labels.str.rstrip(":").str.casefold().isin(TOTALS).to_numpy().nonzero()[0]]
         sums = {row: cells for row in rows if self._sums_up(cells := [str(column.iloc[row]) for column in columns], row)}
-        if not sums or len(sums) > MAX_ASIDE_SHARE * len(self.lines):
+        if not sums or len(sums) > max(1, MAX_ASIDE_SHARE * len(self.lines)):
             return
         for row, cells in sums.items():
             self.aside.append(SetAside(self.lines[row], self.style.delimiter.join(cells), "a row of totals"))
@@ -341,3 +359,11 @@ def _without_odd_quotes(columns: list[pd.Series], lines: np.ndarray, style: Styl
         return columns, []
     bare = [column.where(~mask, column.str.slice(1, -1)) for column, mask in zip(columns, odd, strict=True)]
     return bare, [Repair("row_quote", tuple(found), "other quotes than in the rest of the file were taken off")]
+
+
+def _without_hard_blanks(columns: list[pd.Series], lines: np.ndarray) -> tuple[list[pd.Series], list[Repair]]:
+    """Take non-breaking blanks off the ends of cells, where nobody sees them."""
+    bare = [column.str.strip(HARD_BLANKS) for column in columns]
+    found = sorted({int(line) for old, new in zip(columns, bare, strict=True) for line in lines[(old != new).to_numpy()]})
+    told = "non-breaking blanks around cells were taken off"
+    return (bare, [Repair("hard_blanks", tuple(found), told)]) if found else (columns, [])

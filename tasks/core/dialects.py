@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.records import Record, Style, read_records
+from tasks.core.records import RUN, Record, Style, read_records
 from tasks.core.shapes import shape_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
     guesses = [guess for delimiter in CANDIDATES if (guess := _guess(lines, delimiter, options)) is not None]
     guesses.sort(key=lambda guess: guess.score, reverse=True)
     if not guesses:
+        runs = [record.cells for record in read_records(lines, Style(RUN, "")) if not record.is_blank]
+        if len(runs) > 2 and len({len(cells) for cells in runs}) == 1 and len(runs[0]) > 1 and options.delimiter is None:
+            return Style(RUN, "")
         return Style("", options.quote if options.quote is not None else '"')
     best = guesses[0]
     if len(guesses) > 1 and guesses[1].score > CLEARLY * best.score:

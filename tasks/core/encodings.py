@@ -51,7 +51,7 @@ def decode(data: bytes, source: str, given: str | None = None) -> Decoded:
     'utf-16-le'
     """
     repairs: list[Repair] = []
-    mark, encoding = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", given or _wide(data)))
+    mark, encoding = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", given or wide_encoding(data)))
     body = data.removeprefix(mark)
     if encoding:
         text = _decode_all(body, encoding, source)
@@ -76,7 +76,7 @@ def _without_invisible(text: str) -> tuple[str, list[Repair]]:
     return text, repairs
 
 
-def _wide(data: bytes) -> str:
+def wide_encoding(data: bytes) -> str:
     """Name the UTF-16 that a text without byte order mark is in; empty when it is in none."""
     sample = data[:SAMPLE]
     for encoding, offset in (("utf-16-le", 1), ("utf-16-be", 0)):

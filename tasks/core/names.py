@@ -6,6 +6,8 @@ import hashlib
 import re
 from pathlib import PurePath
 
+PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+
 
 def dashed(text: str) -> str:
     """Spell any text in lower-case letters, digits and single dashes.
@@ -16,13 +18,23 @@ def dashed(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "table"
 
 
+def stem_of(source: str) -> str:
+    """Name a source without its folders and endings.
+
+    >>> stem_of("data/sales.csv.gz"), stem_of("sqlite:///shop.db"), stem_of("sklearn:wine")
+    ('sales', 'shop', 'wine')
+    """
+    path = PurePath(re.split(r"[?#]", source.partition("://")[2] or source.rpartition(":")[2])[0].rstrip("/"))
+    return PurePath(path.stem).stem if path.suffix.lower() in PACKED else path.stem or "table"
+
+
 def use_case_of(source: str) -> str:
     """Name the use case of a table that is given by its source.
 
     >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:wine")
     ('air-quality', 'wine')
     """
-    return dashed(PurePath(source.rpartition(":")[2]).stem)
+    return dashed(stem_of(source))
 
 
 def digest(*parts: str) -> str:

@@ -43,6 +43,10 @@ class TrainOptions(Options):
     ] = ()
 
 
+class DeploymentsOptions(Options):
+    """Write the use cases of the project into its prefect.yaml."""
+
+
 class PreviewOptions(Options):
     """Show what would be made of files before anything is trained."""
 

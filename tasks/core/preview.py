@@ -94,6 +94,21 @@ class FilePreview:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Told:
+    """An answer of one sentence."""
+
+    message: str
+
+    def as_json(self) -> dict[str, object]:
+        """Give the line that scripts may rely on."""
+        return {"message": self.message}
+
+    def as_text(self) -> str:
+        """Give the sentence."""
+        return self.message
+
+
 def _told(dialect: Dialect) -> str:
     names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "blanks", ":": "colons", "": "one column"}
     parts = [dialect.format, dialect.compression, dialect.encoding]

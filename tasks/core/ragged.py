@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tasks.core.records import Record, Style
     from tasks.core.shapes import Kind
 
+CURLY = re.compile("[\u201c\u201d\u201e\u201f]")
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 
 Cells = tuple[str, ...]
@@ -45,6 +47,14 @@ def fit(record: Record, style: Style, kinds: Sequence[Kind]) -> tuple[Cells, Way
     if len(record.cells) == width:
         return "its quotes break the rules, and no reading fits the columns"
     return f"{_counted(record)} where the table has {width}"
+
+
+def two_rows(record: Record, kinds: Sequence[Kind]) -> tuple[Cells, Cells] | None:
+    """Part a record that holds the cells of two rows, if both fit."""
+    width = len(kinds)
+    halves = record.cells[:width], record.cells[width:]
+    fitting = len(record.cells) == 2 * width and all(kind.fits(cell) for half in halves for cell, kind in zip(half, kinds, strict=True))
+    return halves if fitting else None
 
 
 def fits(cells: Sequence[str], kinds: Sequence[Kind], way: Way) -> bool:
@@ -98,10 +108,11 @@ def _no_quoting(record: Record, style: Style, _width: int) -> Iterator[Cells]:
 
 def _other_quote(record: Record, style: Style, _width: int) -> Iterator[Cells]:
     other = OTHER_QUOTE.get(style.quote, "'")
-    if record.text.count(other) >= 2:
-        cells, is_open, is_odd = split(record.text, replace(style, quote=other))
-        if not is_open and not is_odd:
-            yield cells
+    for text, quote in ((record.text, other), (CURLY.sub('"', record.text), '"')):
+        if text.count(quote) >= 2 and (text, quote) != (record.text, style.quote):
+            cells, is_open, is_odd = split(text, replace(style, quote=quote))
+            if not is_open and not is_odd:
+                yield cells
 
 
 def _other_delimiter(record: Record, style: Style, _width: int) -> Iterator[Cells]:
@@ -148,7 +159,7 @@ WAYS = (
     Way("stray_quotes", "quotes that open or close nothing were kept as characters", _literal_quotes, is_strict=False),
     Way("stray_quotes", "quotes that open or close nothing were kept as characters", _no_quoting, is_strict=False),
     Way("wrapped_row", "the row stands in quotes as a whole", _wrapped),
-    Way("row_quote", "the row has other quotes than the rest", _other_quote),
+    Way("row_quote", "the row has other quotes than the rest", _other_quote, is_strict=False),
     Way("row_delimiter", "the row has another delimiter than the rest", _other_delimiter),
     Way("empty_cell", "an empty cell too many was taken out", _empty_cell_too_many),
     Way("unquoted_delimiter", "a cell that holds the delimiter without quotes was put together", _unquoted_delimiter),

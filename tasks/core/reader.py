@@ -54,6 +54,13 @@ class Reading:
         return "repaired" if self.repairs or self.aside else "exact"
 
 
+def as_frame(aside: Sequence[SetAside]) -> pd.DataFrame:
+    """Give rows that do not fit as a table of line, text and reason."""
+    import pandas as pd
+
+    return pd.DataFrame([vars(row) for row in aside])
+
+
 def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool = False) -> Reading:
     """Read contents that have equal columns as one table.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_RECORD_LINES = 500
+RUN = "  "
 OTHER_QUOTE = {'"': "'", "'": '"', "": '"'}
 
 
@@ -18,7 +20,7 @@ class Style:
     """How cells are separated and quoted.
 
     Attributes:
-        delimiter: One or two characters, empty where there is one column.
+        delimiter: One or two characters; two blanks stand for any run of at least two; empty where there is one column.
         quote: One character, or empty.
         escape: What makes the next character literal inside a quoted cell, or empty.
         is_padded: Whether blanks around cells belong to the style; with a blank as delimiter, whether runs of them count as one.
@@ -133,6 +135,8 @@ def split(text: str, style: Style) -> tuple[tuple[str, ...], bool, bool]:
     >>> split('5" pipe,2', Style(","))
     (('5" pipe', '2'), False, True)
     """
+    if style.delimiter == RUN:
+        return tuple(re.split(r" {2,}", text.strip())), False, False
     if style.delimiter == " " and style.is_padded and not (style.quote and style.quote in text):
         text = " ".join(text.split())
     if style.has_border:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.reading import Repair, SetAside
     from tasks.core.results import RowCounts
     from tasks.core.settings import Settings
     from tasks.core.splits import Split
@@ -49,12 +50,16 @@ class Batch:
         digest: Of names, types and cells.
         source: Where the rows came from.
         lines: Line (CSV) or row of the source for each row, int64.
+        repairs: What was repaired while they were read.
+        aside: Rows of the source that do not fit and are not among them.
     """
 
     path: Path
     digest: str
     source: str
     lines: np.ndarray
+    repairs: tuple[Repair, ...] = ()
+    aside: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Snapshot:
         schema: Columns, roles and task.
         rows: Where every row that was read went so far.
         validation: What the suite said of the batch.
+        repairs: What was repaired while the source was read.
+        aside: Rows of the source that do not fit, counted as quarantined.
     """
 
     path: Path
@@ -76,6 +83,8 @@ class Snapshot:
     schema: Schema
     rows: RowCounts
     validation: Validation
+    repairs: tuple[Repair, ...] = ()
+    aside: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True)

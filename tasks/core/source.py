@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasks.core.encodings import wide_encoding
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -186,11 +187,14 @@ def _check_is_no_page(head: str, data: bytes, source: str) -> None:
 
 
 def _is_binary(data: bytes) -> bool:
-    """Say whether bytes are no text in any encoding. NUL bytes do not count: UTF-16 has them, and damaged text."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """Say whether bytes are no text in any encoding.
+
+    NUL bytes do not count: UTF-16 has them, and damaged text; nor does ^A, with which Hive separates cells.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or wide_encoding(data):
         return False
     sniffed = data[:SNIFFED_BYTES].replace(b"\0", b"")
-    controls = len(sniffed) - len(sniffed.translate(None, bytes([*range(1, 9), *range(14, 27), *range(28, 32), 127])))
+    controls = len(sniffed) - len(sniffed.translate(None, bytes([*range(2, 9), *range(14, 27), *range(28, 32), 127])))
     return controls > 16 and controls > 0.03 * len(sniffed)
 
 

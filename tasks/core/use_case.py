@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.core.errors import UsageError
+from tasks.core.reading import ReadingOptions
 from tasks.core.table import Task
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class UseCase(BaseModel):
     refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     gate: Gate = Gate()
+    reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
     schedule: Annotated[str | None, Field(description="cron in UTC on which the deployment trains")] = None
 
     @classmethod
@@ -69,7 +71,8 @@ class UseCase(BaseModel):
     def with_options(self, options: TrainOptions) -> UseCase:
         """Let what a call says go before what the file says."""
         given = {"data": options.data, "target": options.target, "task": options.task, "time": options.time}
-        return self.model_copy(update={key: value for key, value in given.items() if value is not None})
+        reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))
+        return self.model_copy(update={key: value for key, value in given.items() if value is not None} | {"reading": reading})
 
     def loss_for(self, task: Task) -> Loss:
         """Name the per-row loss that choosing and the gate use.

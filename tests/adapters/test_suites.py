@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from tasks.adapters.reader import read_table
 
 from tasks.adapters import suites
-from tasks.adapters.reader import read_table
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.validation import Validation
 

@@ -49,7 +49,13 @@ def clean_copy(tmp_path: Path) -> Path:
 def run(command: str, folder: Path, **variables: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_", "VIRTUAL_ENV"))}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env={**kept, **variables}, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     return done.stdout + "".join(f"{line}\n" for line in done.stderr.splitlines() if not line.startswith(("WARNING:", "[notice]")))
 

@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from tasks.adapters.sources.databases import queried
-from tasks.adapters.sources.files import local
+from tasks.adapters.sources.files import check_exists, local
 from tasks.adapters.sources.urls import REMOTE, remote
 from tasks.core.errors import UsageError
 from tasks.core.source import Content
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tasks.core.reading import ReadingOptions
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
@@ -41,7 +43,44 @@ def load(source: str, options: ReadingOptions) -> list[Content]:
     return remote(source, scheme, options) if scheme else local(source, options)
 
 
-def _bundled(source: str) -> Content:
+def check(source: str) -> None:
+    """Refuse what names no table, before anything is imported to read one.
+
+    Raises:
+        UsageError: there is no such file or bundled table.
+    """
+    if source.startswith("sklearn:"):
+        _check_bundled(source)
+    elif "://" not in source:
+        check_exists(source)
+
+
+def split_columns(body: bytes, delimiter: str, width: int) -> list[pd.Series] | None:
+    """Split delimited UTF-8 text into columns of text with Arrow; None where a row has more or fewer cells.
+
+    Args:
+        body: Rows without a header, in which every quote opens, closes or is doubled.
+        delimiter: One character.
+        width: Cells in each row.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.csv
+
+    names = [str(place) for place in range(width)]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(body),
+            read_options=pyarrow.csv.ReadOptions(column_names=names),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return [pd.Series(column.to_pandas(), dtype="str") for column in table.columns]
+
+
+def _check_bundled(source: str) -> str:
     name = source.removeprefix("sklearn:")
     if name == "linnerud":
         message = f"'{source}' has three targets, and a model here has one; take one of {', '.join(BUNDLED)}"
@@ -49,6 +88,11 @@ def _bundled(source: str) -> Content:
     if name not in BUNDLED:
         what = "bundled table"
         raise UsageError.unknown(what, name, BUNDLED, where=source)
+    return name
+
+
+def _bundled(source: str) -> Content:
+    name = _check_bundled(source)
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}

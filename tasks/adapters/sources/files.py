@@ -42,6 +42,19 @@ def local(source: str, options: ReadingOptions) -> list[Content]:
     return contents
 
 
+def check_exists(source: str) -> None:
+    """Refuse a path that leads nowhere; a glob may match later.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    try:
+        if not has_magic(source):
+            Path(source).stat()
+    except (OSError, ValueError) as error:
+        raise unreadable(source, error) from error
+
+
 def _matches(source: str) -> list[str]:
     return sorted(glob(source, recursive=True)) if has_magic(source) else []  # noqa: PTH207  # knows absolute patterns too
 
