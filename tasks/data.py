@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, projects, snapshots, sources
-from tasks.core import reader, schema, splits
+from tasks.core import schema, splits
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading import reader
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
 from tasks.record import task

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, projects, snapshots, sources
-from tasks.core import deployments, names, reader, schema
+from tasks.core import deployments, names, schema
 from tasks.core.errors import EvergreenError
 from tasks.core.preview import FilePreview, Told, as_csv
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading import reader
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Column
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tasks.core.errors import EvergreenError
-    from tasks.core.reader import Reading
-    from tasks.core.reading import Dialect, ReadVerdict, Repair, SetAside
+    from tasks.core.reading.reader import Reading
+    from tasks.core.reading.terms import Dialect, ReadVerdict, Repair, SetAside
     from tasks.core.table import Column, Schema
 
 SHOWN_COLUMNS = 12

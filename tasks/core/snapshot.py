@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tasks.core.reading import Repair, SetAside
+    from tasks.core.reading.terms import Repair, SetAside
     from tasks.core.results import RowCounts
     from tasks.core.settings import Settings
     from tasks.core.splits import Split

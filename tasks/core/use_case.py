@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.core.errors import UsageError
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Task
 
 if TYPE_CHECKING:

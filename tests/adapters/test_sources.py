@@ -36,12 +36,12 @@ from hypothesis import strategies as st
 
 from tasks.adapters.sources import load
 from tasks.core.errors import DataRefusedError, EvergreenError, UsageError
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading.terms import ReadingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.core.source import Content
+    from tasks.core.formats.source import Content
 
 ROOT = Path(__file__).parents[2]
 MIB = 2**20
@@ -295,7 +295,7 @@ import resource, sys, time
 import pandas, pyarrow
 from tasks.adapters.sources import load
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading.terms import ReadingOptions
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for source in sys.argv[1:]:
     start = time.monotonic()
@@ -941,7 +941,7 @@ def test_a_damaged_or_oversized_workbook_is_refused(here: Path, monkeypatch: pyt
     assert refused_bytes(data[: len(data) // 2], "t.xlsx").startswith("t.xlsx is damaged or cut off, and cannot be unpacked (zip: ")
     large = edited(data, "xl/worksheets/sheet1.xml", b"</sheetData>", b"</sheetData>" + b" " * (20 * MIB))
     assert refused_bytes(large, "t.xlsx") == "t.xlsx unpacks to 20 MiB, too large for a workbook; save the sheet as CSV or Parquet"
-    monkeypatch.setattr("tasks.core.workbooks.MOST_CELLS", 3)
+    monkeypatch.setattr("tasks.core.formats.workbooks.MOST_CELLS", 3)
     assert refused_bytes(workbook([["a", "b"], [1, 2]]), "t.xlsx") == "t.xlsx has more than 3 cells; save the sheet as CSV or Parquet"
 
 
@@ -1044,7 +1044,7 @@ def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_of_databases_keep_their_digits_and_moments() -> None:
-    from tasks.core.values import rows_frame
+    from tasks.core.formats.values import rows_frame
 
     berlin = timezone(timedelta(hours=2))
     rows = [
@@ -1064,9 +1064,9 @@ def test_values_of_databases_keep_their_digits_and_moments() -> None:
 
 
 def test_rows_beyond_one_chunk_keep_their_order_and_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.core.values import rows_frame
+    from tasks.core.formats.values import rows_frame
 
-    monkeypatch.setattr("tasks.core.values.CHUNK_ROWS", 2)
+    monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 2)
     rows = [{"a": 1}, {"a": 2}, {"a": 2.5}, {"a": 4, "b": "x"}, {"a": None}, {"a": None}, {"a": 2**60}, {"b": "y"}]
     assert cells(rows_frame(rows[:6], "db")[0]) == [[1.0, None], [2.0, None], [2.5, None], [4.0, "x"], [None, None], [None, None]]
     assert rows_frame(rows, "db")[0]["a"].dropna().tolist() == ["1", "2", "2.5", "4.0", str(2**60)]

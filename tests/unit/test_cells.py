@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.cells import Typed, check_header, check_names, typed
-from tasks.core.errors import DataRefusedError
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading.cells import Typed, typed
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.schema import infer_schema
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -108,7 +106,7 @@ def test_a_sentinel_stays_a_number_and_is_told() -> None:
 # ------------------------------------------------------------------------------------------------------- rows set aside
 
 
-@pytest.mark.parametrize(("odd", "rest", "kind"), [("kg", "1.5", "numbers"), ("inf", "1", "numbers"), ("#DIV/0!", "2,5", "numbers")])
+@pytest.mark.parametrize(("odd", "rest", "kind"), [("kg", "1.5", "numbers"), ("inf", "1", "numbers"), ("2,5,", "2,5", "numbers")])
 def test_a_cell_that_is_no_number_sets_its_row_aside(odd: str, rest: str, kind: str) -> None:
     column = read(*[rest] * 19, odd)
     assert column.odd == {19: f"{odd!r} among {kind}"}
@@ -165,20 +163,6 @@ def test_other_words_keep_their_case() -> None:
     assert listed(read("Red", "red", "no")) == ["Red", "red", "no"]
 
 
-def test_mojibake_and_control_characters_are_noticed_and_kept() -> None:
-    cells = ("CafÃ©", "donâ€™t", "a\x01b", "\ufffd", "fine")
-    column = read(*cells)
-    assert tuple(column.values) == cells
-    assert [(repair.code, repair.lines) for repair in column.repairs] == [("control_characters", (4,)), ("mojibake", (2, 3, 5))]
-
-
-@pytest.mark.parametrize(
-    "cell", ["café’s", "l’été”", "SÃO PAULO", "Ärger", "25 °C", "naïve…", "Ñandú", "Привет", "日本", "«Été»", "a\tb\nc"]
-)
-def test_unusual_text_is_not_taken_for_damage(cell: str) -> None:
-    assert read(cell, "x").repairs == ()
-
-
 # ---------------------------------------------------------------------------------------------------------- real tables
 
 TIMES = {"air_quality": "ts", "bike_hour": "ts", "elec2": "ts", "kc_house": "ts"}
@@ -207,35 +191,3 @@ def test_real_tables_get_their_types_time_and_task_without_odd_rows(name: str) -
 
 
 # -------------------------------------------------------------------------------------------------------------- header
-
-
-@pytest.mark.parametrize(
-    "name", ["5.1", "-3", "1e5", "2024-01-01", "2024-01-01T10:00:00Z", "01-02-2011", "12:30", "1,234", "?", "NA", "nan", "true"]
-)
-def test_a_first_line_with_a_value_is_data(name: str) -> None:
-    with pytest.raises(DataRefusedError) as refused:
-        check_header(["a", name], "t.csv")
-    assert refused.value.message == f"the first line of t.csv looks like data ('{name}' is a value, not a name): add a header line"
-
-
-def test_a_first_line_with_an_empty_cell_is_data() -> None:
-    with pytest.raises(DataRefusedError) as refused:
-        check_header(["a", ""], "t.csv")
-    assert refused.value.message == "the first line of t.csv looks like data (column 2 has no name): add a header line"
-
-
-def test_names_of_columns_may_hold_anything_that_shows() -> None:
-    check_header(["x1", "PT08.S1(CO)", "od280/od315", "größe (m²)", "2019-Q1", "Na", "#"], "t.csv")
-
-
-@pytest.mark.parametrize("name", [" b", "b ", "b\n", "\ufeffb", "b\u200b", ""])
-def test_padded_and_invisible_names_are_refused(name: str) -> None:
-    message = f"column 2 of t.csv is called {name!r}; give it a name without padding and invisible characters"
-    with pytest.raises(DataRefusedError, match=re.escape(message)):
-        check_names(["a", name], "t.csv")
-
-
-@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("Age", "age"), ("straße", "STRASSE")])
-def test_names_that_differ_at_most_by_case_are_refused(first: str, second: str) -> None:
-    with pytest.raises(DataRefusedError, match=f"columns '{first}' and '{second}' of t.csv have the same name; rename one"):
-        check_names([first, "b", second], "t.csv")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.cells import Typed, typed
-from tasks.core.reading import ReadingOptions
+from tasks.core.reading.cells import Typed, typed
+from tasks.core.reading.terms import ReadingOptions
 
 
 def read(*cells: str, name: str = "when", **told: object) -> Typed:

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS = {contract["id"]: contract["name"] for contract in CONFIGURATION["tool"]["importlinter"]["contracts"]}
 BANNED = CONFIGURATION["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"]
-CORE = sorted(f"tasks.core.{path.stem}" for path in (ROOT / "tasks/core").glob("*.py") if path.stem != "__init__")
+CORE = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "tasks/core").rglob("*.py") if path.stem != "__init__"
+)
 
 IMPORT_LIMIT_S = 0.3
 PYDANTIC_IMPORT_LIMIT_S = 0.5

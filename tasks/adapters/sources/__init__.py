@@ -9,12 +9,12 @@ from tasks.adapters.sources.databases import queried
 from tasks.adapters.sources.files import check_exists, local
 from tasks.adapters.sources.urls import REMOTE, remote
 from tasks.core.errors import UsageError
-from tasks.core.source import Content
+from tasks.core.formats.source import Content
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tasks.core.reading import ReadingOptions
+    from tasks.core.reading.terms import ReadingOptions
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 

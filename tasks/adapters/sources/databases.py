@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from tasks.adapters.sources.files import check_is_file, unreadable
 from tasks.adapters.sources.urls import REMOTE
-from tasks.core.columns import check_distinct
 from tasks.core.errors import UsageError
-from tasks.core.queries import check_reads_only
-from tasks.core.reading import Repair
-from tasks.core.source import Content, listed, missing_package, shown_url
-from tasks.core.values import rows_frame
+from tasks.core.formats.columns import check_distinct
+from tasks.core.formats.queries import check_reads_only
+from tasks.core.formats.source import Content, listed, missing_package, shown_url
+from tasks.core.formats.values import rows_frame
+from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from tasks.core.reading import ReadingOptions
+    from tasks.core.reading.terms import ReadingOptions
 
 DATABASES = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
 

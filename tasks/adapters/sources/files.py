@@ -9,15 +9,15 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core.archives import MOST_BYTES
-from tasks.core.contents import recognised
 from tasks.core.errors import UsageError
-from tasks.core.folders import alike, checked_files, is_hidden
-from tasks.core.source import CHANGED, refused
+from tasks.core.formats.archives import MOST_BYTES
+from tasks.core.formats.contents import recognised
+from tasks.core.formats.folders import alike, checked_files, is_hidden
+from tasks.core.formats.source import CHANGED, refused
 
 if TYPE_CHECKING:
-    from tasks.core.reading import ReadingOptions
-    from tasks.core.source import Content
+    from tasks.core.formats.source import Content
+    from tasks.core.reading.terms import ReadingOptions
 
 
 def local(source: str, options: ReadingOptions) -> list[Content]:

@@ -7,15 +7,15 @@ import sys
 from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.archives import MIB, MOST_BYTES
-from tasks.core.contents import recognised
 from tasks.core.errors import UsageError
-from tasks.core.folders import alike, checked_files, is_hidden
-from tasks.core.source import CHANGED, missing_package, refused, secrets_of, shown_url
+from tasks.core.formats.archives import MIB, MOST_BYTES
+from tasks.core.formats.contents import recognised
+from tasks.core.formats.folders import alike, checked_files, is_hidden
+from tasks.core.formats.source import CHANGED, missing_package, refused, secrets_of, shown_url
 
 if TYPE_CHECKING:
-    from tasks.core.reading import ReadingOptions
-    from tasks.core.source import Content
+    from tasks.core.formats.source import Content
+    from tasks.core.reading.terms import ReadingOptions
 
 # Scheme of a URL, and the package that speaks it.
 REMOTE = {"file": "", "memory": "", "http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}

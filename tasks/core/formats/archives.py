@@ -14,7 +14,7 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
-from tasks.core.source import listed, refused
+from tasks.core.formats.source import listed, refused
 
 if TYPE_CHECKING:
     from collections.abc import Generator

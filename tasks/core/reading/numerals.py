@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.core.distinct import BLANKS, Mixture, Reading, shown
+from tasks.core.reading.distinct import BLANKS, Mixture, Reading, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ def read_numbers(cells: pd.Series[str], counts: pd.Series[int], preferred: str |
     if not len(numerals):
         return Reading(_none(cells))
     marks = _decide_marks(numerals, counts, preferred)
-    alike = marks.plain.index.union(marks.doubtful)
+    alike = marks.plain.index.union(list(marks.doubtful))
     if (lost := find_identifiers(marks.plain)).any():
         first = cells[lost.index[lost]].iloc[0]
         what = "leading zeros" if re.match(r"\D*0", first) else "more digits than a number holds"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.core.archives import unpack, zip_kind
-from tasks.core.columns import parquet_frame
 from tasks.core.errors import UsageError
-from tasks.core.json_rows import json_frame
-from tasks.core.reading import Repair
-from tasks.core.source import Content, compression_of, format_of, name_note, refused
-from tasks.core.workbooks import sheet
+from tasks.core.formats.archives import unpack, zip_kind
+from tasks.core.formats.columns import parquet_frame
+from tasks.core.formats.json_rows import json_frame
+from tasks.core.formats.source import Content, compression_of, format_of, name_note, refused
+from tasks.core.formats.workbooks import sheet
+from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
-    from tasks.core.reading import ReadingOptions
+    from tasks.core.reading.terms import ReadingOptions
 
 
 def recognised(data: bytes, source: str, options: ReadingOptions) -> Content:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from tasks.core.distinct import BLANKS, Mixture, Reading, shown
+from tasks.core.reading.distinct import BLANKS, Mixture, Reading, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -207,7 +207,7 @@ def _read_undecided(days: pd.Series[str], day_first: pd.Series, month_first: pd.
     if not len(unsure):
         return Reading(values, ("day-first and month-first",), mixtures)
     doubt = f"{shown(unsure.iloc[0])} may be day-first or month-first; --read dates=day-first, or dates=month-first decides"
-    reasons = {cell: f"{shown(days[cell])} may be day-first or month-first" for cell in unsure.index}
+    reasons = {int(cell): f"{shown(str(days.at[cell]))} may be day-first or month-first" for cell in unsure.index}
     return Reading(values, ("day-first or month-first",), mixtures, doubt, reasons)
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading import Repair
+from tasks.core.reading.terms import Repair
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

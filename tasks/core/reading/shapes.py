@@ -1,4 +1,4 @@
-"""What a cell looks like: a number, a date, nothing, or text. A look, not a reading: `core/cells.py` decides on whole columns."""
+"""What a cell looks like: a number, a date, nothing, or text. A look, not a reading: `core/reading/cells.py` decides on whole columns."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading import Repair
-from tasks.core.shapes import Kind, kinds_of, shape_of
+from tasks.core.reading.shapes import Kind, kinds_of, shape_of
+from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.core.reading import ReadingOptions
-    from tasks.core.records import Record
+    from tasks.core.reading.records import Record
+    from tasks.core.reading.terms import ReadingOptions
 
 MAX_HEADER_ROWS = 3
 OTHER_DELIMITERS = (",", ";", "\t", "|")

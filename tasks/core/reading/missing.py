@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.core.distinct import BLANKS, shown
+from tasks.core.reading.distinct import BLANKS, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Among numbers or dates none of these can be a value, in whatever case.
+EXCEL_ERRORS = frozenset(["#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NAME?", "#NULL!"])
 SYMBOLS = frozenset(["", "?", "-", "--", "---", "–", "—", ".", "..", "\\n"])
-WORDS = SYMBOLS | {"na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "nil", "none", "missing", "unknown"}
+WORDS = (
+    SYMBOLS
+    | {error.lower() for error in EXCEL_ERRORS}
+    | {"na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "nil", "none", "missing", "unknown"}
+)
 # Among words only these, spelled so: "None" may be no garage, "unknown" an answer, "Na" sodium.
-IN_TEXT = frozenset(["", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "NaN", "nan", "\\N", "-", "--"])
+IN_TEXT = frozenset(["", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "NaN", "nan", "\\N", "-", "--"]) | EXCEL_ERRORS
 BOOLEANS = frozenset(["yes", "no", "y", "n", "true", "false", "t", "f", "on", "off"])
 SHOWN_WORDS = 3
 

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tasks.core.source import refused
+from tasks.core.formats.source import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tasks.core.records import OTHER_QUOTE, split
+from tasks.core.reading.records import OTHER_QUOTE, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tasks.core.records import Record, Style
-    from tasks.core.shapes import Kind
+    from tasks.core.reading.records import Record, Style
+    from tasks.core.reading.shapes import Kind
 
 CURLY = re.compile("[\u201c\u201d\u201e\u201f]")
 OTHER_DELIMITERS = (",", ";", "\t", "|")

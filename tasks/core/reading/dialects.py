@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.records import RUN, Record, Style, read_records
-from tasks.core.shapes import shape_of
+from tasks.core.reading.records import RUN, Record, Style, read_records
+from tasks.core.reading.shapes import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.core.reading import ReadingOptions
-    from tasks.core.records import Line
+    from tasks.core.reading.records import Line
+    from tasks.core.reading.terms import ReadingOptions
 
 CANDIDATES = (",", ";", "\t", "|", "::", "||", "\x01", "~", "^", ":", " ")
 # Blanks and colons stand in times and in sentences; what else separates goes before them.
@@ -45,8 +45,8 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
     Raises:
         DataRefusedError: two styles fit equally well, and they read different cells.
 
-    >>> from tasks.core.reading import ReadingOptions
-    >>> from tasks.core.records import physical_lines
+    >>> from tasks.core.reading.terms import ReadingOptions
+    >>> from tasks.core.reading.records import physical_lines
     >>> find_style(list(physical_lines("a;b\n1,5;x\n2,5;y\n")), ReadingOptions(), "t.csv").delimiter
     ';'
     """

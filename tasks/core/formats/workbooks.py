@@ -11,9 +11,9 @@ import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.archives import ALWAYS_ALLOWED, MIB, MOST_TIMES
 from tasks.core.errors import UsageError
-from tasks.core.source import listed, refused
+from tasks.core.formats.archives import ALWAYS_ALLOWED, MIB, MOST_TIMES
+from tasks.core.formats.source import listed, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

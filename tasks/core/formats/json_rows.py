@@ -9,8 +9,8 @@ import math
 import re
 from typing import TYPE_CHECKING, cast
 
-from tasks.core.source import refused
-from tasks.core.values import rows_frame
+from tasks.core.formats.source import refused
+from tasks.core.formats.values import rows_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tasks.core.encodings import wide_encoding
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.reading.encodings import wide_encoding
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tasks.core.reading import Repair
+    from tasks.core.reading.terms import Repair
 
 HEAD_BYTES = 4096
 SNIFFED_BYTES = 65_536

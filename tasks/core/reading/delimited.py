@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from tasks.core import encodings
-from tasks.core.clean import read_clean
-from tasks.core.dialects import RULE_LINE, SEPARATOR_LINE, find_style
 from tasks.core.errors import DataRefusedError
-from tasks.core.layout import find_table, unique_names
-from tasks.core.ragged import fit, two_rows
-from tasks.core.reading import Dialect, Repair, SetAside
-from tasks.core.records import RUN, Record, physical_lines, read_records
-from tasks.core.shapes import shape_of
+from tasks.core.reading import encodings
+from tasks.core.reading.clean import read_clean
+from tasks.core.reading.dialects import RULE_LINE, SEPARATOR_LINE, find_style
+from tasks.core.reading.layout import find_table, unique_names
+from tasks.core.reading.ragged import fit, two_rows
+from tasks.core.reading.records import RUN, Record, physical_lines, read_records
+from tasks.core.reading.shapes import shape_of
+from tasks.core.reading.terms import Dialect, Repair, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tasks.core.clean import Parse
-    from tasks.core.layout import Layout
-    from tasks.core.reading import ReadingOptions
-    from tasks.core.records import Line, Style
+    from tasks.core.reading.clean import Parse
+    from tasks.core.reading.layout import Layout
+    from tasks.core.reading.records import Line, Style
+    from tasks.core.reading.terms import ReadingOptions
 
 SAMPLE_LINES = 3000
 CHUNK_ROWS = 50_000
@@ -78,7 +78,7 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
         data: Its content, not compressed.
         options: What a person knows better.
         source: Its name, for messages.
-        parse: The fast way through rows that keep every rule; see `core/clean.py`.
+        parse: The fast way through rows that keep every rule; see `core/reading/clean.py`.
 
     Raises:
         DataRefusedError: it holds no table, or one that could be read in more than one way.
@@ -115,7 +115,7 @@ def read_grid(grid: Sequence[tuple[str, ...]], options: ReadingOptions, source: 
     Raises:
         DataRefusedError: it holds no table, or one that could be read in more than one way.
     """
-    from tasks.core.records import Style
+    from tasks.core.reading.records import Style
 
     used = max((place + 1 for row in grid for place, cell in enumerate(row) if cell.strip()), default=0)
     records = [Record(number, "\t".join(row), row[:used]) for number, row in enumerate(grid, start=1)]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasks.core.dates import DATE, DATE_NAME, read_dates
-from tasks.core.distinct import SAMPLED_CELLS, Distinct, Reading, shown
-from tasks.core.errors import DataRefusedError
-from tasks.core.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
-from tasks.core.numerals import NUMBER, plain_numbers, read_numbers
-from tasks.core.reading import ReadingOptions, Repair
+from tasks.core.reading.dates import DATE_NAME, read_dates
+from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Reading, shown
+from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
+from tasks.core.reading.numerals import plain_numbers, read_numbers
+from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     import pandas as pd
@@ -166,7 +164,7 @@ def _text(column: Distinct, lines: np.ndarray, options: ReadingOptions, *, why: 
     is_missing = find_missing_in_text(column.cells, options.missing)
     words = column.cells[~is_missing]
     respelled = find_spellings(words, column.counts[words.index])
-    repairs = [*_look_damaged(column, words, lines)]
+    repairs: list[Repair] = []
     if len(respelled):
         changed = words.index.isin(respelled.index)
         detail = f"column '{words.name}': {shown(words[changed].iloc[0])} is spelled {shown(respelled.iloc[0])} as in most cells"
@@ -174,51 +172,3 @@ def _text(column: Distinct, lines: np.ndarray, options: ReadingOptions, *, why: 
     told = describe_missing(column.cells[is_missing], column.counts[is_missing])
     values = column.spread(words.where(~words.index.isin(respelled.index), respelled))
     return Typed(values.astype("str"), "; ".join([*([why] if why else []), *told]), tuple(repairs))
-
-
-def _look_damaged(column: Distinct, words: pd.Series[str], lines: np.ndarray) -> list[Repair]:
-    """Report text that an earlier program has damaged; what it was is not known for sure, so it is kept."""
-    repairs: list[Repair] = []
-    for code, pattern, what in (
-        ("control_characters", CONTROL, "holds control characters"),
-        ("mojibake", MOJIBAKE, "looks like UTF-8 read as another encoding"),
-    ):
-        found = words.str.contains(pattern, regex=True)
-        if found.any():
-            detail = f"column '{words.name}': {shown(words[found].iloc[0])} {what}; kept as it stands"
-            repairs.append(Repair(code, _lines(column, found, lines), detail))
-    return repairs
-
-
-# -------------------------------------------------------------------------------------------------------------- header
-
-
-def check_header(names: Sequence[str], source: str) -> None:
-    """Refuse a first line that does not name the columns.
-
-    Raises:
-        DataRefusedError: a name that looks like a value, or one that `check_names` refuses.
-    """
-    for name in names:
-        has_no_letters = any(c.isdigit() for c in name) and not any(c.isalpha() for c in name)
-        if not name or name in VALUE_WORDS or has_no_letters or re.fullmatch(f"{NUMBER}|{DATE}", name):
-            evidence = f"'{name}' is a value, not a name" if name else f"column {names.index(name) + 1} has no name"
-            message = f"the first line of {source} looks like data ({evidence}): add a header line"
-            raise DataRefusedError(message, where=f"{source}, line 1")
-    check_names(names, source)
-
-
-def check_names(names: Sequence[str], source: str) -> None:
-    """Refuse columns that could be taken for one another.
-
-    Raises:
-        DataRefusedError: a name that is empty, padded, holds characters that do not show, or differs from another only by case.
-    """
-    seen: dict[str, str] = {}
-    for position, name in enumerate(names, start=1):
-        if not name or name != name.strip() or not name.isprintable():
-            message = f"column {position} of {source} is called {name!r}; give it a name without padding and invisible characters"
-            raise DataRefusedError(message, where=source)
-        if (other := seen.setdefault(name.casefold(), name)) != name or list(names).count(name) > 1:
-            message = f"columns '{other}' and '{name}' of {source} have the same name; rename one, or add a header line if there is none"
-            raise DataRefusedError(message, where=source)

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError, UsageError
-from tasks.core.source import Content, listed, refused
+from tasks.core.formats.source import Content, listed, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

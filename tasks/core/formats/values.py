@@ -12,8 +12,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.columns import arrow_column, dates_or_text, text_column
-from tasks.core.source import refused
+from tasks.core.formats.columns import arrow_column, dates_or_text, text_column
+from tasks.core.formats.source import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

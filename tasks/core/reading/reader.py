@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tasks.core.cells import typed
-from tasks.core.delimited import TextTable, read_grid, read_text
 from tasks.core.errors import DataRefusedError
-from tasks.core.layout import unique_names
-from tasks.core.reading import Dialect, Repair, SetAside
+from tasks.core.reading.cells import typed
+from tasks.core.reading.delimited import TextTable, read_grid, read_text
+from tasks.core.reading.layout import unique_names
+from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tasks.core.clean import Parse
-    from tasks.core.reading import ReadingOptions, ReadVerdict
-    from tasks.core.source import Content
+    from tasks.core.formats.source import Content
+    from tasks.core.reading.clean import Parse
+    from tasks.core.reading.terms import ReadingOptions, ReadVerdict
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
     Args:
         contents: Of one file, or of several in their order.
         options: What a person knows better.
-        parse: The fast way through rows that keep every rule; see `core/clean.py`.
+        parse: The fast way through rows that keep every rule; see `core/reading/clean.py`.
         as_text: Keep every cell as it stands, and set no row aside for what its cells say.
 
     Raises:

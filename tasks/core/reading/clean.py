@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tasks.core.records import Style
+from tasks.core.reading.records import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tasks.core.layout import Layout
+    from tasks.core.reading.layout import Layout
 
 
 Parse: TypeAlias = "Callable[[bytes, str, int], list[pd.Series] | None]"
