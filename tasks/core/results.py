@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasks.core import summary
 from tasks.core.metrics import Interval
 
 if TYPE_CHECKING:
@@ -96,10 +95,6 @@ class TrainReport:
     def state_message(self) -> str:
         """Say the decision in one sentence."""
         return f"version {self.version} of {self.use_case}: {self.decision.code.replace('_', ' ')}: {self.decision.reason}"
-
-    def as_text(self) -> str:
-        """Give what a person reads in the terminal."""
-        return summary.of_training(self)
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
