@@ -16,17 +16,17 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tasks import questions
 from tasks.adapters import home, projects, server, sources
-from tasks.core import command, names
+from tasks.core import command, names, summary
 from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.options import DeploymentsOptions, PreviewOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
-    from pathlib import Path
 
     from tasks.core.results import TrainReport
 
@@ -42,10 +42,17 @@ log = logging.getLogger("evergreen")
 
 @dataclass(frozen=True)
 class Job:
-    """A job: its options, and the engines that its flow needs, imported while the server starts."""
+    """A job.
+
+    Attributes:
+        options: What it can be asked.
+        engines: What its flow needs, imported while the server starts.
+        tell: Gives what a person reads of its outcome, with paths relative to a folder.
+    """
 
     options: type[TrainOptions]
     engines: tuple[str, ...]
+    tell: Callable[[TrainReport, str], str]
 
 
 class Answer(Protocol):
@@ -69,7 +76,11 @@ class Question:
 
 
 JOBS = {
-    "train": Job(TrainOptions, ("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io")),
+    "train": Job(
+        options=TrainOptions,
+        engines=("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io"),
+        tell=summary.of_training,
+    ),
 }
 QUESTIONS = {
     "preview": Question(PreviewOptions, questions.preview),
@@ -89,7 +100,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
         outcome = _run(job, command.parse(job, JOBS[job].options, arguments))
-        print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else outcome.as_text())
+        print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
     sys.exit(0)
 
 
@@ -136,7 +147,8 @@ def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
     home.prepare(settings.home)
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:
-            importlib.import_module(engine)
+            if case.suite or engine != "great_expectations":  # seconds that only a suite is worth
+                importlib.import_module(engine)
         flow = getattr(importlib.import_module(f"flows.{job}"), job)
         if started:
             started.wait()

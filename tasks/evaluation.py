@@ -87,6 +87,8 @@ def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evid
         baseline=evidence.baseline,
         links=_links(case, version.number),
         seconds=record.seconds(),
+        repairs=study.snapshot.repairs,
+        aside=study.snapshot.aside,
     )
     page = train_page.build(report, study, evidence)
     path = _page_path(case, version.number)
@@ -111,6 +113,8 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         aliases=_aliases(case.name, last.number),
         links=_links(case, last.number),
         seconds=record.seconds(),
+        repairs=snapshot.repairs,
+        aside=snapshot.aside,
     )
 
 

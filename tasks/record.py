@@ -125,11 +125,19 @@ def flush() -> None:
 
 
 def close_dead_runs() -> int:
-    """Set flow runs whose process was killed on this host to Crashed, and count them."""
+    """Set flow runs whose process was killed on this host to Crashed, with their task runs, and count the flow runs."""
     if not RECORDING:
         return 0
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        TaskRunFilter,
+        TaskRunFilterState,
+        TaskRunFilterStateType,
+    )
     from prefect.client.schemas.objects import StateType
     from prefect.states import Crashed
 
@@ -137,8 +145,15 @@ def close_dead_runs() -> int:
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=running)
         dead = [run for run in runs if OWNER_LABEL in run.labels and home.is_dead(str(run.labels[OWNER_LABEL]))]
+        if not dead:
+            return 0
+        killed = Crashed(message="The process of this run was killed.")
+        open_tasks = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])))
+        of_dead = FlowRunFilter(id=FlowRunFilterId(any_=[run.id for run in dead]))
+        for task_run in client.read_task_runs(flow_run_filter=of_dead, task_run_filter=open_tasks):
+            client.set_task_run_state(task_run.id, killed, force=True)
         for run in dead:
-            client.set_flow_run_state(run.id, Crashed(message="The process of this run was killed."), force=True)
+            client.set_flow_run_state(run.id, killed, force=True)
     return len(dead)
 
 

@@ -33,7 +33,10 @@ def settings() -> Settings:
     Raises:
         UsageError: a setting is wrong, or `.env` cannot be read.
     """
-    return Settings.from_values({**_dotenv(Path(".env").absolute()), **os.environ}, Path.cwd())
+    values = {**_dotenv(Path(".env").absolute()), **os.environ}
+    # Whoever has MLflow set up already means that store.
+    values.setdefault("EVERGREEN_TRACKING_URI", values.get("MLFLOW_TRACKING_URI", ""))
+    return Settings.from_values(values, Path.cwd())
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -61,7 +64,7 @@ def bootstrap() -> None:
     Every entry point comes through here before any engine. What a person has set stays, telemetry excepted.
     """
     os.environ.update(SILENT)
-    os.environ.setdefault("MLFLOW_TRACKING_URI", settings().mlflow_uri)
+    os.environ["MLFLOW_TRACKING_URI"] = settings().mlflow_uri
 
 
 def prepare(home: Path) -> None:

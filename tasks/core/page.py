@@ -27,7 +27,7 @@ TOOLTIP_LIMIT = 2_000
 
 # Control characters, lone surrogates (no file can hold them) and bidirectional overrides, which would reverse what follows a value.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_SAFE_HREF = re.compile(r"https?://\S+|[^\s:]+")
+_SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:]+")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -340,7 +340,8 @@ th, td {
   min-width: 4rem; max-width: 24rem; padding: 0.375rem 0.75rem; border-bottom: 1px solid var(--line);
   text-align: left; vertical-align: baseline;
 }
-thead th { border-bottom-color: var(--muted); font-weight: 500; vertical-align: bottom; }
+thead th { border-bottom-color: var(--muted); font-weight: 500; vertical-align: bottom; overflow-wrap: normal; }
+td { overflow-wrap: break-word; }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
 .none { color: var(--muted); }

@@ -6,16 +6,17 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasks.core import summary
 from tasks.core.metrics import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tasks.core.gate import Decision
+    from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
     from tasks.core.table import Schema
     from tasks.core.validation import Validation
 
+LISTED_ROWS = 100
 STATE_NAMES = {"promoted": "Promoted", "kept": "Kept champion", "refused": "No champion", "unchanged": "Unchanged"}
 
 
@@ -68,6 +69,8 @@ class TrainReport:
         baseline: The same metrics of the dummy.
         links: Where to look.
         seconds: How long each stage took.
+        repairs: What was repaired while the source was read.
+        aside: Rows of the source that do not fit, counted as quarantined.
     """
 
     use_case: str
@@ -86,6 +89,13 @@ class TrainReport:
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     links: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    repairs: tuple[Repair, ...] = ()
+    aside: tuple[SetAside, ...] = ()
+
+    @property
+    def read_verdict(self) -> ReadVerdict:
+        """Say whether the source was read as it stands."""
+        return "repaired" if self.repairs or self.aside else "exact"
 
     @property
     def state_name(self) -> str:
@@ -96,10 +106,6 @@ class TrainReport:
     def state_message(self) -> str:
         """Say the decision in one sentence."""
         return f"version {self.version} of {self.use_case}: {self.decision.code.replace('_', ' ')}: {self.decision.reason}"
-
-    def as_text(self) -> str:
-        """Give what a person reads in the terminal."""
-        return summary.of_training(self)
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
@@ -113,6 +119,11 @@ class TrainReport:
             "inferred": {
                 "time": self.schema.time,
                 "columns": [{"name": c.name, "type": c.type, "role": c.role, "evidence": c.evidence} for c in self.schema.columns],
+            },
+            "reading": {
+                "verdict": self.read_verdict,
+                "repairs": [{"code": r.code, "lines": list(r.lines), "detail": r.detail} for r in self.repairs],
+                "quarantined": [vars(row) for row in self.aside[:LISTED_ROWS]],
             },
             "complete": True,
             "rows": vars(self.rows),

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tasks.core.results import TrainReport
     from tasks.core.table import Schema
 
 SHOWN_CANDIDATES = 4
+SHOWN_REPAIRS = 2
+
+# Names come from files and may hold what breaks a line or steers a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
-def of_training(report: TrainReport) -> str:
-    """Tell what was read, inferred, tried, measured and decided, and where to look."""
+def of_training(report: TrainReport, folder: str) -> str:
+    """Tell what was read, inferred, tried, measured and decided, and where to look; paths below `folder` are relative to it."""
     lines = [
         f"{report.use_case} · {describe(report.schema)}",
         f"rows        {report.rows}",
+        *_reading(report),
         f"suite       {report.validation.summary}",
         *_leaderboard(report),
         *_metrics(report),
         f"decision    {report.state_name.lower()} · {report.decision.reason}",
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}",
-        *(f"{name:<11} {link}" for name, link in report.links.items()),
+        *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
-    return "\n".join(lines)
+    return "\n".join(_CONTROL.sub(" ", line) for line in lines)
+
+
+def _reading(report: TrainReport) -> list[str]:
+    """Say what was repaired and set aside, if anything was, in one line."""
+    told = [str(repair) for repair in report.repairs[:SHOWN_REPAIRS]]
+    told += [f"and {len(report.repairs) - SHOWN_REPAIRS} more repairs"] if len(report.repairs) > SHOWN_REPAIRS else []
+    if report.aside:
+        first = report.aside[0]
+        rows = "1 row" if len(report.aside) == 1 else f"{len(report.aside):,} rows"
+        told.append(f"{rows} set aside, the first on line {first.line}: {first.reason}")
+    return [f"repaired    {'; '.join(told)}"] if told else []
 
 
 def describe(schema: Schema) -> str:
@@ -56,21 +75,40 @@ def figure(value: float) -> str:
 def _leaderboard(report: TrainReport) -> list[str]:
     if not report.leaderboard:
         return []
-    lines = [f"candidates  {'mean ' + report.loss + ', 5 folds':<30}{'seconds':>8}"]
-    for place, score in enumerate(report.leaderboard[:SHOWN_CANDIDATES]):
-        mark = "*" if place == 0 else " "
-        lines.append(f"  {mark} {score.candidate:<24}{figure(score.loss):>10} ± {figure(score.error):<7}{score.seconds:>5.1f}")
-    return lines
+    shown = report.leaderboard[:SHOWN_CANDIDATES]
+    marks = ["*", *" " * (len(shown) - 1)]
+    losses = [(f"  {mark} {s.candidate:<22}", f"{figure(s.loss):>10}", "±", figure(s.error)) for mark, s in zip(marks, shown, strict=True)]
+    rows = zip(_aligned(losses, "<>><"), [f"{s.seconds:.1f}" for s in shown], strict=True)
+    return _aligned([(f"candidates  mean {report.loss}, 5 folds", "  seconds"), *rows], "<>")
 
 
 def _metrics(report: TrainReport) -> list[str]:
     if not report.metrics:
         return []
-    lines = [f"metrics     {'on ' + format(report.rows.holdout, ',') + ' gate rows':<18}{'value':>8}   {'95 % interval':<18} {'dummy':>8}"]
-    for name, interval in report.metrics.items():
-        between = f"{figure(interval.low)} to {figure(interval.high)}"
-        lines.append(f"    {name:<22}{figure(interval.value):>12}   {between:<18} {figure(report.baseline[name]):>8}")
-    return lines
+    rows = [
+        (f"    {name:<22}", f"{figure(i.value):>11}", f"  {figure(i.low)} to {figure(i.high)}", f"{figure(report.baseline[name]):>10}")
+        for name, i in report.metrics.items()
+    ]
+    return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Join cells to lines, each column as wide as its widest cell.
+
+    >>> _aligned([("mae", "1,234"), ("r2", "0.4")], "<>")
+    ['mae 1,234', 'r2    0.4']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [" ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip() for row in rows]
+
+
+def _relative(link: str, folder: str) -> str:
+    """Shorten paths below a folder, where a path begins: at the start, after a space, a quote or `=`, or in a SQLite address.
+
+    >>> _relative("mlflow ui --backend-store-uri sqlite:////home/eva/mlflow.db", "/home/eva")
+    'mlflow ui --backend-store-uri sqlite:///mlflow.db'
+    """
+    return re.sub(rf"(^|[\s'\"=]|:///){re.escape(folder)}/", r"\1", link)
 
 
 def _called(aliases: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core import charts
 from tasks.core.metrics import row_losses
-from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, render
+from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, render, shorten
 from tasks.core.summary import describe
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 2000
 MAX_CLASSES = 20
+MAX_LISTED = 20
+MAX_DESCRIPTION = 400
 TONES: dict[str, Tone] = {"promoted": "good", "kept": "neutral", "refused": "bad", "unchanged": "neutral"}
 
 
@@ -26,27 +28,31 @@ def build(report: TrainReport, study: Study, evidence: Evidence) -> str:
     page = Page(
         title=f"{report.use_case}, version {report.version}",
         verdict=Verdict(TONES[report.decision.verdict], report.state_name, report.decision.reason),
-        facts=Facts(
-            (
-                ("What", describe(report.schema)),
-                ("Rows", str(report.rows)),
-                ("Source", report.source),
-                ("Aliases", ", ".join(report.aliases) or "none"),
-                ("Snapshot", report.snapshot[:16]),
-                ("MLflow run", report.run_id),
-            )
-        ),
         sections=(
+            _training(report),
             _gate(report),
             _metrics(report, study, evidence),
             _candidates(report),
             _columns(report),
+            *_reading(report),
             _validation(report),
             _time(report),
         ),
         footer=f"Evergreen · {report.use_case} · snapshot {report.snapshot} · run {report.run_id}",
     )
     return render(page)
+
+
+def _training(report: TrainReport) -> Section:
+    facts = Facts(
+        (
+            ("Source", report.source),
+            ("Aliases", ", ".join(report.aliases) or "none"),
+            ("Snapshot", report.snapshot[:16]),
+            ("MLflow run", report.run_id),
+        )
+    )
+    return Section("Training", (Text(f"Task: {shorten(describe(report.schema), MAX_DESCRIPTION)}"), Text(f"Rows: {report.rows}"), facts))
 
 
 def _gate(report: TrainReport) -> Section:
@@ -96,14 +102,26 @@ def _over_time(losses: np.ndarray, blocks: int, loss: str) -> charts.Svg:
 
 
 def _candidates(report: TrainReport) -> Section:
-    rows = [(s.candidate, s.loss, s.error, round(s.seconds, 1)) for s in report.leaderboard]
-    table = Table(f"Mean {report.loss} over validation folds", ("candidate", "loss", "± error", "seconds"), rows, marked={0: "chosen"})
+    rows = [(s.candidate, s.loss, s.error, _seconds(s.seconds)) for s in report.leaderboard]
+    columns = ("candidate", "loss", "± error", "seconds")
+    table = Table(f"Mean {report.loss} over validation folds", columns, rows, numeric=("seconds",), marked={0: "chosen"})
     return Section("Candidates", (table,))
 
 
 def _columns(report: TrainReport) -> Section:
     rows = [(c.name, c.type, c.role, c.evidence) for c in report.schema.columns]
     return Section("Columns", (Table("What was inferred of each column", ("column", "type", "role", "evidence"), rows),))
+
+
+def _reading(report: TrainReport) -> list[Section]:
+    if report.read_verdict == "exact":
+        return []
+    repairs = [(r.code.replace("_", " "), r.detail, ", ".join(map(str, r.lines[:MAX_LISTED]))) for r in report.repairs]
+    aside = [(row.line, row.reason, row.text) for row in report.aside[:MAX_LISTED]]
+    told = Text(f"{len(report.repairs)} repairs, {len(report.aside):,} rows set aside because they do not fit.")
+    tables = [Table("Repairs", ("what", "done", "lines"), repairs)] if repairs else []
+    rows = [Table("Rows set aside, the first of them", ("line", "reason", "text"), aside)] if aside else []
+    return [Section("Reading", (told, *tables, *rows))]
 
 
 def _validation(report: TrainReport) -> Section:
@@ -118,5 +136,9 @@ def _validation(report: TrainReport) -> Section:
 
 
 def _time(report: TrainReport) -> Section:
-    rows = [(stage.replace("_", " "), round(seconds, 2)) for stage, seconds in report.seconds.items()]
-    return Section("Time", (Table("Seconds that each step took", ("step", "seconds"), rows),))
+    rows = [(stage.replace("_", " "), _seconds(seconds)) for stage, seconds in report.seconds.items()]
+    return Section("Time", (Table("Seconds that each step took", ("step", "seconds"), rows, numeric=("seconds",)),))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.1f}"

@@ -129,6 +129,14 @@ def test_the_store_that_a_person_has_chosen_stays_and_telemetry_does_not(environ
     environment.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
     home.bootstrap()
     assert os.environ["MLFLOW_TRACKING_URI"] == "https://mlflow.example"
+    assert home.settings().mlflow_uri == "https://mlflow.example"
+
+
+def test_our_own_setting_of_the_tracking_store_goes_before_that_of_mlflow(here: Path, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
+    environment.setenv("EVERGREEN_TRACKING_URI", "https://ours.example")
+    home.bootstrap()
+    assert os.environ["MLFLOW_TRACKING_URI"] == home.settings().mlflow_uri == "https://ours.example"
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 

@@ -27,8 +27,9 @@ def steps(block: str) -> list[tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """Take out what differs from run to run: progress lines and seconds."""
-    return re.sub(r" +\d+\.\d$", " S", PROGRESS.sub("", text), flags=re.MULTILINE).strip()
+    """Take out what differs from run to run: progress lines, seconds, and where the environment is."""
+    text = PROGRESS.sub("", text).replace(str(Path(sys.executable).parent), ".venv/bin")
+    return re.sub(r" +\d+\.\d$", " S", text, flags=re.MULTILINE).strip()
 
 
 @pytest.fixture
@@ -48,15 +49,8 @@ def clean_copy(tmp_path: Path) -> Path:
 
 def run(command: str, folder: Path, **variables: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_", "VIRTUAL_ENV"))}
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env={**kept, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    environment = {**kept, **variables}
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False, input="")
     return done.stdout + "".join(f"{line}\n" for line in done.stderr.splitlines() if not line.startswith(("WARNING:", "[notice]")))
 
 

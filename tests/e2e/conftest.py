@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ class Desk:
 
     folder: Path
     python: str = sys.executable
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -35,10 +36,11 @@ class Desk:
     def environment(self, **variables: str) -> dict[str, str]:
         theirs = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_"))}
         # No profile of the person who tests, and no store of theirs: Prefect keeps both under this.
-        return {**theirs, "PREFECT_HOME": str(self.folder.parent / "prefect-of-nobody"), **variables}
+        nobody = str(self.folder.parent / "prefect-of-nobody")
+        return {**theirs, "PREFECT_HOME": nobody, "PWD": str(self.folder), **variables}
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.python, *command],
             cwd=self.folder,
             env=self.environment(**variables),
@@ -47,6 +49,8 @@ class Desk:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -95,7 +99,12 @@ def wait(condition: Callable[[], object], what: str, timeout_s: float = TIMEOUT_
 def a_desk_that_is_left_alone(folder: Path) -> Iterator[Desk]:
     """Give a desk, and in the end require that no process goes on working there: a server, say, that nobody uses."""
     folder.mkdir()
-    yield Desk(folder)
+    desk = Desk(folder)
+    yield desk
+    for process in desk.started:  # those of a test that failed
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
     wait(lambda: not processes_of(folder.parent), f"no process works in {folder.parent}", 60)
 
 

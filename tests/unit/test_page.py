@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core import train_page
+from tasks.core.evidence import Evidence
+from tasks.core.gate import Check, Comparison, Decision
+from tasks.core.metrics import Interval, Prediction
+from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, number, render, safe
+from tasks.core.results import RowCounts, Score, TrainReport
+from tasks.core.settings import Settings
+from tasks.core.snapshot import Case, Snapshot, Study
+from tasks.core.splits import Split
+from tasks.core.table import Column, Schema, Task
+from tasks.core.use_case import UseCase
+from tasks.core.validation import ExpectationResult, Validation
+
+HOSTILE = [
+    "<script>x()</script>",
+    '"><img src=https://a.b/c onerror=x>',
+    "`</code><style>`",
+    "a\x00\x1b[31m\ud800\uffff",
+    "\u202egpj.exe",
+    "",
+]
+NAMES = st.sampled_from(HOSTILE) | st.text(max_size=8)
+OBJECTS = st.builds(Link, NAMES, NAMES) | st.builds(Badge, st.just("failed"), NAMES)
+CELLS = NAMES | OBJECTS | st.floats() | st.integers() | st.none() | st.booleans()
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+OPEN_ENDED = {"meta", "link", "img"}
+ELEMENTS = re.compile(
+    "html|head|meta|link|title|style|body|main|header|footer|section|div|h1|h2|p|span|strong|code|a|dl|dt|dd|table|caption|thead|tbody|tr|th|td"
+    "|figure|figcaption|img|svg|text|path|rect|circle|g"
+)
+
+
+class Document(HTMLParser):
+    """A page that is read, with every element closed in its order, no element or attribute that acts, and no address but links."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: dict[str, list[str]] = {}
+        self.links: list[str] = []
+        self.policy = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+        assert len(self.words["style"]) == 1
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        assert ELEMENTS.fullmatch(tag)
+        assert not [name for name in given if name.startswith("on") or name in {"srcset", "action", "background", "xlink:href"}]
+        assert given.get("src", "data:image/png;base64,").startswith("data:image/png;base64,")
+        assert "url(" not in given.get("style", "")
+        if tag == "a":
+            self.links.append(given["href"])
+        if given.get("http-equiv") == "Content-Security-Policy":
+            self.policy = given["content"]
+        if tag not in OPEN_ENDED:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.words.setdefault(self.open[-1] if self.open else "", []).append(data)
+
+
+def page_of(*blocks: Text | Table | Figure | Facts, name: str = "Wine") -> str:
+    return render(Page(name, Verdict("good", name, name), (Section(name, blocks),), Facts(((name, name),)), name))
+
+
+def trained(task: Task, name: str) -> str:
+    """Give the page of a run in which one name stands wherever a table can bring one."""
+    is_regression = task == "regression"
+    y, proba = (np.arange(40.0), None) if is_regression else (np.array([name, "b"] * 20), np.full((40, 2), 0.5))
+    columns = (Column(name, "number", "unused", name), Column("day", "datetime", "time", ""), Column(name, "number", "target", name))
+    schema = Schema(columns, task)
+    result = ExpectationResult(f"'{name}': column values to be between", "warning", False, (1, 2), notes=name)
+    scores = (Score("ridge", np.inf, np.nan, 0.1), Score("dummy", 1e300, 0.0, 1234.56))
+    decision = Decision("baseline", "refused", (name,), (Check("baseline", "failed", name, name),))
+    rows, validation = RowCounts(200, 160, 40), Validation(name, (result,))
+    report = TrainReport("wine", name, schema, rows, "466cf5c9", validation, decision, "a72d", 1, (), "squared_error", scores)
+    report = replace(report, metrics={"r2": Interval(np.nan, -np.inf, 0.5)}, baseline={"r2": np.nan}, seconds={"fit_judged": 0.04})
+    case = Case(UseCase(name="wine", data="wine.csv"), Settings(), None)
+    snapshot = Snapshot(Path("rows.parquet"), "466cf5c9", name, schema, rows, validation)
+    study = Study(case, snapshot, Split(np.arange(160), np.arange(160, 200), is_ordered=True))
+    said = Prediction(y, proba, () if is_regression else (name, "b"))
+    return train_page.build(report, study, Evidence(y, said, report.metrics, report.baseline, Comparison(40, 0.0, 0.1, 1.0), None, 0))
+
+
+@settings(max_examples=80, deadline=None)
+@given(NAMES, st.lists(st.tuples(CELLS, CELLS), max_size=4))
+def test_whatever_stands_in_it_a_page_is_well_formed_and_acts_on_nothing(name: str, rows: list[tuple[str, str]]) -> None:
+    table = Table(name, (name, "b"), rows, numeric=(name,), marked={0: name})
+    page = page_of(Text(name), table, Figure(name, PNG, name), name=name)
+    Document(page)
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+    page.encode("utf-8")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_the_page_of_a_training_run_shows_hostile_names_and_numbers_as_text(task: Task, name: str) -> None:
+    page = trained(task, name)
+    document = Document(page)
+    charts = re.findall(r"<svg.*?</svg>", page)
+    assert len(charts) == 3
+    assert [ET.fromstring(chart).tag for chart in charts] == ["{http://www.w3.org/2000/svg}svg"] * 3
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg\")", page.replace(safe(name), ""))
+    assert document.links == []
+    page.encode("utf-8")
+
+
+def test_seconds_are_shown_with_one_decimal_and_aligned_as_numbers() -> None:
+    page = trained("regression", "a")
+    assert re.findall(r'<td class="number">([\d.,]+)</td>(?=</tr>)', page)[-3:] == ["0.1", "1,234.6", "0.0"]
+
+
+def test_a_page_asks_nothing_of_the_network() -> None:
+    document = Document(page_of(Text("Text"), Figure("A picture", PNG)))
+    assert document.policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+    assert not re.search(r"@import|url\(|//", document.words["style"][0])
+
+
+@pytest.mark.parametrize("href", ["javascript:alert(1)", "data:text/html,x", "//a.b/c", "file:///etc/passwd", " https://a.b", "java\nscript:x"])
+def test_an_address_that_is_neither_http_nor_relative_is_plain_text(href: str) -> None:
+    links = Link("report", href), Link("mlflow", "https://a.b/c?d=1&e"), Link("page", "../1.html")
+    document = Document(page_of(Facts([("Link", link) for link in links])))
+    assert document.links == ["https://a.b/c?d=1&e", "../1.html"]
+    assert "report" in document.words["dd"]
+
+
+@pytest.mark.parametrize("row", [("a",), ("a", 1, 2), ()])
+def test_a_table_refuses_a_row_that_does_not_fit_its_headings(row: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"table 'Metrics': row 1 has {len(row)} cells for 2 columns"):
+        Table("Metrics", ("metric", "value"), [("r2", 0.5), row])
+
+
+@pytest.mark.parametrize("image", [b"", b"GIF89a", b"<svg/>", PNG[1:]])
+def test_a_figure_refuses_bytes_that_are_no_png(image: bytes) -> None:
+    with pytest.raises(ValueError, match="figure 'A picture': the bytes are not a PNG"):
+        Figure("A picture", image)
+
+
+def test_columns_of_numbers_are_aligned_and_columns_of_words_are_not() -> None:
+    rows = [("a", 1.5, "2", 3, True), ("b", None, "", "-", False)]
+    page = page_of(Table("All", ("name", "figure", "text", "mixed", "flag"), rows, numeric=("text",)))
+    assert re.findall(r'<th scope="col"( class="number")?>(\w+)', page) == [
+        ("", "name"), (' class="number"', "figure"), (' class="number"', "text"), ("", "mixed"), ("", "flag"),
+    ]  # fmt: skip
+
+
+def test_an_empty_table_says_so_and_a_long_cell_is_cut_with_the_whole_at_hand() -> None:
+    assert Document(page_of(Table("None", ("a", "b"), []))).words["td"] == ["No rows"]
+    document = Document(page_of(Table("Long", ("a", "b"), [("x", "y" * 5_000)])))
+    assert "y" * 159 + "…" in document.words["span"]
+
+
+@given(st.floats(-1e300, 1e300))
+def test_every_number_is_printed_short_and_close(value: float) -> None:
+    text = number(value)
+    assert len(text) <= 14
+    assert float(text.replace(",", "")) == pytest.approx(value, rel=6e-3)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core import summary
+from tasks.core.gate import Check, Decision
+from tasks.core.metrics import Interval
+from tasks.core.results import RowCounts, Score, TrainReport
+from tasks.core.table import Column, Schema
+from tasks.core.validation import ExpectationResult, Validation
+
+HOME = "/home/eva/wine"
+ORDINARY = TrainReport(
+    use_case="wine-quality",
+    source="wine.csv",
+    schema=Schema(
+        (Column("acid", "number", "feature", "numbers 3 to 9"), Column("quality", "number", "target", "last column")), "regression"
+    ),
+    rows=RowCounts(read=1599, used=1270, holdout=320, unlabelled=5, quarantined=4),
+    snapshot="466cf5c955bc48fe",
+    validation=Validation("wine.json", (ExpectationResult("'acid': column values to be between", "critical", True),)),
+    decision=Decision("not_worse", "promoted", ("loss −1.2 %",), (Check("not_worse", "passed", "loss −1.2 %", "+2.0 %"),)),
+    run_id="a72d326cd19a44cb",
+    version=3,
+    aliases=("challenger", "champion"),
+    loss="squared_error",
+    leaderboard=(
+        Score("ridge", 2990.2, 212.13, 0.04),
+        Score("hist_gradient_boosting", 3140.0, 157.0, 46.23),
+        Score("dummy", 5735, 415.8, 0),
+    ),
+    metrics={"rmse": Interval(58.54, 51.15, 66.62), "r2": Interval(0.4914, 0.3464, 0.6041)},
+    baseline={"rmse": 83.9, "r2": -0.04463},
+    links={
+        "report": f"{HOME}/.evergreen/reports/wine/3.html",
+        "mlflow": f"{HOME}/.venv/bin/mlflow ui sqlite:///{HOME}/.evergreen/mlflow.db",
+    },
+    seconds={"validate": 0.26, "choose": 46.4},
+)
+NUMBERS = st.floats() | st.sampled_from([0.0, 1e-300, -1e-300, 134_050_927_699.0, -1e300, math.inf, math.nan])
+NAMES = st.text(max_size=12)
+CLASSIFIERS = ("brier", "log_loss", "roc_auc", "accuracy", "f1_macro")
+SCORES = st.builds(Score, NAMES, NUMBERS, NUMBERS, st.floats(0, 1e6))
+DECISIONS = st.builds(
+    Decision, NAMES, st.sampled_from(["promoted", "kept", "refused", "unchanged"]), st.lists(NAMES, max_size=3).map(tuple)
+)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> TrainReport:
+    names = CLASSIFIERS if draw(st.booleans()) else ("rmse", "mae", "r2")
+    features = [Column(name, "number", draw(st.sampled_from(["feature", "unused"])), "constant") for name in draw(st.lists(NAMES))]
+    return replace(
+        ORDINARY,
+        schema=Schema((*features, Column(draw(NAMES), "number", "target", "")), "regression"),
+        decision=draw(DECISIONS),
+        leaderboard=tuple(draw(st.lists(SCORES, max_size=9))),
+        metrics={name: Interval(draw(NUMBERS), draw(NUMBERS), draw(NUMBERS)) for name in names},
+        baseline={name: draw(NUMBERS) for name in names},
+    )
+
+
+def blocks(text: str) -> tuple[list[str], list[str]]:
+    """Give the lines of the leaderboard and those of the metrics table."""
+    lines = text.splitlines()
+    starts = [next(k for k, line in enumerate(lines) if line.startswith(word)) for word in ("candidates", "metrics", "decision")]
+    return lines[starts[0] : starts[1]], lines[starts[1] : starts[2]]
+
+
+def test_a_run_is_told_from_rows_to_links() -> None:
+    assert summary.of_training(ORDINARY, HOME).splitlines() == [
+        "wine-quality · regression of 'quality' from 1 column",
+        "rows        1,599 read = 1,270 used + 320 holdout + 5 unlabelled + 4 quarantined",
+        "suite       1 of 1 expectations hold",
+        "candidates  mean squared_error, 5 folds         seconds",
+        "  * ridge                       2,990 ± 212.1       0.0",
+        "    hist_gradient_boosting      3,140 ± 157        46.2",
+        "    dummy                       5,735 ± 415.8       0.0",
+        "metrics     on 320 gate rows       value   95 % interval         dummy",
+        "    rmse                           58.54   51.15 to 66.62         83.9",
+        "    r2                            0.4914   0.3464 to 0.6041   -0.04463",
+        "decision    promoted · loss −1.2 %",
+        "version     3 of wine-quality (challenger, champion)",
+        "report      .evergreen/reports/wine/3.html",
+        "mlflow      .venv/bin/mlflow ui sqlite:///.evergreen/mlflow.db",
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(reports())
+def test_whatever_the_run_it_is_told_in_at_most_20_lines_that_a_terminal_can_show(report: TrainReport) -> None:
+    text = summary.of_training(report, HOME)
+    assert len(text.splitlines()) <= 20
+    assert not {unicodedata.category(sign) for sign in text.replace("\n", "")} & {"Cc", "Cs", "Zl", "Zp"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SCORES.map(lambda score: replace(score, candidate="ridge")), min_size=1, max_size=6), NUMBERS, NUMBERS, NUMBERS)
+def test_columns_are_aligned_whatever_the_numbers(scores: list[Score], value: float, low: float, high: float) -> None:
+    metrics = {"rmse": Interval(value, low, high), "r2": Interval(0.5, 0.4, 0.6)}
+    report = replace(ORDINARY, leaderboard=tuple(scores), metrics=metrics, baseline={"rmse": high, "r2": 0.0})
+    (head, *candidates), measured = blocks(summary.of_training(report, HOME))
+    assert len({line.index("±") for line in candidates}) == 1
+    assert {len(line) for line in candidates} == {len(head)}
+    assert len({len(line) for line in measured}) == 1
+    starts = [
+        measured[0].index("95 %"),
+        *(line.index(f" {figure} to ") + 1 for line, figure in zip(measured[1:], [summary.figure(low), "0.4"], strict=True)),
+    ]
+    assert len(set(starts)) == 1
+
+
+def test_losses_of_many_digits_keep_their_columns() -> None:
+    scores = (Score("ridge", 17_163_212_198, 1_803_588_505, 0.1), Score("dummy", 134_050_927_699, 4_965_251_902, 103.25))
+    (_, *candidates), _ = blocks(summary.of_training(replace(ORDINARY, leaderboard=scores), HOME))
+    assert candidates == [
+        "  * ridge                   17,163,212,198 ± 1,803,588,505       0.1",
+        "    dummy                  134,050,927,699 ± 4,965,251,902     103.2",
+    ]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e12, -1e12])
+def test_ordinary_lines_fit_a_terminal_of_140_characters(scale: float) -> None:
+    metrics = {name: Interval(0.1234567 * scale, -0.1234567 * scale, 1.234567 * scale) for name in CLASSIFIERS}
+    scores = tuple(Score("hist_gradient_boosting", 1.234567 * scale, 0.1234567 * scale, 3600.0) for _ in range(9))
+    report = replace(ORDINARY, leaderboard=scores, metrics=metrics, baseline=dict.fromkeys(metrics, -1.234567 * scale))
+    assert max(map(len, summary.of_training(report, HOME).splitlines())) <= 140
+
+
+def test_an_unchanged_run_has_neither_leaderboard_nor_metrics() -> None:
+    decision = Decision("unchanged", "unchanged", ("same as version 3",))
+    text = summary.of_training(replace(ORDINARY, leaderboard=(), metrics={}, baseline={}, decision=decision), HOME)
+    assert "decision    unchanged · same as version 3" in text.splitlines()
+    assert not any(line.startswith(("candidates", "metrics")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("/data/.evergreen/1.html", ".evergreen/1.html"),
+        ("/mnt/data/.evergreen/1.html", "/mnt/data/.evergreen/1.html"),
+        ("/database/1.html", "/database/1.html"),
+        ("mlflow ui sqlite:////mnt/data/mlflow.db", "mlflow ui sqlite:////mnt/data/mlflow.db"),
+        ("http://localhost/data/1.html", "http://localhost/data/1.html"),
+    ],
+)
+def test_only_paths_below_the_folder_are_shown_relative(link: str, shown: str) -> None:
+    assert summary.of_training(replace(ORDINARY, links={"report": link}), "/data").splitlines()[-1] == f"report      {shown}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(reports())
+def test_the_document_for_scripts_is_strict_json_with_every_promised_key(report: TrainReport) -> None:
+    document = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    promised = (
+        "use_case run_id version aliases task target inferred complete rows snapshot metrics baseline leaderboard decision links seconds"
+    )
+    assert set(promised.split()) <= document.keys()
+    assert {"read", "used", "holdout", "unlabelled", "quarantined"} <= document["rows"].keys()
+    assert {"versions", "digest"} <= document["snapshot"].keys()
+    assert {"code", "verdict", "reasons", "checks"} <= document["decision"].keys()
+    assert all({"value", "low", "high"} <= metric.keys() for metric in document["metrics"].values())
+    assert all({"candidate", "score", "seconds"} <= score.keys() for score in document["leaderboard"])
+    assert all({"code", "outcome", "value", "limit"} <= check.keys() for check in document["decision"]["checks"])
+
+
+def test_a_number_that_is_none_is_null_in_the_document() -> None:
+    report = replace(ORDINARY, metrics={"r2": Interval(math.nan, -math.inf, 0.5)}, baseline={"r2": math.inf})
+    document = report.as_json()
+    assert (document["metrics"], document["baseline"]) == ({"r2": {"value": None, "low": None, "high": 0.5}}, {"r2": None})
