@@ -270,3 +270,80 @@ def test_columns_keep_the_order_of_the_table(order: list[str]) -> None:
         "when": ("datetime", "time"),
         "y": ("category", "target"),
     }
+
+
+@pytest.mark.parametrize("name", ["id", "PassengerId", "index", "customer_no", "key", "Row", "Unnamed: 0", "row_number"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_unique_whole_numbers_under_the_name_of_an_identifier_are_one(name: str, order: int) -> None:
+    schema = infer_schema(table(**{name: np.arange(1.0, ROWS + 1)[::order]}, y=texts("a", "b")))
+    assert column(schema, name) == Column(name, "number", "unused", "an identifier: 40 distinct values in 40 rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("rank", np.arange(1.0, ROWS + 1)),
+        ("id", numbers(*range(20))),
+        ("id", np.linspace(0.5, 9.5, ROWS)),
+        ("idea", np.arange(1.0, ROWS + 1)),
+        ("id", np.where(np.arange(ROWS) > 0, np.arange(ROWS), np.nan)),
+    ],
+)
+def test_other_numbers_are_no_identifiers(name: str, values: np.ndarray) -> None:
+    assert name in infer_schema(table(**{name: values}, y=texts("a", "b"))).features
+
+
+@pytest.mark.parametrize(("steps_back", "found"), [(0, "ts"), (2, "ts"), (3, None)])
+def test_a_clock_may_go_back_once_in_a_thousand_rows(steps_back: int, found: str | None) -> None:
+    clock = np.arange(2000.0)
+    for step in range(steps_back):
+        clock[100 * (step + 1)] = 0
+    schema = infer_schema(pd.DataFrame({"x": np.linspace(0, 1.5, 2000), "ts": clock, "y": np.resize(["a", "b"], 2000)}))
+    assert schema.time == found
+    if steps_back and found:
+        assert column(schema, "ts").evidence == "orders the rows, 2 steps back in 2,000"
+
+
+NOISE = np.random.default_rng(0).normal(size=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "leak"),
+    [
+        (NOISE, NOISE, "equals 'y'"),
+        (texts("a", "b", "c"), texts("a", "b", "c"), "equals 'y'"),
+        (texts("p", "q", "r"), texts("a", "b", "c"), "'y' in other words"),
+        (numbers(1, 0), texts("yes", "no"), "'y' in other words"),
+        (texts("p", None, "q", "p"), texts("a", "b", "b", "a"), "'y' in other words"),
+        (NOISE * 2.54 + 1, NOISE, "correlation 1.00000 with 'y'"),
+        (-NOISE, NOISE, "correlation -1.00000 with 'y'"),
+        (NOISE + NOISE[::-1] / 20, NOISE, None),
+        (numbers(1, 0, 0), texts("yes", "no"), None),
+        (texts("a", "b", "c"), texts("a", "b"), None),
+    ],
+)
+def test_a_feature_that_gives_the_target_away_is_suspected_and_kept(values: object, target: object, leak: str | None) -> None:
+    feature = column(infer_schema(table(f=values, y=target)), "f")
+    assert feature.role == "feature"
+    assert feature.evidence.startswith(f"suspected leak: {leak}; ") if leak else "leak" not in feature.evidence
+
+
+def test_numbers_too_large_to_square_are_no_evidence_of_a_leak() -> None:
+    assert "leak" not in column(infer_schema(table(f=NOISE * 1e300, y=NOISE * 1e300 + 1e290)), "f").evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_group"),
+    [
+        ("customer", numbers(*range(8)), True),
+        ("user_id", texts("a", "b", "c", "d", "e"), True),
+        ("StoreNo", numbers(*range(10)), True),
+        ("user_id", texts("a", "b", "c", "d"), False),
+        ("size", numbers(*range(8)), False),
+        ("customer", numbers(*(n + 0.5 for n in range(8))), False),
+    ],
+)
+def test_a_group_is_suspected_by_its_name_and_values_that_return(name: str, values: object, is_group: bool) -> None:
+    found = column(infer_schema(table(**{name: values}, y=texts("a", "b", "b"))), name)
+    assert found.role == "feature"
+    assert found.evidence.endswith("values return") == is_group
