@@ -76,7 +76,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
     with _outermost_door(as_json=as_json):
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
-        outcome = _run(job, command.parse(job, JOBS[job].options, arguments))
+        outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
         print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
     sys.exit(0)
 
@@ -84,7 +84,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
 def answer(question: str, argv: Sequence[str]) -> NoReturn:
     """Answer a question from the command line and leave the process with its exit code."""
     with _outermost_door(as_json=command.wants_json(argv)):
-        command.parse(question, Options, argv)
+        command.parse(f"python -m flows {question}", Options, argv)
         print(QUESTIONS[question]())
     sys.exit(0)
 
