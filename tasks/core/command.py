@@ -53,7 +53,7 @@ def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[Op
     """Read the command line of a program, named as a person calls it; `--help` prints and leaves.
 
     Raises:
-        UsageError: an argument that does not exist, or a value that it cannot have.
+        UsageError: an argument that does not exist or is given twice, or a value that it cannot have.
     """
     parser = _parser(program, options)
     known, unknown = parser.parse_known_args(argv)
