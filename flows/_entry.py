@@ -99,7 +99,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
     with _outermost_door(as_json=as_json):
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
-        outcome = _run(job, command.parse(job, JOBS[job].options, arguments))
+        outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
         print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
     sys.exit(0)
 
@@ -109,7 +109,7 @@ def answer(question: str, argv: Sequence[str]) -> NoReturn:
     as_json = command.wants_json(argv)
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
-        for answer in asked.ask(command.parse(question, asked.options, argv).options):
+        for answer in asked.ask(command.parse(f"python -m flows {question}", asked.options, argv).options):
             print(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text(), flush=True)
     sys.exit(0)
 

@@ -38,13 +38,24 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help", where=self.prog)
 
 
-def parse(job: str, options: type[OptionsT], argv: Sequence[str]) -> Call[OptionsT]:
-    """Read a job's command line; `--help` prints and leaves.
+class _Once(argparse.Action):
+    """Store a value, and refuse a second one rather than lose the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        if (first := getattr(namespace, self.dest, None)) is not None:
+            parser.error(f"{_flag(self.dest)} is given twice: {first!r} and {values!r}")
+        setattr(namespace, self.dest, values)
+
+
+def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[OptionsT]:
+    """Read the command line of a program, named as a person calls it; `--help` prints and leaves.
 
     Raises:
-        UsageError: an argument that does not exist, or a value that it cannot have.
+        UsageError: an argument that does not exist or is given twice, or a value that it cannot have.
     """
-    parser = _parser(job, options)
+    parser = _parser(program, options)
     known, unknown = parser.parse_known_args(argv)
     if unknown:
         raise UsageError(_unknown(unknown[0], parser), where=unknown[0])
@@ -65,8 +76,8 @@ def wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv
 
 
-def _parser(job: str, options: type[Options]) -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"python -m flows.{job}", description=options.__doc__, allow_abbrev=False, add_help=True)
+def _parser(program: str, options: type[Options]) -> argparse.ArgumentParser:
+    parser = _Parser(prog=program, description=options.__doc__, allow_abbrev=False, add_help=True)
     for name, field in options.model_fields.items():
         _add(parser, name, field)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document on standard output")
@@ -89,10 +100,10 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
         else:
             parser.add_argument(_flag(name), action="append", metavar=metavar, help=f"{text}; may be given several times")
         return
-    parser.add_argument(_flag(name), metavar=metavar, help=text)
+    parser.add_argument(_flag(name), action=_Once, metavar=metavar, help=text)
     if extra == POSITIONAL:
         # The flag's own default must not overwrite what stands without a flag.
-        parser.add_argument(name, nargs="?", default=argparse.SUPPRESS, metavar=metavar, help=f"the same as {_flag(name)}")
+        parser.add_argument(name, action=_Once, nargs="?", default=argparse.SUPPRESS, metavar=metavar, help=f"the same as {_flag(name)}")
 
 
 def _flag(name: str) -> str:

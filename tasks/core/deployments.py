@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import UsageError
@@ -27,12 +28,12 @@ def update(text: str, use_cases: Sequence[UseCase]) -> str:
     Raises:
         UsageError: the markers are missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
+    # Whole lines only: a description may hold a marker, but YAML never puts one at the left margin.
+    found = re.search(rf"^{re.escape(BEGIN)}[ \t]*$.*?^(?P<end>{re.escape(END)}[ \t]*$)", text, re.MULTILINE | re.DOTALL)
+    if found is None:
         message = f"prefect.yaml needs the lines '{BEGIN}' and '{END}'; what stands between them is replaced"
         raise UsageError(message, where="prefect.yaml")
-    return f"{before}{BEGIN}\n{entries(use_cases)}{END}{after}"
+    return f"{text[: found.start()]}{BEGIN}\n{entries(use_cases)}{text[found.start('end') :]}"
 
 
 def entries(use_cases: Sequence[UseCase]) -> str:

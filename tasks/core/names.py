@@ -31,10 +31,10 @@ def stem_of(source: str) -> str:
 def use_case_of(source: str) -> str:
     """Name the use case of a table that is given by its source.
 
-    >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:wine")
-    ('air-quality', 'wine')
+    >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:breast_cancer")
+    ('air-quality', 'breast_cancer')
     """
-    return dashed(stem_of(source))
+    return source.removeprefix("sklearn:") if source.startswith("sklearn:") else dashed(stem_of(source))
 
 
 def digest(*parts: str) -> str:

@@ -47,7 +47,9 @@ class Settings(BaseModel):
             name = str(error.errors()[0]["loc"][0])
             message = f"{PREFIX}{name.upper()} is '{given[name]}': {error.errors()[0]['msg'].lower()}"
             raise UsageError(message, where=PREFIX + name.upper()) from error
-        return parsed.model_copy(update={"home": (folder / parsed.home).absolute(), "project": (folder / parsed.project).absolute()})
+        return parsed.model_copy(
+            update={"home": (folder / parsed.home.expanduser()).absolute(), "project": (folder / parsed.project.expanduser()).absolute()}
+        )
 
     @property
     def mlflow_uri(self) -> str:

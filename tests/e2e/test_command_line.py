@@ -271,7 +271,7 @@ def test_a_first_run_tells_in_twenty_lines_what_it_did_and_touches_nothing_but_i
         "report",
         "mlflow",
     }
-    (report,) = [Path(line.split(maxsplit=1)[1]) for line in lines if line.startswith("report")]
+    (report,) = [desk.folder / line.split(maxsplit=1)[1] for line in lines if line.startswith("report")]
     assert report.is_relative_to(desk.home)
     assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert all(PROGRESS.match(line) for line in done.stderr.splitlines()), done.stderr

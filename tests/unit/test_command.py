@@ -1,75 +1,117 @@
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
 import pytest
+from pydantic import Field
 
-from tasks.core.command import parse, wants_json
+from tasks.core.command import Call, parse, wants_json
 from tasks.core.errors import UsageError
-from tasks.core.options import PreviewOptions, TrainOptions
+from tasks.core.options import Options, TrainOptions
+
+TRAIN = "python -m flows.train"
+FLAGS = "--again, --data, --help, --json, --no-record, --target, --task, --time, --use-case, -h"
+TASKS = "(available: binary, multiclass, regression)"
 
 
-def train(*argv: str) -> TrainOptions:
-    return parse("train", TrainOptions, argv).options
+class ScoreOptions(Options):
+    """Predict rows."""
+
+    chunk_rows: Annotated[int, Field(ge=1, description="rows held in memory")] = 1000
 
 
-def refusal(*argv: str) -> str:
+def train(*argv: str) -> Call[TrainOptions]:
+    return parse(TRAIN, TrainOptions, argv)
+
+
+def refusal(*argv: str, options: type[Options] = TrainOptions) -> UsageError:
     with pytest.raises(UsageError) as refused:
-        parse("train", TrainOptions, argv)
-    return refused.value.message
+        parse(TRAIN, options, argv)
+    assert refused.value.exit_code == 2
+    return refused.value
 
 
-def test_without_arguments_every_option_has_its_default() -> None:
-    call = parse("train", TrainOptions, [])
-    assert call.options == TrainOptions()
-    assert (call.as_json, call.record) == (False, True)
+def test_a_call_without_arguments_has_the_defaults_and_is_recorded() -> None:
+    assert train() == Call(TrainOptions(), as_json=False, record=True)
 
 
-def test_the_data_may_stand_without_a_flag() -> None:
-    assert train("a.csv") == train("--data", "a.csv") == train("--data=a.csv") == TrainOptions(data="a.csv")
-    assert train("a.csv", "--target", "y", "--again") == TrainOptions(data="a.csv", target="y", again=True)
+@pytest.mark.parametrize("program", [TRAIN, "python -m flows deployments"])
+def test_help_names_the_command_that_was_called(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(program, TrainOptions, ["--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {program} [-h]")
 
 
-def test_an_option_that_takes_several_values_is_given_several_times() -> None:
-    assert train("--read", "header=no", "--read", "delimiter=tab").read == ("header=no", "delimiter=tab")
-    call = parse("preview", PreviewOptions, ["a.csv", "b.csv", "--as-text", "--json"])
-    assert call.options == PreviewOptions(paths=("a.csv", "b.csv"), as_text=True)
-    assert call.as_json
+def test_help_says_what_each_option_is_for_and_what_it_can_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train("--help")
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "Train a challenger; it becomes champion when the gate does not show it to be worse." in told
+    assert "positional arguments: DATA the same as --data" in told
+    assert "--task TASK what kind of prediction (default: from the target); one of regression, binary, multiclass" in told
+    assert "--json print one JSON document on standard output" in told
+    for field in TrainOptions.model_fields.values():
+        assert field.description
+        assert field.description in told
 
 
-def test_how_to_answer_is_no_option_of_the_job() -> None:
-    call = parse("train", TrainOptions, ["--json", "--no-record"])
-    assert (call.as_json, call.record, call.options) == (True, False, TrainOptions())
-    assert wants_json(["--json", "--nonsense"])
-    assert not wants_json(["json"])
+@pytest.mark.parametrize("argv", [("a.csv",), ("--data", "a.csv"), ("--data=a.csv",), ("--", "a.csv")])
+def test_a_table_stands_with_or_without_its_flag(argv: tuple[str, ...]) -> None:
+    assert train(*argv).options == TrainOptions(data="a.csv")
+
+
+@pytest.mark.parametrize("argv", [("a.csv", "--target", "price"), ("--target", "price", "a.csv"), ("--target=price", "a.csv")])
+def test_a_table_stands_before_or_after_the_flags(argv: tuple[str, ...]) -> None:
+    assert train(*argv).options == TrainOptions(data="a.csv", target="price")
+
+
+def test_what_follows_the_first_equals_sign_is_the_value() -> None:
+    options = train("--use-case=flats", "--target=a=b", "--time=-1", "--task=binary", "--again").options
+    assert options == TrainOptions(use_case="flats", target="a=b", time="-1", task="binary", again=True)
+
+
+def test_json_and_no_record_say_how_to_answer_and_are_no_options() -> None:
+    assert train("--json", "a.csv", "--no-record") == Call(TrainOptions(data="a.csv"), as_json=True, record=False)
+
+
+def test_a_command_line_that_does_not_parse_can_still_ask_for_json() -> None:
+    assert wants_json(["--taget", "price", "--json"])
+    assert not wants_json(["--taget", "price"])
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "told", "where"),
     [
-        (["--targte", "y"], "'--targte' is no argument of python -m flows.train; did you mean --target?"),
-        (
-            ["--task", "binry"],
-            "there is no value of --task called 'binry'; did you mean 'binary'? (available: binary, multiclass, regression)",
-        ),
-        (["--target"], "argument --target: expected one argument; see python -m flows.train --help"),
-        (["--tar", "y"], "'--tar' is no argument of python -m flows.train; did you mean --target?"),
+        (("--taget", "x"), f"'--taget' is no argument of {TRAIN}; did you mean --target?", "--taget"),
+        (("--taget=x",), f"'--taget=x' is no argument of {TRAIN}; did you mean --target?", "--taget=x"),
+        (("--use_case", "x"), f"'--use_case' is no argument of {TRAIN}; did you mean --use-case?", "--use_case"),
+        (("--tas", "binary"), f"'--tas' is no argument of {TRAIN}; did you mean --task?", "--tas"),
+        (("a.csv", "b.csv"), f"'b.csv' is no argument of {TRAIN}; it takes {FLAGS}", "b.csv"),
+        (("--task", "regresion"), f"there is no value of --task called 'regresion'; did you mean 'regression'? {TASKS}", "--task"),
+        (("--task=forecast",), f"there is no value of --task called 'forecast' {TASKS}", "--task"),
+        (("--task=",), f"there is no value of --task called '' {TASKS}", "--task"),
+        (("--target",), f"argument --target: expected one argument; see {TRAIN} --help", TRAIN),
+        (("--again=yes",), f"argument --again: ignored explicit argument 'yes'; see {TRAIN} --help", TRAIN),
+        (("a.csv", "--data", "b.csv"), f"--data is given twice: 'a.csv' and 'b.csv'; see {TRAIN} --help", TRAIN),
+        (("--data=a.csv", "b.csv"), f"--data is given twice: 'a.csv' and 'b.csv'; see {TRAIN} --help", TRAIN),
+        (("--target=a", "--target=b"), f"--target is given twice: 'a' and 'b'; see {TRAIN} --help", TRAIN),
     ],
 )
-def test_a_wrong_argument_is_told_with_the_closest_right_one(argv: list[str], message: str) -> None:
-    assert refusal(*argv) == message
+def test_a_wrong_call_is_told_in_one_sentence_with_the_closest_match(argv: tuple[str, ...], told: str, where: str) -> None:
+    refused = refusal(*argv)
+    assert (refused.message, refused.where) == (told, where)
 
 
-def test_a_second_positional_is_no_argument() -> None:
-    assert refusal("a.csv", "b.csv").startswith("'b.csv' is no argument of python -m flows.train")
-
-
-def test_a_preview_of_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="the following arguments are required: PATHS"):
-        parse("preview", PreviewOptions, [])
-
-
-def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        parse("train", TrainOptions, ["--help"])
-    assert left.value.code == 0
-    printed = capsys.readouterr().out
-    assert all(f"--{name.replace('_', '-')}" in printed for name in TrainOptions.model_fields)
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("many", "--chunk-rows is 'many': input should be a valid integer, unable to parse string as an integer"),
+        ("0", "--chunk-rows is '0': input should be greater than or equal to 1"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_told_with_its_flag(value: str, told: str) -> None:
+    refused = refusal("--chunk-rows", value, options=ScoreOptions)
+    assert (refused.message, refused.where) == (told, "--chunk-rows")
+    assert parse(TRAIN, ScoreOptions, ["--chunk-rows", "7"]).options.chunk_rows == 7

@@ -1,56 +1,105 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tasks.core.deployments import BEGIN, END, update
+from tasks.core.deployments import BEGIN, END, entries, update
 from tasks.core.errors import UsageError
+from tasks.core.options import TrainOptions
 from tasks.core.use_case import UseCase
 
 ROOT = Path(__file__).parents[2]
-AROUND = f"name: mine\n{BEGIN}\nold\n{END}\n# my own words\n"
-HOUSES = UseCase(name="houses", data="houses.csv", description="Prices.", schedule="0 4 * * 1")
+EMPTY = f"{BEGIN}\n{END}\n"
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=40).filter(lambda text: BEGIN not in text)
+USE_CASES = st.builds(
+    UseCase,
+    name=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,9}", fullmatch=True),
+    description=st.text(max_size=20) | st.sampled_from([BEGIN, END, f"Houses.\n{END}\n{BEGIN}\n", "Größe: 'ä' # {{ x }}"]),
+    data=st.just("a.csv"),
+    schedule=st.none() | st.sampled_from(["0 3 * * 1", "*/5 * * * *"]),
+)
 
 
-def entries(*use_cases: UseCase) -> list[dict[str, object]]:
-    return yaml.safe_load(update(AROUND, use_cases))["deployments"]
-
-
-def test_what_stands_outside_the_markers_stays_to_the_letter() -> None:
-    updated = update(AROUND, [HOUSES])
-    assert updated.startswith(f"name: mine\n{BEGIN}\n")
-    assert updated.endswith(f"{END}\n# my own words\n")
-    assert "old" not in updated
-
-
-def test_updating_twice_changes_nothing() -> None:
-    once = update(AROUND, [HOUSES])
-    assert update(once, [HOUSES]) == once
-
-
-def test_a_use_case_becomes_a_deployment_of_the_training_flow() -> None:
-    (entry,) = entries(HOUSES)
-    assert (entry["name"], entry["entrypoint"], entry["description"]) == ("houses", "flows.train:train", "Prices.")
-    assert entry["parameters"] == {"options": {"use_case": "houses"}}
-    assert entry["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
-    assert entry["schedules"] == [{"cron": "0 4 * * 1", "timezone": "UTC", "slug": "train"}]
-
-
-def test_without_a_schedule_it_is_run_by_hand() -> None:
-    (entry,) = entries(HOUSES.model_copy(update={"schedule": None}))
-    assert entry["schedules"] == []
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}"])
-def test_a_file_without_its_markers_is_not_touched(text: str) -> None:
-    with pytest.raises(UsageError, match=r"prefect\.yaml needs the lines"):
-        update(text, [HOUSES])
-
-
-def test_the_checked_in_file_is_what_the_use_cases_make_of_it() -> None:
+def bundled() -> list[UseCase]:
     paths = sorted((ROOT / "deployments/use_cases").glob("*.yaml"))
-    use_cases = [UseCase.from_values(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")), where=path.name) for path in paths]
+    return [UseCase.from_values(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")), where=str(path)) for path in paths]
+
+
+def entry(**values: object) -> dict[str, object]:
+    use_case = UseCase.from_values("houses", {"data": "houses.csv", **values}, where="houses.yaml")
+    (found,) = yaml.safe_load(entries([use_case]))["deployments"]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------ between markers
+
+
+def test_the_checked_in_prefect_yaml_is_what_the_use_cases_generate() -> None:
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
-    assert update(text, use_cases) == text
+    assert update(text, bundled()) == text
+    assert [deployment["name"] for deployment in yaml.safe_load(text)["deployments"]] == ["breast_cancer", "diabetes", "wine"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(LINES, LINES, st.lists(USE_CASES, max_size=2), st.lists(USE_CASES, max_size=2))
+def test_only_what_is_between_the_markers_changes(head: str, tail: str, old: list[UseCase], new: list[UseCase]) -> None:
+    before, after = f"{head}\n", f"\n{tail}"
+    updated = update(f"{before}{BEGIN}\n{entries(old)}{END}{after}", new)
+    assert updated == f"{before}{BEGIN}\n{entries(new)}{END}{after}"
+    assert update(updated, new) == updated
+
+
+@pytest.mark.parametrize("line", [f"# keep '{BEGIN}'\n", f"  {END}\n", f"{BEGIN} and so on\n"])
+def test_a_line_that_only_mentions_a_marker_is_none(line: str) -> None:
+    assert update(line + EMPTY, []) == f"{line}{BEGIN}\ndeployments: []\n{END}\n"
+
+
+@pytest.mark.parametrize("text", ["", "name: evergreen\n", f"{BEGIN}\n", f"{END}\n", f"{END}\n{BEGIN}\n", f"  {BEGIN}\n  {END}\n"])
+def test_a_file_without_both_markers_is_refused_with_the_lines_that_it_needs(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        update(text, bundled())
+    assert refused.value.message == f"prefect.yaml needs the lines '{BEGIN}' and '{END}'; what stands between them is replaced"
+    assert refused.value.where == "prefect.yaml"
+
+
+# -------------------------------------------------------------------------------------------------------------- entries
+
+
+def test_the_deployments_are_those_of_the_use_cases_in_their_order() -> None:
+    document = yaml.safe_load(update(EMPTY, bundled()))
+    assert [deployment["name"] for deployment in document["deployments"]] == [use_case.name for use_case in bundled()]
+
+
+def test_a_schedule_is_cron_in_utc() -> None:
+    assert entry(schedule="0 3 * * 1")["schedules"] == [{"cron": "0 3 * * 1", "timezone": "UTC", "slug": "train"}]
+
+
+def test_a_use_case_without_a_schedule_is_deployed_and_runs_when_asked() -> None:
+    assert entry()["schedules"] == []
+
+
+def test_one_run_at_a_time_and_the_next_one_waits() -> None:
+    assert entry()["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+
+
+def test_the_entry_point_is_a_flow_of_its_module() -> None:
+    module, _, name = str(entry()["entrypoint"]).partition(":")
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    flows = [node for node in tree.body if isinstance(node, ast.FunctionDef) and "flow" in map(ast.unparse, node.decorator_list)]
+    assert [(flow.name, [argument.arg for argument in flow.args.args]) for flow in flows] == [(name, list(entry()["parameters"]))]  # pyright: ignore[reportArgumentType]
+
+
+def test_the_parameters_are_options_that_the_flow_takes() -> None:
+    parameters = entry(target="price")["parameters"]
+    assert TrainOptions.model_validate(parameters["options"]) == TrainOptions(use_case="houses")  # pyright: ignore[reportIndexIssue]
+
+
+def test_an_entry_can_be_found_by_its_tags_and_tells_what_it_does() -> None:
+    assert entry()["tags"] == ["evergreen", "houses"]
+    assert entry()["description"] == "Train houses and let the gate decide."
+    assert entry(description="Größe: 'ä' # {{ x }}")["description"] == "Größe: 'ä' # {{ x }}"

@@ -3,52 +3,91 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tasks.core.errors import UsageError
-from tasks.core.settings import Settings
+from tasks.core.settings import PREFIX, Settings
 
-FOLDER = Path("/srv/project")
-
-
-def settings(**values: str) -> Settings:
-    return Settings.from_values(values, FOLDER)
+FOLDER = Path("/srv/desk")
 
 
-def test_by_default_all_state_is_below_the_current_folder() -> None:
-    found = settings()
-    assert (found.home, found.project, found.record) == (FOLDER / ".evergreen", FOLDER, True)
-    assert found.mlflow_uri == "sqlite:////srv/project/.evergreen/mlflow.db"
-    assert found.mlflow_artifacts == "file:///srv/project/.evergreen/artifacts"
-    assert found.ledger_address == "sqlite:////srv/project/.evergreen/ledger.db"
+def read(**values: str) -> Settings:
+    return Settings.from_values({PREFIX + name.upper(): value for name, value in values.items()}, FOLDER)
 
 
-def test_every_address_can_be_another_one() -> None:
-    found = settings(
-        EVERGREEN_HOME="/state", EVERGREEN_TRACKING_URI="https://a", EVERGREEN_ARTIFACTS_URL="s3://b", EVERGREEN_LEDGER_URL="postgresql://c"
-    )
-    assert (found.home, found.mlflow_uri, found.mlflow_artifacts, found.ledger_address) == (
-        Path("/state"),
-        "https://a",
-        "s3://b",
-        "postgresql://c",
-    )
+def refusal(**values: str) -> UsageError:
+    with pytest.raises(UsageError) as refused:
+        read(**values)
+    assert refused.value.exit_code == 2
+    return refused.value
 
 
-def test_an_empty_value_is_the_default_and_other_variables_are_not_read() -> None:
-    assert settings(EVERGREEN_HOME="", HOME="/root") == settings()
+def test_without_settings_all_state_is_in_one_folder_and_runs_are_recorded() -> None:
+    settings = read()
+    assert (settings.home, settings.project, settings.record) == (FOLDER / ".evergreen", FOLDER, True)
+    assert settings.mlflow_uri == "sqlite:////srv/desk/.evergreen/mlflow.db"
+    assert settings.mlflow_artifacts == "file:///srv/desk/.evergreen/artifacts"
+    assert settings.ledger_address == "sqlite:////srv/desk/.evergreen/ledger.db"
 
 
-@pytest.mark.parametrize(("value", "is_recorded"), [("false", False), ("0", False), ("no", False), ("true", True), ("1", True)])
-def test_recording_is_switched_by_a_word(value: str, *, is_recorded: bool) -> None:
-    assert settings(EVERGREEN_RECORD=value).record is is_recorded
+def test_the_stores_follow_the_home() -> None:
+    settings = read(home="/data/my state")
+    assert settings.mlflow_uri == "sqlite:////data/my state/mlflow.db"
+    assert settings.mlflow_artifacts == "file:///data/my%20state/artifacts"
+    assert settings.ledger_address == "sqlite:////data/my state/ledger.db"
+
+
+def test_an_address_goes_before_the_home() -> None:
+    settings = read(tracking_uri="http://mlflow:5000", artifacts_url="s3://models", ledger_url="postgresql://db/ledger")
+    assert settings.mlflow_uri == "http://mlflow:5000"
+    assert settings.mlflow_artifacts == "s3://models"
+    assert settings.ledger_address == "postgresql://db/ledger"
+
+
+def test_relative_folders_are_taken_from_the_given_folder_and_absolute_ones_stay() -> None:
+    assert read(home="state").home == FOLDER / "state"
+    assert read(project="models").project == FOLDER / "models"
+    assert read(home="/data/state").home == Path("/data/state")
+
+
+def test_a_relative_folder_does_not_move_with_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_values({"EVERGREEN_HOME": "state"}, Path())
+    monkeypatch.chdir("/")
+    assert settings.home == tmp_path / "state"
+
+
+@pytest.mark.parametrize("name", ["home", "project", "record", "tracking_uri", "artifacts_url", "ledger_url"])
+def test_an_empty_value_is_the_default(name: str) -> None:
+    assert read(**{name: ""}) == read()
+
+
+@pytest.mark.parametrize(("value", "record"), [("false", False), ("0", False), ("no", False), ("TRUE", True), ("1", True)])
+def test_record_takes_the_usual_words(value: str, record: bool) -> None:
+    assert read(record=value).record is record
+
+
+def test_names_of_others_are_left_alone() -> None:
+    assert Settings.from_values({"PATH": "/bin", "MY_EVERGREEN_HOME": "x", "evergreen_home": "y"}, FOLDER) == read()
 
 
 def test_a_mistyped_setting_gets_the_closest_one() -> None:
-    with pytest.raises(UsageError, match="there is no setting 'EVERGREEN_HOEM'; did you mean 'EVERGREEN_HOME'"):
-        settings(EVERGREEN_HOEM="x")
+    refused = refusal(hom="state")
+    assert refused.where == "EVERGREEN_HOM"
+    available = ", ".join(sorted(PREFIX + name.upper() for name in Settings.model_fields))
+    assert refused.message == f"there is no setting 'EVERGREEN_HOM'; did you mean 'EVERGREEN_HOME'? (available: {available})"
 
 
-def test_a_value_that_cannot_be_is_told_with_its_name() -> None:
-    with pytest.raises(UsageError, match="EVERGREEN_RECORD is 'maybe': ") as refused:
-        settings(EVERGREEN_RECORD="maybe")
-    assert refused.value.where == "EVERGREEN_RECORD"
+def test_a_value_that_a_setting_cannot_have_is_told_with_its_name() -> None:
+    refused = refusal(record="maybe")
+    assert refused.where == "EVERGREEN_RECORD"
+    assert refused.message == "EVERGREEN_RECORD is 'maybe': input should be a valid boolean, unable to interpret input"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        read().record = False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tasks.core.errors import UsageError
+from tasks.core.options import TrainOptions
+from tasks.core.use_case import MAX_NAME, Gate, Loss, UseCase
+
+if TYPE_CHECKING:
+    from tasks.core.table import Task
+
+OPTIONS = st.builds(
+    TrainOptions,
+    data=st.none() | st.just("new.csv"),
+    use_case=st.none() | st.just("flats"),
+    target=st.none() | st.just("rent"),
+    task=st.none() | st.just("binary"),
+    time=st.none() | st.just("sold"),
+    again=st.booleans(),
+)
+
+
+def houses(**values: object) -> UseCase:
+    return UseCase.from_values("houses", {"data": "houses.csv", **values}, where="houses.yaml")
+
+
+def refusal(name: str = "houses", **values: object) -> str:
+    with pytest.raises(UsageError) as refused:
+        UseCase.from_values(name, {"data": "houses.csv", **values}, where="houses.yaml")
+    assert (refused.value.where, refused.value.exit_code) == ("houses.yaml", 2)
+    return refused.value.message
+
+
+# ----------------------------------------------------------------------------------------------------- what a call says
+
+
+@settings(max_examples=40)
+@given(OPTIONS)
+def test_what_a_call_says_goes_before_the_file_and_nothing_else_changes(options: TrainOptions) -> None:
+    use_case = houses(target="price", task="regression", time="built", drop=["id"], seed=7, gate={"tolerance": 0.1})
+    found, before = use_case.with_options(options).model_dump(), use_case.model_dump()
+    said = {key: value for key in ("data", "target", "task", "time") if (value := getattr(options, key)) is not None}
+    assert found == {**before, **said}
+    assert use_case.model_dump() == before
+
+
+def test_a_call_that_says_nothing_leaves_the_use_case_as_it_is() -> None:
+    assert houses(target="price").with_options(TrainOptions(again=True)) == houses(target="price")
+
+
+# ----------------------------------------------------------------------------------------------------------------- loss
+
+
+@pytest.mark.parametrize(
+    ("task", "configured", "loss"),
+    [
+        ("regression", None, "squared_error"),
+        ("regression", "absolute_error", "absolute_error"),
+        ("binary", None, "brier"),
+        ("binary", "log_loss", "log_loss"),
+        ("multiclass", None, "brier"),
+        ("multiclass", "brier", "brier"),
+    ],
+)
+def test_the_configured_loss_is_used_and_otherwise_the_first_that_serves_the_task(task: Task, configured: Loss | None, loss: Loss) -> None:
+    assert houses(loss=configured).loss_for(task) == loss
+
+
+@pytest.mark.parametrize(
+    ("task", "configured", "told"),
+    [
+        ("regression", "brier", "there is no regression loss 'brier' (available: absolute_error, squared_error)"),
+        ("binary", "squared_error", "there is no binary loss 'squared_error' (available: brier, log_loss)"),
+        ("multiclass", "absolute_error", "there is no multiclass loss 'absolute_error' (available: brier, log_loss)"),
+    ],
+)
+def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task: Task, configured: Loss, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        houses(loss=configured).loss_for(task)
+    assert (refused.value.message, refused.value.where) == (told, "loss")
+
+
+# --------------------------------------------------------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("name", ["a", "7", "air-quality", "breast_cancer", "a" * MAX_NAME])
+def test_a_name_is_lower_case_letters_digits_dashes_and_underscores(name: str) -> None:
+    assert UseCase.from_values(name, {"data": "a.csv"}, where="a.yaml").name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "_a", "Flats", "a b", "a.b", "a/b", "..", "größe", "a\n"])
+def test_any_other_name_is_refused(name: str) -> None:
+    assert refusal(name) == f"houses.yaml: 'name' is {name!r}: string should match pattern '^[a-z0-9][a-z0-9_-]*$'"
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    assert refusal("a" * (MAX_NAME + 1)).endswith(f"string should have at most {MAX_NAME} characters")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"gate": {"tolerance": 0}}, "'gate.tolerance' is 0: input should be greater than 0"),
+        ({"gate": {"tolerance": 0.51}}, "'gate.tolerance' is 0.51: input should be less than or equal to 0.5"),
+        ({"gate": {"tolerance": float("nan")}}, "'gate.tolerance' is nan: input should be less than or equal to 0.5"),
+        ({"seed": 2**32}, "'seed' is 4294967296: input should be less than 4294967296"),
+        ({"drop": ["id", 1]}, "'drop.1' is 1: input should be a valid string"),
+        ({"loss": "mse"}, "'loss' is 'mse': input should be 'squared_error', 'absolute_error', 'brier' or 'log_loss'"),
+        ({"refit": "sometimes"}, "'refit' is 'sometimes': input should be 'never', 'ordered' or 'always'"),
+    ],
+)
+def test_a_value_beyond_its_limits_is_told_with_its_key(values: dict[str, object], told: str) -> None:
+    assert refusal(**values) == f"houses.yaml: {told}"
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    use_case = houses(seed=2**32 - 1, gate={"tolerance": 0.5})
+    assert (use_case.seed, use_case.gate) == (2**32 - 1, Gate(tolerance=0.5))
+
+
+def test_a_use_case_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        houses().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
