@@ -26,9 +26,9 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     verdict = validation.validate(case, batch)
     snapshot = data.take_snapshot(case, batch, verdict)
     last = registry.last_version(case, snapshot)
+    champion = registry.load_champion(case)
     if last and not options.again and registry.is_answered(case, snapshot, last):
         return evaluation.report_unchanged(case, snapshot, last)
-    champion = registry.load_champion(case)
     study = data.split_rows(case, snapshot, last)
     with registry.open_run(study):
         leaderboard = training.choose(study)

@@ -6,9 +6,16 @@ import os
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 from tasks.adapters.home import SILENT
 
 AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
+
+
+# Machines that test are busy and shared, so no example has a deadline; CI tries the same examples every time.
+settings.register_profile("evergreen", deadline=None, max_examples=40, derandomize="CI" in os.environ)
+settings.load_profile("evergreen")
 
 
 def pytest_configure() -> None:

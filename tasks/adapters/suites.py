@@ -102,9 +102,17 @@ def _result(result: ExpectationValidationResult, rows: tuple[int, ...]) -> Expec
         success=bool(result.success),
         failing_rows=rows,
         quarantine=bool((configuration.meta or {}).get("quarantine")),
+        found=_found(result.result or {}),
         problem=problems[0].splitlines()[0] if problems else "",
         notes=" ".join(configuration.notes) if isinstance(configuration.notes, list) else configuration.notes or "",
     )
+
+
+def _found(result: dict[str, Any]) -> str:
+    """Say which columns are missing or were not expected."""
+    mismatched = (result.get("details") or {}).get("mismatched") or {}
+    told = [f"{what} {', '.join(map(repr, names[:5]))}" for what, names in mismatched.items() if names]
+    return "; ".join(told)
 
 
 def _severity(configuration: ExpectationConfiguration) -> Severity:

@@ -47,9 +47,8 @@ class Settings(BaseModel):
             name = str(error.errors()[0]["loc"][0])
             message = f"{PREFIX}{name.upper()} is '{given[name]}': {error.errors()[0]['msg'].lower()}"
             raise UsageError(message, where=PREFIX + name.upper()) from error
-        return parsed.model_copy(
-            update={"home": (folder / parsed.home.expanduser()).absolute(), "project": (folder / parsed.project.expanduser()).absolute()}
-        )
+        absolute = {name: (folder / path.expanduser()).absolute() for name, path in (("home", parsed.home), ("project", parsed.project))}
+        return parsed.model_copy(update=absolute)
 
     @property
     def mlflow_uri(self) -> str:

@@ -10,6 +10,7 @@ from tasks.core.errors import DataRefusedError
 Severity = Literal["critical", "warning", "info"]
 Consequence = Literal["none", "quarantined", "reported", "refused"]
 WORST_FIRST: tuple[Consequence, ...] = ("refused", "quarantined", "reported")
+WAYS_ON = "mend the data, change the suite, or name a use case of its own with --use-case"
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -23,6 +24,7 @@ class ExpectationResult:
         success: Whether it holds, its `mostly` allowed for.
         failing_rows: Positions of the rows that do not satisfy it; empty for expectations about whole columns.
         quarantine: Whether a warning sets failing rows aside.
+        found: What was found instead, for expectations about whole columns; empty where nothing is to be told.
         problem: Why it could not be evaluated; empty when it could.
         notes: The suite's own words on it.
     """
@@ -32,6 +34,7 @@ class ExpectationResult:
     success: bool
     failing_rows: tuple[int, ...] = ()
     quarantine: bool = False
+    found: str = ""
     problem: str = ""
     notes: str = ""
 
@@ -82,7 +85,7 @@ class Validation:
         if not refusals:
             return
         first = refusals[0]
-        told = first.problem or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
+        told = first.problem or first.found or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-        message = f"{source} is refused by {self.suite}: {first.expectation}: {told}{more}; mend the data, or change the suite"
+        message = f"{source} is refused by {self.suite}: {first.expectation}: {told}{more}; {WAYS_ON}"
         raise DataRefusedError(message, where=source)

@@ -11,7 +11,7 @@ from tasks.core.errors import UsageError
 from tasks.core.options import Options, TrainOptions
 
 TRAIN = "python -m flows.train"
-FLAGS = "--again, --data, --help, --json, --no-record, --target, --task, --time, --use-case, -h"
+FLAGS = "--again, --data, --help, --json, --no-record, --read, --target, --task, --time, --use-case, -h"
 TASKS = "(available: binary, multiclass, regression)"
 
 
