@@ -86,7 +86,7 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
     decoded = encodings.decode(data, source, options.checked_encoding())
     _refuse_markup(decoded.text, source)
     lines = physical_lines(decoded.text)
-    sample = list(islice(lines, SAMPLE_LINES))
+    sample = _sample(lines)
     options, sample = _with_separator_line(sample, options)
     if EXCEL_TEXT.search(decoded.text):
         return _without_excel_text(decoded.text, options, source, parse)
@@ -127,6 +127,16 @@ def read_grid(grid: Sequence[tuple[str, ...]], options: ReadingOptions, source: 
     table = _Grid(Style("\t", quote=""), layout, source)
     table.read(records, layout.first)
     return table.finished(encodings.Decoded("", ""), None)
+
+
+def _sample(lines: Iterator[Line]) -> list[Line]:
+    """Take the first lines, until enough of them hold something."""
+    sample: list[Line] = []
+    filled = 0
+    while filled < SAMPLE_LINES and (line := next(lines, None)) is not None:
+        sample.append(line)
+        filled += bool(line.text.strip())
+    return sample
 
 
 def _refuse_markup(text: str, source: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import ReadingOptions
 
 MAX_HEADER_ROWS = 3
+SHOWN_CHARACTERS = 40
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 NAME = re.compile(r"[^\W\d][\w .()/%°#&+:-]*")
@@ -153,7 +154,7 @@ def _has_header(first: Record, body: Sequence[Record], kinds: Sequence[Kind], op
         return tuple(cell.strip() for cell in first.cells) == options.names
     verdict = is_header(first.cells, [r.cells for r in body], kinds)
     if verdict is None:
-        shown = ", ".join(repr(cell) for cell in first.cells[:3])
+        shown = ", ".join(repr(cell[:SHOWN_CHARACTERS]) for cell in first.cells[:3])
         where = f"{source}, line {first.line}"
         message = f"{where}: is this row the header ({shown})? nothing shows it; say so with --read header=yes or header=no"
         raise DataRefusedError(message, where=where)
