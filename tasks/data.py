@@ -50,7 +50,7 @@ def read_rows(case: Case) -> Batch:
     digest = splits.content_digest(table.df)
     path = snapshots.write(table.df, where / "snapshots", digest)
     if reading.aside:
-        log.warning("set %s rows aside that do not fit, the first on line %s", len(reading.aside), reading.aside[0].line)
+        log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
         snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
     log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.df.columns), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from tasks.adapters.reader import read_table
 
-from tasks.adapters import suites
+from tasks.adapters import sources, suites
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def test_a_wrong_expectation_is_not_left_out_of_an_otherwise_right_suite(suite: 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    return {name: read_table(f"sklearn:{name}").df for name in BUNDLED}
+    return {name: frame for name in BUNDLED if (frame := sources.load(f"sklearn:{name}", ReadingOptions())[0].frame) is not None}
 
 
 def expectations_of(name: str) -> list[dict[str, Any]]:

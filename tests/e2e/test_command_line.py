@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP_LIMIT_S = 0.6
 MAX_LINES = 20
-JOBS = ("train", "deployments")
+JOBS = ("train", "preview", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)
@@ -34,7 +34,7 @@ FILES = {
     "page.csv": "<!doctype html>\n<html><body>Not found</body></html>\n",
     "ragged.csv": CLEAN + "1,2,3,4\n",
     "binary.csv": b"size,price\n\xff\xfe,1\n",
-    "fake.parquet": CLEAN,
+    "broken.parquet": b"PAR1\x15 this is none PAR1",
     "notes.txt": "size 3\n",
     "constant.csv": "size,price\n" + "".join(f"{n},1\n" for n in range(50)),
     "folder/other.csv": CLEAN,
@@ -63,10 +63,8 @@ Mistake = tuple[list[str], dict[str, str], int, str, str]
 CHEAP: dict[str, Mistake] = {
     "a file that is not there": (["huoses.csv"], {}, 2, "usage", "there is no file 'huoses.csv'; did you mean 'houses.csv'?"),
     "a folder that is not there": (["data/houses.csv"], {}, 2, "usage", "there is no file 'data/houses.csv', and no folder 'data'"),
-    "a folder": (["folder"], {}, 2, "usage", "'folder' is a folder; name a .csv or .parquet file"),
-    "another kind of file": (["notes.txt"], {}, 2, "usage", "'notes.txt' is neither a .csv nor a .parquet file"),
     "a name that no file can have": (["x" * 300 + ".csv"], {}, 2, "usage", "name"),
-    "an empty name": ([""], {}, 2, "usage", ""),
+    "an empty name": ([""], {}, 2, "usage", "the name of the table is empty"),
     "a bundled table": (["sklearn:wnie"], {}, 2, "usage", "there is no bundled table 'wnie'; did you mean 'wine'?"),
     "a use case": (["--use-case", "wien"], {}, 2, "usage", "there is no use case 'wien'; did you mean 'wine'?"),
     "a use case outside the project": (["--use-case", "../houses"], {}, 2, "usage", "there is no use case '../houses'"),
@@ -99,12 +97,19 @@ CHEAP: dict[str, Mistake] = {
 # These are found only when the engines are there, whose import costs seconds.
 DEAR: dict[str, Mistake] = {
     "an empty file": (["empty.csv"], {}, 3, "data_refused", "empty.csv is empty"),
-    "a header without rows": (["only-a-header.csv"], {}, 3, "data_refused", "only-a-header.csv has no rows"),
-    "a file without a header": (["headerless.csv"], {}, 3, "data_refused", "the first line of headerless.csv looks like data"),
-    "a web page": (["page.csv"], {}, 3, "data_refused", "page.csv is HTML, XML or JSON, not CSV"),
-    "a row that is too long": (["ragged.csv"], {}, 3, "data_refused", "ragged.csv, line 62: 4 fields where the header has 3"),
-    "bytes that are no text": (["binary.csv"], {}, 3, "data_refused", "binary.csv, line 2: byte 0xff is not UTF-8"),
-    "a file that is no Parquet": (["fake.parquet"], {}, 3, "data_refused", "fake.parquet is no Parquet file"),
+    "a header without rows": (["only-a-header.csv"], {}, 3, "data_refused", "only-a-header.csv, line 1: is this row the header"),
+    "a web page": (["page.csv"], {}, 3, "data_refused", "page.csv is an HTML page, not a table"),
+    "text without a table": (["notes.txt"], {}, 3, "data_refused", "notes.txt, line 1: is this row the header"),
+    "an encoding that does not fit": (
+        ["binary.csv", "--read", "encoding=utf-8"],
+        {},
+        3,
+        "data_refused",
+        "binary.csv, line 2: byte 0xff is not",
+    ),
+    "a file that is no Parquet": (["broken.parquet"], {}, 3, "data_refused", "broken.parquet"),
+    "a key of reading": (["houses.csv", "--read", "heade=no"], {}, 2, "usage", "'heade'; did you mean 'header'?"),
+    "a value of reading": (["houses.csv", "--read", "header=perhaps"], {}, 2, "usage", "--read header is 'perhaps'"),
     "a target that never changes": (["constant.csv"], {}, 3, "data_refused", "target column 'price' is '1.0' in all rows"),
     "rows that the suite refuses": (["--use-case", "strict"], {}, 3, "data_refused", "houses.csv is refused by strict.json: 'size'"),
     "a column": (["houses.csv", "--target", "prize"], {}, 2, "usage", "there is no column 'prize'; did you mean 'price'?"),
@@ -191,7 +196,36 @@ def test_what_only_the_engines_can_find_is_refused_in_one_sentence(
 
 
 def test_refused_data_leave_the_process_with_exit_code_three(busy: Desk) -> None:
-    refusal(busy.train("--json", "--no-record", "ragged.csv"), 3, "data_refused", "ragged.csv, line 62: 4 fields")
+    refusal(busy.train("--json", "--no-record", "page.csv"), 3, "data_refused", "page.csv is an HTML page")
+
+
+def test_a_row_that_does_not_fit_is_set_aside_and_told(busy: Desk) -> None:
+    done = busy.train("--json", "--no-record", "ragged.csv")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["rows"]["read"] == 61
+    assert document["rows"]["quarantined"] == 1
+    assert document["reading"]["verdict"] == "repaired"
+    assert document["reading"]["quarantined"] == [{"line": 62, "text": "1,2,3,4", "reason": "4 cells where the table has 3"}]
+
+
+def test_a_preview_tells_what_would_be_made_of_each_file_and_writes_the_kept_rows(busy: Desk) -> None:
+    done = busy.run("-m", "flows", "preview", "--json", "--as-text", "--out", "kept", "houses.csv", "ragged.csv", "page.csv", "nowhere.csv")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["path"], line["verdict"]) for line in lines] == [
+        ("houses.csv", "exact"),
+        ("ragged.csv", "repaired"),
+        ("page.csv", "refused"),
+        ("nowhere.csv", "refused"),
+    ]
+    assert lines[0]["rows"] == {"read": 60, "kept": 60, "quarantined": 0}
+    assert lines[0]["task"] == "regression"
+    assert lines[3]["message"].startswith("there is no file 'nowhere.csv'")
+    kept = [(busy.folder / line["out"]).read_text(encoding="utf-8") for line in lines[:2]]
+    assert kept == [CLEAN, CLEAN]
+    screen = busy.run("-m", "flows", "preview", "houses.csv").stdout
+    assert screen.startswith("houses.csv · exact\n  format    csv, utf-8, commas, with header\n")
 
 
 def test_a_store_that_cannot_be_used_leaves_the_process_with_exit_code_one(busy: Desk) -> None:
@@ -317,6 +351,7 @@ finally:
         "task",
         "target",
         "inferred",
+        "reading",
         "complete",
         "rows",
         "snapshot",

@@ -24,10 +24,11 @@ import json, os, sys
 os.environ["EVERGREEN_HOME"] = sys.argv[1]
 from tasks import registry
 from tasks.adapters.home import bootstrap
-from tasks.adapters.reader import read_table
+from tasks.adapters import sources
+from tasks.core.reading.terms import ReadingOptions
 bootstrap()
 model = registry.load_model("wine", int(sys.argv[2]))
-X = read_table("sklearn:wine").df.drop(columns="target")
+X = sources.load("sklearn:wine", ReadingOptions())[0].frame.drop(columns="target")
 print(json.dumps({"tasks": registry.__file__, "classes": model.classes_.tolist(), "proba": model.predict_proba(X).tolist()}))
 """
 

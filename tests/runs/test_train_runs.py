@@ -79,7 +79,7 @@ def test_a_run_shows_its_validation_its_leaderboard_and_its_decision(life: dict[
 def test_progress_stands_in_the_log_of_the_run(life: dict[str, Run]) -> None:
     log = life["first"].log
     assert [line for line in log if line.startswith(("read ", "fitting", "registered"))] == [
-        "read 300 rows of 4 columns",
+        "read 300 rows of 4 columns: exact",
         f"fitting ridge on {life['first'].report.rows.used} rows",
         "registered version 1 of prices",
     ]

@@ -110,7 +110,8 @@ def test_a_summary_counts_what_holds_and_names_the_first_two_that_do_not(validat
 def test_a_refused_batch_says_by_what_and_how_to_pass(results: tuple[ExpectationResult, ...], told: str) -> None:
     with pytest.raises(DataRefusedError) as refused:
         Validation("wine.json", results).raise_if_refused("march.csv")
-    assert refused.value.message == f"march.csv is refused by wine.json: {told}; mend the data, change the suite, or name a use case of its own with --use-case"
+    ways = "mend the data, change the suite, or name a use case of its own with --use-case"
+    assert refused.value.message == f"march.csv is refused by wine.json: {told}; {ways}"
     assert (refused.value.where, refused.value.code, refused.value.exit_code) == ("march.csv", "data_refused", 3)
 
 

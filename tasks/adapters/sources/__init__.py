@@ -49,6 +49,9 @@ def check(source: str) -> None:
     Raises:
         UsageError: there is no such file or bundled table.
     """
+    if not source.strip():
+        message = "the name of the table is empty; name a file, a folder, a URL, or sklearn:diabetes to try"
+        raise UsageError(message, where="--data")
     if source.startswith("sklearn:"):
         _check_bundled(source)
     elif "://" not in source:
