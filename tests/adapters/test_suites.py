@@ -113,7 +113,7 @@ def test_a_missing_column_is_a_problem_and_refuses(suite: Path, severity: str) -
     assert 'The column "sise" in BatchData does not exist' in missing.problem
     assert (missing.success, missing.failing_rows, missing.consequence) == (False, (), "refused")
     assert present.consequence == "none"
-    told = "houses.csv is refused by houses.json: 'sise': column values to not be null: .* does not exist.*; mend the data, or change"
+    told = "houses.csv is refused by houses.json: 'sise': column values to not be null: .* does not exist.*; mend the data, change"
     with pytest.raises(DataRefusedError, match=told):
         Validation("houses.json", (missing, present)).raise_if_refused("houses.csv")
 
