@@ -119,6 +119,8 @@ def _other_delimiter(record: Record, style: Style, _width: int) -> Iterator[Cell
     for delimiter in OTHER_DELIMITERS:
         if delimiter != style.delimiter and delimiter in record.text:
             yield split(record.text, replace(style, delimiter=delimiter))[0]
+            # Here and there only: the other one beside the usual one.
+            yield split(record.text.replace(delimiter, style.delimiter), style)[0]
 
 
 def _wrapped(record: Record, style: Style, _width: int) -> Iterator[Cells]:
