@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import logging
 import os
@@ -124,6 +125,10 @@ def overview() -> str:
 @contextlib.contextmanager
 def _outermost_door(*, as_json: bool) -> Generator[None]:
     """Turn whatever is raised into one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name may hold what the terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
     except EvergreenError as error:

@@ -23,6 +23,7 @@ def preview(options: PreviewOptions) -> Iterator[FilePreview]:
     reading = ReadingOptions.from_pairs(options.read)
     for path in options.paths:
         try:
+            sources.check(path)
             yield _preview(path, reading, options)
         except EvergreenError as error:
             yield FilePreview.refused(path, error)

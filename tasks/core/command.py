@@ -56,7 +56,9 @@ def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[Op
         UsageError: an argument that does not exist or is given twice, or a value that it cannot have.
     """
     parser = _parser(program, options)
-    known, unknown = parser.parse_known_args(argv)
+    # Intermixed lets files stand on both sides of a flag, but loses which of a table and its flag came first.
+    takes_many = any(_is_many(field) and field.json_schema_extra == POSITIONAL for field in options.model_fields.values())
+    known, unknown = parser.parse_known_intermixed_args(argv) if takes_many else parser.parse_known_args(argv)
     if unknown:
         raise UsageError(_unknown(unknown[0], parser), where=unknown[0])
     given = {name: value for name, value in vars(known).items() if name in options.model_fields and value is not None}
@@ -94,7 +96,7 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     if choices := _choices(field.annotation):
         text = f"{text}; one of {', '.join(choices)}"
     metavar = name.upper()
-    if get_origin(field.annotation) is tuple:
+    if _is_many(field):
         if extra == POSITIONAL:
             parser.add_argument(name, nargs="+" if field.is_required() else "*", metavar=metavar, help=text)
         else:
@@ -104,6 +106,10 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     if extra == POSITIONAL:
         # The flag's own default must not overwrite what stands without a flag.
         parser.add_argument(name, action=_Once, nargs="?", default=argparse.SUPPRESS, metavar=metavar, help=f"the same as {_flag(name)}")
+
+
+def _is_many(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
 
 
 def _flag(name: str) -> str:

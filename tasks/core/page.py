@@ -27,7 +27,8 @@ TOOLTIP_LIMIT = 2_000
 
 # Control characters, lone surrogates (no file can hold them) and bidirectional overrides, which would reverse what follows a value.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:]+")
+# Browsers read a backslash as a slash, so two of them would begin an address of another host.
+_SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:\\]+")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 

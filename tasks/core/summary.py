@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from tasks.core.page import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
+MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -36,14 +39,15 @@ def of_training(report: TrainReport, folder: str) -> str:
 
 
 def _reading(report: TrainReport) -> list[str]:
-    """Say what was repaired and set aside, if anything was, in one line."""
-    told = [str(repair) for repair in report.repairs[:SHOWN_REPAIRS]]
-    told += [f"and {len(report.repairs) - SHOWN_REPAIRS} more repairs"] if len(report.repairs) > SHOWN_REPAIRS else []
+    """Say what was set aside and repaired, if anything was, in one line; the report has the rest of it."""
+    told: list[str] = []
     if report.aside:
         first = report.aside[0]
         rows = "1 row" if len(report.aside) == 1 else f"{len(report.aside):,} rows"
         told.append(f"{rows} set aside, the first on line {first.line}: {first.reason}")
-    return [f"repaired    {'; '.join(told)}"] if told else []
+    told += [str(repair) for repair in report.repairs[:SHOWN_REPAIRS]]
+    told += [f"and {len(report.repairs) - SHOWN_REPAIRS} more repairs"] if len(report.repairs) > SHOWN_REPAIRS else []
+    return [shorten(f"repaired    {'; '.join(told)}", MAX_WIDTH)] if told else []
 
 
 def describe(schema: Schema) -> str:

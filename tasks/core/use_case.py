@@ -11,7 +11,7 @@ from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tasks.core.options import TrainOptions
 
@@ -55,6 +55,8 @@ class UseCase(BaseModel):
         Raises:
             UsageError: an unknown key, or a value that its key cannot have.
         """
+        if "name" in values:  # a use case is called like its file
+            raise UsageError.unknown(f"key in {where} called", "name", cls._keys(), where=where)
         try:
             return cls.model_validate({"name": name, **values})
         except ValidationError as error:
@@ -62,11 +64,16 @@ class UseCase(BaseModel):
             problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
-                known = Gate.model_fields if key.startswith("gate.") else cls.model_fields.keys() - {"name"}
-                raise UsageError.unknown(f"key in {where} called", key.rpartition(".")[2], known, where=where) from error
+                parent, _, unknown = key.rpartition(".")
+                raise UsageError.unknown(f"key in {where} called", unknown, cls._keys(parent), where=where) from error
             got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {problem['msg'].lower()}"
             message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
+
+    @classmethod
+    def _keys(cls, parent: str = "") -> Iterable[str]:
+        nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions}
+        return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: TrainOptions) -> UseCase:
         """Let what a call says go before what the file says."""

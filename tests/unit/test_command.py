@@ -8,9 +8,10 @@ from pydantic import Field
 
 from tasks.core.command import Call, parse, wants_json
 from tasks.core.errors import UsageError
-from tasks.core.options import Options, TrainOptions
+from tasks.core.options import Options, PreviewOptions, TrainOptions
 
 TRAIN = "python -m flows.train"
+PREVIEW = "python -m flows preview"
 FLAGS = "--again, --data, --help, --json, --no-record, --read, --target, --task, --time, --use-case, -h"
 TASKS = "(available: binary, multiclass, regression)"
 
@@ -115,3 +116,49 @@ def test_a_value_that_an_option_cannot_have_is_told_with_its_flag(value: str, to
     refused = refusal("--chunk-rows", value, options=ScoreOptions)
     assert (refused.message, refused.where) == (told, "--chunk-rows")
     assert parse(TRAIN, ScoreOptions, ["--chunk-rows", "7"]).options.chunk_rows == 7
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("a.csv", "b.csv", "--as-text", "--out", "kept"),
+        ("--as-text", "--out", "kept", "a.csv", "b.csv"),
+        ("a.csv", "--as-text", "b.csv", "--out=kept"),
+        ("--as-text", "a.csv", "--out", "kept", "b.csv"),
+    ],
+)
+def test_files_stand_on_any_side_of_the_flags(argv: tuple[str, ...]) -> None:
+    assert parse(PREVIEW, PreviewOptions, argv).options == PreviewOptions(paths=("a.csv", "b.csv"), as_text=True, out="kept")
+
+
+def test_what_follows_two_dashes_is_a_file_whatever_it_looks_like() -> None:
+    assert parse(PREVIEW, PreviewOptions, ["a.csv", "--", "--json"]).options.paths == ("a.csv", "--json")
+
+
+def test_an_option_of_many_values_keeps_them_in_the_order_given() -> None:
+    call = train("--read", "header=no", "a.csv", "--read=delimiter==", "--read", "skip=2")
+    assert call.options == TrainOptions(data="a.csv", read=("header=no", "delimiter==", "skip=2"))
+
+
+def test_help_says_which_options_may_be_given_several_times(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(PREVIEW, PreviewOptions, ["--help"])
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert told.startswith(f"usage: {PREVIEW} [-h]")
+    assert "PATHS files, folders, URLs" in told
+    assert "--read READ how the files are written, as KEY=VALUE; may be given several times" in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ((), f"the following arguments are required: PATHS; see {PREVIEW} --help"),
+        (("--as-text",), f"the following arguments are required: PATHS; see {PREVIEW} --help"),
+        (("a.csv", "--as-txt", "b.csv"), f"'--as-txt' is no argument of {PREVIEW}; did you mean --as-text?"),
+        (("a.csv", "--out", "x", "b.csv", "--out", "y"), f"--out is given twice: 'x' and 'y'; see {PREVIEW} --help"),
+    ],
+)
+def test_a_wrong_call_about_many_files_is_told_in_one_sentence(argv: tuple[str, ...], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(PREVIEW, PreviewOptions, argv)
+    assert refused.value.message == told

@@ -74,3 +74,19 @@ def test_texts_that_join_to_the_same_are_kept_apart(some: tuple[str, ...], other
 
 def test_a_run_is_named_by_job_use_case_and_eight_digits() -> None:
     assert names.run_name("train", "air-quality", "0123456789abcdef") == "train-air-quality-01234567"
+
+
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [
+        ("sales.CSV.GZ", "sales"),
+        ("data/sales.2024.csv.zst", "sales.2024"),
+        ("s3://bucket/year/sales.parquet?versionId=7", "sales"),
+        ("https://host/sales.csv#row=4", "sales"),
+        ("data/sales/", "sales"),
+        ("sqlite:///shop.db", "shop"),
+        ("https://host", "host"),
+    ],
+)
+def test_a_source_is_named_without_folders_endings_and_what_an_address_adds(source: str, stem: str) -> None:
+    assert names.stem_of(source) == stem

@@ -16,6 +16,7 @@ from tasks.core.evidence import Evidence
 from tasks.core.gate import Check, Comparison, Decision
 from tasks.core.metrics import Interval, Prediction
 from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, number, render, safe
+from tasks.core.reading.terms import Repair, SetAside
 from tasks.core.results import RowCounts, Score, TrainReport
 from tasks.core.settings import Settings
 from tasks.core.snapshot import Case, Snapshot, Study
@@ -98,6 +99,7 @@ def trained(task: Task, name: str) -> str:
     rows, validation = RowCounts(200, 160, 40), Validation(name, (result,))
     report = TrainReport("wine", name, schema, rows, "466cf5c9", validation, decision, "a72d", 1, (), "squared_error", scores)
     report = replace(report, metrics={"r2": Interval(np.nan, -np.inf, 0.5)}, baseline={"r2": np.nan}, seconds={"fit_judged": 0.04})
+    report = replace(report, repairs=(Repair(name, (1, 2), name),), aside=(SetAside(3, name, name),) * 25)
     case = Case(UseCase(name="wine", data="wine.csv"), Settings(), None)
     snapshot = Snapshot(Path("rows.parquet"), "466cf5c9", name, schema, rows, validation)
     study = Study(case, snapshot, Split(np.arange(160), np.arange(160, 200), is_ordered=True))
@@ -178,3 +180,17 @@ def test_every_number_is_printed_short_and_close(value: float) -> None:
     text = number(value)
     assert len(text) <= 14
     assert float(text.replace(",", "")) == pytest.approx(value, rel=6e-3)
+
+
+@pytest.mark.parametrize("href", ["\\\\a.b/c", "/\\a.b/c", "\\/a.b/c", "..\\1.html"])
+def test_an_address_with_a_backslash_is_plain_text_because_browsers_read_it_as_a_slash(href: str) -> None:
+    document = Document(page_of(Facts([("Link", Link("report", href))])))
+    assert document.links == []
+    assert document.words["dd"].count("report") == 1
+
+
+def test_the_page_of_a_training_run_shows_repairs_and_the_first_twenty_rows_set_aside() -> None:
+    page = trained("regression", "ragged")
+    assert "<p>1 repairs, 25 rows set aside because they do not fit.</p>" in page
+    assert '<tr><th scope="row">ragged</th><td>ragged</td><td>1, 2</td></tr>' in page
+    assert page.count('<tr><th scope="row" class="number">3</th><td>ragged</td><td>ragged</td></tr>') == 20

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tasks.core import summary
 from tasks.core.gate import Check, Decision
 from tasks.core.metrics import Interval
+from tasks.core.reading.terms import Repair, SetAside
 from tasks.core.results import RowCounts, Score, TrainReport
 from tasks.core.table import Column, Schema
 from tasks.core.validation import ExpectationResult, Validation
@@ -46,6 +47,8 @@ ORDINARY = TrainReport(
 )
 NUMBERS = st.floats() | st.sampled_from([0.0, 1e-300, -1e-300, 134_050_927_699.0, -1e300, math.inf, math.nan])
 NAMES = st.text(max_size=12)
+REPAIRS = st.builds(Repair, NAMES, st.lists(st.integers(1), max_size=9).map(tuple), NAMES)
+ASIDE = st.builds(SetAside, st.integers(1), NAMES, NAMES)
 CLASSIFIERS = ("brier", "log_loss", "roc_auc", "accuracy", "f1_macro")
 SCORES = st.builds(Score, NAMES, NUMBERS, NUMBERS, st.floats(0, 1e6))
 DECISIONS = st.builds(
@@ -64,6 +67,8 @@ def reports(draw: st.DrawFn) -> TrainReport:
         leaderboard=tuple(draw(st.lists(SCORES, max_size=9))),
         metrics={name: Interval(draw(NUMBERS), draw(NUMBERS), draw(NUMBERS)) for name in names},
         baseline={name: draw(NUMBERS) for name in names},
+        repairs=tuple(draw(st.lists(REPAIRS, max_size=4))),
+        aside=tuple(draw(st.lists(ASIDE, max_size=3))),
     )
 
 
@@ -175,3 +180,58 @@ def test_a_number_that_is_none_is_null_in_the_document() -> None:
     report = replace(ORDINARY, metrics={"r2": Interval(math.nan, -math.inf, 0.5)}, baseline={"r2": math.inf})
     document = report.as_json()
     assert (document["metrics"], document["baseline"]) == ({"r2": {"value": None, "low": None, "high": 0.5}}, {"r2": None})
+
+
+REPAIRED = (
+    Repair("encoding", (), "read as cp1252, because byte 0xe9 is not UTF-8"),
+    Repair("thousands", (3, 4, 5, 6, 7, 8, 9), "column 'price': 1.234,50 read as 1234.5"),
+    Repair("decimal", (2,), "column 'size': a comma is the decimal mark"),
+)
+LINKS = {
+    "report": f"{HOME}/.evergreen/reports/wine-quality/12.html",
+    "mlflow": f"{HOME}/.venv/bin/mlflow ui --backend-store-uri sqlite:///{HOME}/.evergreen/mlflow.db --allowed-hosts localhost:5000",
+}
+
+
+def repaired_line(report: TrainReport) -> list[str]:
+    return [line for line in summary.of_training(report, HOME).splitlines() if line.startswith("repaired")]
+
+
+def test_what_was_repaired_and_set_aside_is_told_in_one_line() -> None:
+    assert repaired_line(ORDINARY) == []
+    assert repaired_line(replace(ORDINARY, repairs=REPAIRED[2:])) == [
+        "repaired    decimal: column 'size': a comma is the decimal mark (line 2)"
+    ]
+    aside = (SetAside(62, "1,2,3,4", "4 cells where the table has 3"),)
+    assert repaired_line(replace(ORDINARY, aside=aside)) == [
+        "repaired    1 row set aside, the first on line 62: 4 cells where the table has 3"
+    ]
+    assert repaired_line(replace(ORDINARY, aside=aside * 1200)) == [
+        "repaired    1,200 rows set aside, the first on line 62: 4 cells where the table has 3"
+    ]
+
+
+@pytest.mark.parametrize("count", range(4))
+@pytest.mark.parametrize("rows", [0, 1, 1200])
+def test_lines_of_a_run_on_a_damaged_file_fit_120_characters_and_name_the_rows_set_aside(count: int, rows: int) -> None:
+    aside = (SetAside(62, "1,2,3,4", "4 cells where the table has 3"),) * rows
+    report = replace(ORDINARY, repairs=REPAIRED[:count], aside=aside, links=LINKS)
+    assert max(map(len, summary.of_training(report, HOME).splitlines())) <= 120
+    assert ("set aside, the first on line 62" in "".join(repaired_line(report))) == (rows > 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(reports())
+def test_the_line_of_repairs_fits_whatever_stood_in_the_file(report: TrainReport) -> None:
+    assert all(len(line) <= 120 for line in repaired_line(report))
+
+
+def test_the_document_tells_what_was_repaired_and_lists_the_first_hundred_rows_set_aside() -> None:
+    assert ORDINARY.as_json()["reading"] == {"verdict": "exact", "repairs": [], "quarantined": []}
+    aside = tuple(SetAside(line, "1,2", "2 cells where the table has 3") for line in range(1, 102))
+    reading = replace(ORDINARY, repairs=REPAIRED[2:], aside=aside).as_json()["reading"]
+    assert isinstance(reading, dict)
+    assert reading["verdict"] == "repaired"
+    assert reading["repairs"] == [{"code": "decimal", "lines": [2], "detail": "column 'size': a comma is the decimal mark"}]
+    assert [row["line"] for row in reading["quarantined"]] == list(range(1, 101))
+    assert reading["quarantined"][0] == {"line": 1, "text": "1,2", "reason": "2 cells where the table has 3"}

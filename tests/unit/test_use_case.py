@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tasks.core.errors import UsageError
 from tasks.core.options import TrainOptions
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.use_case import MAX_NAME, Gate, Loss, UseCase
 
 if TYPE_CHECKING:
@@ -85,6 +86,62 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
     assert (refused.value.message, refused.value.where) == (told, "loss")
 
 
+# ---------------------------------------------------------------------------------------------------------------- keys
+
+KEYS = "candidates, data, description, drop, gate, loss, reading, refit, schedule, seed, target, task, time"
+READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, query, quote, sheet, skip"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"taget": "price"}, f"'taget'; did you mean 'target'? (available: {KEYS})"),
+        ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: tolerance)"),
+        ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_told_with_the_closest_one_beside_it(values: dict[str, object], told: str) -> None:
+    assert refusal(**values) == f"there is no key in houses.yaml called {told}"
+
+
+def test_a_use_case_is_called_like_its_file_and_not_by_a_key_in_it() -> None:
+    with pytest.raises(UsageError) as refused:
+        UseCase.from_values("houses", {"data": "houses.csv", "name": "flats"}, where="houses.yaml")
+    assert refused.value.message == f"there is no key in houses.yaml called 'name' (available: {KEYS})"
+
+
+def test_a_mistyped_key_is_told_before_the_one_that_it_leaves_missing() -> None:
+    with pytest.raises(UsageError, match=r"called 'dta'; did you mean 'data'\?"):
+        UseCase.from_values("houses", {"dta": "houses.csv"}, where="houses.yaml")
+    with pytest.raises(UsageError) as refused:
+        UseCase.from_values("houses", {}, where="houses.yaml")
+    assert refused.value.message == "houses.yaml: 'data' is missing"
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def test_what_a_call_says_about_reading_goes_before_the_file_key_by_key() -> None:
+    use_case = houses(reading={"header": False, "delimiter": "tab", "skip": 2})
+    reading = use_case.with_options(TrainOptions(read=("skip=3", "decimal=,"))).reading
+    assert reading == ReadingOptions(header=False, delimiter="\t", skip=3, decimal=",")
+    assert use_case.reading.skip == 2
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("heade=no", f"there is no key of --read 'heade'; did you mean 'header'? (available: {READING_KEYS})"),
+        ("header", "--read takes KEY=VALUE, such as header=no; got 'header'"),
+        ("header=perhaps", "--read header is 'perhaps'; it takes whether the first row of the table names the columns: yes or no"),
+    ],
+)
+def test_a_call_that_says_nothing_sensible_about_reading_is_refused(pair: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        houses().with_options(TrainOptions(read=(pair,)))
+    assert (refused.value.message, refused.value.where) == (told, "--read")
+
+
 # --------------------------------------------------------------------------------------------------------------- limits
 
 
@@ -111,6 +168,7 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ({"seed": 2**32}, "'seed' is 4294967296: input should be less than 4294967296"),
         ({"drop": ["id", 1]}, "'drop.1' is 1: input should be a valid string"),
         ({"loss": "mse"}, "'loss' is 'mse': input should be 'squared_error', 'absolute_error', 'brier' or 'log_loss'"),
+        ({"reading": {"skip": -1}}, "'reading.skip' is -1: input should be greater than or equal to 0"),
         ({"refit": "sometimes"}, "'refit' is 'sometimes': input should be 'never', 'ordered' or 'always'"),
     ],
 )

@@ -52,6 +52,9 @@ def check(source: str) -> None:
     if not source.strip():
         message = "the name of the table is empty; name a file, a folder, a URL, or sklearn:diabetes to try"
         raise UsageError(message, where="--data")
+    if not source.isprintable() and source.encode(errors="replace").decode() != source:
+        message = f"the name {source!a} is not UTF-8; rename the file"
+        raise UsageError(message, where="--data")
     if source.startswith("sklearn:"):
         _check_bundled(source)
     elif "://" not in source:

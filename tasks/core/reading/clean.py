@@ -44,7 +44,7 @@ def read_clean(body: bytes, line: int, style: Style, layout: Layout, parse: Pars
     columns = parse(body, style.delimiter, layout.width)
     if columns is None or _has_choices(columns, layout):
         return None
-    return CleanRows(columns, _line_numbers(columns, line))
+    return CleanRows(columns, _line_numbers(columns, line, has_quotes=b'"' in body))
 
 
 def _is_simple(style: Style) -> bool:
@@ -65,16 +65,27 @@ def _has_choices(columns: list[pd.Series], layout: Layout) -> bool:
     first = columns[0]
     if bool(first.str.startswith("#").any()) or bool(first.str.fullmatch(r"[\s+:=|-]*[-=]{2,}[\s+:=|-]*").any()):
         return True
-    empty = first.str.strip() == ""
-    if bool(empty.any()) and any((column[empty].str.strip() == "").all() for column in columns[1:]):
+    if _are_empty(columns):
         return True
     return bool(layout.names) and bool((first == layout.names[0]).any())
 
 
-def _line_numbers(columns: list[pd.Series], line: int) -> np.ndarray:
+def _are_empty(columns: list[pd.Series]) -> bool:
+    """Say whether some row is empty in every column."""
+    rows = columns[0].index[(columns[0].str.strip() == "").to_numpy()]
+    for column in columns[1:]:
+        if not len(rows):
+            break
+        rows = rows[(column.loc[rows].str.strip() == "").to_numpy()]
+    return len(rows) > 0
+
+
+def _line_numbers(columns: list[pd.Series], line: int, *, has_quotes: bool) -> np.ndarray:
     """Count the lines up to each row, those inside quoted cells included."""
     import numpy as np
 
+    if not has_quotes:
+        return line + np.arange(len(columns[0]), dtype=np.int64)
     taken = np.ones(len(columns[0]), dtype=np.int64)
     for column in columns:
         if bool(column.str.contains(r"[\r\n]").any()):

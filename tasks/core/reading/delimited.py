@@ -13,7 +13,7 @@ from tasks.core.reading.clean import read_clean
 from tasks.core.reading.dialects import RULE_LINE, SEPARATOR_LINE, find_style
 from tasks.core.reading.layout import find_table, unique_names
 from tasks.core.reading.ragged import fit, two_rows
-from tasks.core.reading.records import RUN, Record, physical_lines, read_records
+from tasks.core.reading.records import OTHER_QUOTE, RUN, Record, physical_lines, read_records
 from tasks.core.reading.shapes import shape_of
 from tasks.core.reading.terms import Dialect, Repair, SetAside
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import ReadingOptions
 
 SAMPLE_LINES = 3000
+HEAD_CHARACTERS = 1_000_000
 CHUNK_ROWS = 50_000
 MAX_ASIDE_SHARE = 0.2
 FEW_ROWS = 5
@@ -211,9 +212,10 @@ class _Grid:
 
     def read_clean(self, decoded: encodings.Decoded, records: Sequence[Record], parse: Parse) -> bool:
         """Take in all rows at once, if every one of them keeps the rules."""
-        if not records:
+        if not records or records[0].line > len(decoded.text[:HEAD_CHARACTERS].splitlines()):
             return False
-        start = len("".join(line.text + line.end for line in islice(physical_lines(decoded.text), records[0].line - 1)))
+        before = islice(physical_lines(decoded.text[:HEAD_CHARACTERS]), records[0].line - 1)
+        start = sum(len(line.text) + len(line.end) for line in before)
         rows = read_clean(decoded.text[start:].encode(), records[0].line, self.style, self.layout, parse)
         if rows is None:
             return False
@@ -290,8 +292,11 @@ class _Grid:
             columns, raw = columns[:-1], raw[:-1]
             found.append(Repair("trailing_delimiter", (), "each line ends with a delimiter that separates nothing; it was passed over"))
         names, renamed = unique_names(raw, len(columns))
-        columns, unquoted = _without_odd_quotes(columns, np.array(self.lines), style)
-        columns, unpadded = _without_hard_blanks(columns, np.array(self.lines))
+        lines = np.array(self.lines, dtype=np.int64)
+        other = OTHER_QUOTE[style.quote] if style and style.quote in OTHER_QUOTE else ""
+        columns, unquoted = _without_odd_quotes(columns, lines, other) if other and other in decoded.text else (columns, [])
+        has_hard_blanks = style is None or any(blank in decoded.text for blank in HARD_BLANKS)
+        columns, unpadded = _without_hard_blanks(columns, lines) if has_hard_blanks else (columns, [])
         dialect = Dialect(
             format="excel" if style is None else "csv",
             encoding=decoded.encoding,
@@ -302,7 +307,6 @@ class _Grid:
         )
         repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted, *unpadded)
         named = tuple(column.rename(name) for column, name in zip(columns, names, strict=True))
-        lines = np.array(self.lines, dtype=np.int64)
         return TextTable(names, raw or names, named, lines, dialect, repairs, tuple(sorted(self.aside, key=lambda row: row.line)))
 
     def _columns(self) -> list[pd.Series]:
@@ -315,8 +319,8 @@ class _Grid:
         if not self.chunks or len(self.lines) < 3:
             return
         columns = self._columns()
-        labels = columns[0].str.strip().where(columns[0].str.strip() != "", columns[min(1, len(columns) - 1)].str.strip())
-        rows = [int(row) for row in labels.str.rstrip(":").str.casefold().isin(TOTALS).to_numpy().nonzero()[0]]
+        self.chunks = [columns]
+        rows = _labelled(columns[:2])
         sums = {row: cells for row in rows if self._sums_up(cells := [str(column.iloc[row]) for column in columns], row)}
         if not sums or len(sums) > max(1, MAX_ASIDE_SHARE * len(self.lines)):
             return
@@ -331,6 +335,8 @@ class _Grid:
     def _take_out_padded_footer(self) -> None:
         """Pass over last rows in which only the first cell holds anything, where no other row is like that."""
         if not self.chunks or self.layout.width < 3:
+            return
+        if any(str(column.iloc[-1]).strip() for column in self.chunks[-1][1:]):
             return
         first, *others = self._columns()
         lonely = first.str.strip() != ""
@@ -357,11 +363,17 @@ class _Grid:
             raise DataRefusedError(message, where=where)
 
 
-def _without_odd_quotes(columns: list[pd.Series], lines: np.ndarray, style: Style | None) -> tuple[list[pd.Series], list[Repair]]:
+def _labelled(columns: list[pd.Series]) -> list[int]:
+    """Find the rows that a word for a sum stands in front of."""
+    labels = [column.str.strip().str.rstrip(":").str.lower() for column in columns]
+    named = labels[0].isin(TOTALS)
+    if len(labels) > 1:
+        named |= (labels[0] == "") & labels[1].isin(TOTALS)
+    return [int(row) for row in named.to_numpy().nonzero()[0]]
+
+
+def _without_odd_quotes(columns: list[pd.Series], lines: np.ndarray, other: str) -> tuple[list[pd.Series], list[Repair]]:
     """Take quotes of another kind off the few cells that have them."""
-    if style is None or not style.quote:
-        return columns, []
-    other = "'" if style.quote == '"' else '"'
     wrapped = [column.str.len().ge(2) & column.str.startswith(other) & column.str.endswith(other) for column in columns]
     odd = [mask if 0 < mask.sum() <= max(1, 0.1 * len(mask)) else mask & False for mask in wrapped]
     found = sorted({int(line) for mask in odd for line in lines[mask.to_numpy()]})

@@ -125,15 +125,15 @@ def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: 
     columns = [typed(cells, text.lines, options) for cells in text.cells]
     # A row with one odd cell has a typing error; one with several is out of step, and no cell of it can be trusted.
     odd = _odd_rows([dict(column.odd) for column in columns], text.names, at_least=2 if as_text else 1)
-    kept = _kept(len(text.lines), odd)
     df = pd.DataFrame({name: column.values for name, column in zip(text.names, columns, strict=True)})
     aside = [SetAside(int(text.lines[row]), text.row(row), reason) for row, reason in odd.items()]
     repairs = [repair for column in columns for repair in column.repairs] if not as_text else []
     evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
-    table = Table(df.iloc[kept].reset_index(drop=True), source, text.lines[kept])
-    return Reading(
-        table, text.take(kept), text.dialect, (*text.repairs, *repairs), tuple(sorted((*text.aside, *aside), key=_line)), evidence
-    )
+    if odd:
+        kept = _kept(len(text.lines), odd)
+        df, text = df.iloc[kept].reset_index(drop=True), text.take(kept)
+    table = Table(df, source, text.lines)
+    return Reading(table, text, text.dialect, (*text.repairs, *repairs), tuple(sorted((*text.aside, *aside), key=_line)), evidence)
 
 
 def _odd_rows(columns_odd: Sequence[dict[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:

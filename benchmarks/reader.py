@@ -1,0 +1,76 @@
+"""What exact reading of a clean CSV file costs, beside pandas in chunks, and polars and DuckDB where they are installed.
+
+Run: python benchmarks/reader.py [ROWS]. Each way reads the same file of 20 columns in a process of its own; prints CPU and wall
+seconds and peak memory, and the ratio to pandas in chunks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+READS = {
+    "pandas in chunks": "import pandas as pd\nfor chunk in pd.read_csv(path, chunksize=100_000, float_precision='round_trip'): pass",
+    "pandas": "import pandas as pd\npd.read_csv(path, float_precision='round_trip')",
+    "evergreen": (
+        "from tasks.adapters import sources\nfrom tasks.core.reading import reader, terms\n"
+        "o = terms.ReadingOptions()\nassert reader.read(sources.load(path, o), o, sources.split_columns).verdict == 'exact'"
+    ),
+    "polars": "import polars as pl\npl.read_csv(path)",
+    "duckdb": "import duckdb\nduckdb.sql(f\"create table t as select * from read_csv('{path}')\")",
+}
+PROGRAM = """
+import json, resource, sys, time
+path, start = sys.argv[1], time.perf_counter()
+{read}
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024]))
+"""
+
+
+def main() -> None:
+    """Write the file, read it in each way, print the table."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clean.csv"
+        write(path, rows)
+        print(f"{rows:,} rows x 20 columns, {path.stat().st_size / 1e6:,.0f} MB")
+        print(f"{'':<20}{'CPU s':>8}{'x':>6}{'wall s':>8}{'peak MB':>9}")
+        base = 0.0
+        for name, read in READS.items():
+            if name in ("polars", "duckdb") and importlib.util.find_spec(name) is None:
+                continue
+            cpu, wall, peak = measure(read, path)
+            base = base or cpu
+            print(f"{name:<20}{cpu:>8.1f}{cpu / base:>6.2f}{wall:>8.1f}{peak:>9,.0f}")
+
+
+def write(path: Path, rows: int) -> None:
+    """Write a table of numbers, categories and dates."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    for start in range(0, rows, 100_000):
+        size = min(100_000, rows - start)
+        numbers = {f"x{place}": rng.normal(size=size).round(6) for place in range(14)}
+        counts = {f"n{place}": rng.integers(0, 1000, size) for place in range(3)}
+        when = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(start, start + size), unit="min")
+        words = {"kind": rng.choice(["tool", "toy", "food"], size), "place": rng.choice(["Lyon", "Porto", "Köln"], size)}
+        df = pd.DataFrame({"when": when.strftime("%Y-%m-%d %H:%M:%S"), **numbers, **counts, **words})
+        df.to_csv(path, mode="a", header=start == 0, index=False)
+
+
+def measure(read: str, path: Path) -> tuple[float, float, float]:
+    """Give CPU seconds, wall seconds and peak megabytes of a process that reads a file."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(read=read), str(path)], capture_output=True, text=True, check=True)
+    cpu, wall, peak = json.loads(done.stdout)
+    return cpu, wall, peak
+
+
+if __name__ == "__main__":
+    main()
