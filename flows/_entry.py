@@ -150,6 +150,7 @@ def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
     case = projects.resolve(call.options, settings)
     sources.check(case.use_case.data)
     home.prepare(settings.home)
+    log.info("starting: the engines%s", " and Prefect" if settings.record else "")
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:
             if case.suite or engine != "great_expectations":  # seconds that only a suite is worth
@@ -223,4 +224,8 @@ def _unexpected(error: Exception) -> EvergreenError:
     except (OSError, EvergreenError):
         kept = ""
     told = (str(error).splitlines() or [""])[0]
+    if isinstance(error, ModuleNotFoundError):
+        return EvergreenError(
+            f"this needs the package '{error.name}', which is not installed; install it, or leave out what needs it{kept}"
+        )
     return EvergreenError(f"this should not have happened: {type(error).__name__}: {told}{kept}")

@@ -102,7 +102,9 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
         hashes = splits.hash_rows(df[snapshot.schema.features].iloc[labelled])
         split = splits.split_by_hash(hashes, case.name, size)
     if not len(split.gate) or not len(split.fit):
-        message = f"{snapshot.source} has {len(labelled)} labelled rows, too few to fit on some and judge on others; bring more"
+        message = (
+            f"{snapshot.source} has too few different labelled rows ({len(labelled)} in all) to fit on some and judge on others; bring more"
+        )
         raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")
     return Study(case, snapshot, dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate]))

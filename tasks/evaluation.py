@@ -100,11 +100,13 @@ def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evid
 
 def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainReport:
     """Report that the last attempt already answered this call."""
+    params = tracking.params_of(last.run_id)
+    sides = {"used": int(params.get("rows_fit", 0)), "holdout": int(params.get("rows_gate", 0))}
     return TrainReport(
         use_case=case.name,
         source=snapshot.source,
         schema=snapshot.schema,
-        rows=dataclasses.replace(snapshot.rows, used=snapshot.rows.read - snapshot.rows.unlabelled - snapshot.rows.quarantined),
+        rows=dataclasses.replace(snapshot.rows, **sides),
         snapshot=snapshot.digest,
         validation=snapshot.validation,
         decision=gate.unchanged(last.number),

@@ -27,6 +27,10 @@ SILENT = {
 }
 
 
+# A tracking server that does not answer is told within half a minute; by default MLflow tries for an hour.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
+
+
 def settings() -> Settings:
     """Read the settings in force: environment before `.env` of the current folder before defaults.
 
@@ -64,6 +68,8 @@ def bootstrap() -> None:
     Every entry point comes through here before any engine. What a person has set stays, telemetry excepted.
     """
     os.environ.update(SILENT)
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
     os.environ["MLFLOW_TRACKING_URI"] = settings().mlflow_uri
 
 

@@ -109,6 +109,12 @@ def log_params(values: Mapping[str, str]) -> None:
     mlflow.log_params(dict(values))
 
 
+def params_of(run_id: str) -> dict[str, str]:
+    """Give the parameters of a run; empty when there is no such run."""
+    run = _found(lambda: _client().get_run(run_id))
+    return {} if run is None else dict(run.data.params)
+
+
 def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> None:
     """Log figures of the active run, and of one of its logged models if it is named; those that are numbers."""
     import math

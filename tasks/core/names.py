@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from pathlib import PurePath
 
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
@@ -12,10 +13,15 @@ PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 def dashed(text: str) -> str:
     """Spell any text in lower-case letters, digits and single dashes.
 
-    >>> dashed("Kreditkarten (2024)_final")
-    'kreditkarten-2024-final'
+    What has no spelling in these letters is told apart by a digest.
+
+    >>> dashed("Kreditkarten (2024)_final"), dashed("Prämien"), dashed("表")
+    ('kreditkarten-2024-final', 'pramien', 'table-c35f80')
     """
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "table"
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    spelled = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "table"
+    is_lossy = any(c.isalnum() and not unicodedata.normalize("NFKD", c).encode("ascii", "ignore") for c in text)
+    return f"{spelled}-{digest(text)[:6]}" if is_lossy else spelled
 
 
 def stem_of(source: str) -> str:

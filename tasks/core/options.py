@@ -27,7 +27,9 @@ class TrainOptions(Options):
 
     data: Annotated[
         str | None,
-        Field(title="Data", description="table to train on: a CSV or Parquet file, or sklearn:NAME", json_schema_extra=POSITIONAL),
+        Field(
+            title="Data", description="table to train on: a file, folder, URL or database, or sklearn:NAME", json_schema_extra=POSITIONAL
+        ),
     ] = None
     use_case: Annotated[
         str | None,

@@ -35,7 +35,7 @@ class UseCase(BaseModel):
 
     name: Annotated[str, Field(pattern=NAME, max_length=MAX_NAME, description="also the MLflow experiment and registered model")]
     description: str = ""
-    data: Annotated[str, Field(description="CSV or Parquet file, relative to the project, or sklearn:NAME")]
+    data: Annotated[str, Field(description="file or folder, relative to the project, URL, database, or sklearn:NAME")]
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
     task: Annotated[Task | None, Field(description="default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None

@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Settings of this run, and of the make that may have started it, which would print the folders that it enters.
+FOREIGN = ("EVERGREEN_", "PREFECT_", "MLFLOW_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS")
 PROGRESS = re.compile(r" *\d+\.\d s  .*\n")
 
 
@@ -48,7 +50,7 @@ def clean_copy(tmp_path: Path) -> Path:
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_", "VIRTUAL_ENV"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     environment = {**kept, **variables}
     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False, input="")
     return done.stdout + "".join(f"{line}\n" for line in done.stderr.splitlines() if not line.startswith(("WARNING:", "[notice]")))

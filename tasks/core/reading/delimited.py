@@ -16,6 +16,7 @@ from tasks.core.reading.ragged import fit, two_rows
 from tasks.core.reading.records import OTHER_QUOTE, RUN, Record, physical_lines, read_records
 from tasks.core.reading.shapes import shape_of
 from tasks.core.reading.terms import Dialect, Repair, SetAside
+from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,8 +34,6 @@ HEAD_CHARACTERS = 1_000_000
 CHUNK_ROWS = 50_000
 MAX_ASIDE_SHARE = 0.2
 FEW_ROWS = 5
-HARD_BLANKS = "\u00a0\u202f"
-TOTALS = frozenset({"total", "totals", "sum", "sums", "subtotal", "grand total", "overall", "gesamt", "summe", "total general", "totaal"})
 EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""")(?=[,;\t|\r\n]|\Z)''')
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
@@ -294,9 +293,9 @@ class _Grid:
         names, renamed = unique_names(raw, len(columns))
         lines = np.array(self.lines, dtype=np.int64)
         other = OTHER_QUOTE[style.quote] if style and style.quote in OTHER_QUOTE else ""
-        columns, unquoted = _without_odd_quotes(columns, lines, other) if other and other in decoded.text else (columns, [])
+        columns, unquoted = without_odd_quotes(columns, lines, other) if other and other in decoded.text else (columns, [])
         has_hard_blanks = style is None or any(blank in decoded.text for blank in HARD_BLANKS)
-        columns, unpadded = _without_hard_blanks(columns, lines) if has_hard_blanks else (columns, [])
+        columns, unpadded = without_hard_blanks(columns, lines) if has_hard_blanks else (columns, [])
         dialect = Dialect(
             format="excel" if style is None else "csv",
             encoding=decoded.encoding,
@@ -320,7 +319,7 @@ class _Grid:
             return
         columns = self._columns()
         self.chunks = [columns]
-        rows = _labelled(columns[:2])
+        rows = sums_among(columns[:2])
         sums = {row: cells for row in rows if self._sums_up(cells := [str(column.iloc[row]) for column in columns], row)}
         if not sums or len(sums) > max(1, MAX_ASIDE_SHARE * len(self.lines)):
             return
@@ -361,31 +360,3 @@ class _Grid:
             told = f"{first.reason}; so it is with {aside} of {kept + aside} rows"
             message = f"{where}: {told}; say how the file is written with --read delimiter=, quote= or skip="
             raise DataRefusedError(message, where=where)
-
-
-def _labelled(columns: list[pd.Series]) -> list[int]:
-    """Find the rows that a word for a sum stands in front of."""
-    labels = [column.str.strip().str.rstrip(":").str.lower() for column in columns]
-    named = labels[0].isin(TOTALS)
-    if len(labels) > 1:
-        named |= (labels[0] == "") & labels[1].isin(TOTALS)
-    return [int(row) for row in named.to_numpy().nonzero()[0]]
-
-
-def _without_odd_quotes(columns: list[pd.Series], lines: np.ndarray, other: str) -> tuple[list[pd.Series], list[Repair]]:
-    """Take quotes of another kind off the few cells that have them."""
-    wrapped = [column.str.len().ge(2) & column.str.startswith(other) & column.str.endswith(other) for column in columns]
-    odd = [mask if 0 < mask.sum() <= max(1, 0.1 * len(mask)) else mask & False for mask in wrapped]
-    found = sorted({int(line) for mask in odd for line in lines[mask.to_numpy()]})
-    if not found:
-        return columns, []
-    bare = [column.where(~mask, column.str.slice(1, -1)) for column, mask in zip(columns, odd, strict=True)]
-    return bare, [Repair("row_quote", tuple(found), "other quotes than in the rest of the file were taken off")]
-
-
-def _without_hard_blanks(columns: list[pd.Series], lines: np.ndarray) -> tuple[list[pd.Series], list[Repair]]:
-    """Take non-breaking blanks off the ends of cells, where nobody sees them."""
-    bare = [column.str.strip(HARD_BLANKS) for column in columns]
-    found = sorted({int(line) for old, new in zip(columns, bare, strict=True) for line in lines[(old != new).to_numpy()]})
-    told = "non-breaking blanks around cells were taken off"
-    return (bare, [Repair("hard_blanks", tuple(found), told)]) if found else (columns, [])

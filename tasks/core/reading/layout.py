@@ -53,7 +53,9 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
     """
     width = len(options.names) or _width(records)
     start = _start(records, width, options)
-    body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty]
+    # A header that stands again below does not make its names values.
+    top = records[start].cells if start < len(records) else ()
+    body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != top]
     if start == len(records):
         message = f"{source}: no row has {width} cells; say how cells are separated with --read delimiter="
         raise DataRefusedError(message, where=source)
@@ -152,7 +154,10 @@ def _has_header(first: Record, body: Sequence[Record], kinds: Sequence[Kind], op
         return options.header
     if options.names:
         return tuple(cell.strip() for cell in first.cells) == options.names
-    verdict = is_header(first.cells, [r.cells for r in body], kinds)
+    rows = [r.cells for r in body]
+    verdict = is_header(first.cells, rows, kinds)
+    if verdict is None and len(rows) > 1 and all(UNIT.fullmatch(cell.strip()) for cell in rows[0]):
+        verdict = is_header(first.cells, rows[1:], kinds_of(rows[1:]))  # a row of units hides what the others are
     if verdict is None:
         shown = ", ".join(repr(cell[:SHOWN_CHARACTERS]) for cell in first.cells[:3])
         where = f"{source}, line {first.line}"

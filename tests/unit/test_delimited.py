@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.adapters.sources import split_columns
+from tasks.core.errors import DataRefusedError, EvergreenError
+from tasks.core.reading.delimited import TextTable, read_text
+from tasks.core.reading.terms import ReadingOptions
+
+OPTIONS = ReadingOptions()
+WORDS = st.text(st.sampled_from("abcXYZ äß.,;|'\"-"), max_size=8).map(lambda text: f"w{text}".strip())
+ROWS = st.lists(st.tuples(st.integers(0, 999).map(str), WORDS, st.sampled_from(["1.5", "2.25", "13.0"]), WORDS), min_size=3, max_size=12)
+HEADER = ("number", "word", "price", "note")
+
+
+def read(content: str | bytes, *, carefully: bool = False, options: ReadingOptions = OPTIONS) -> TextTable:
+    data = content if isinstance(content, bytes) else content.encode()
+    return read_text(data, options, "t.csv", (lambda *_: None) if carefully else split_columns)
+
+
+def outcome(content: str | bytes, *, carefully: bool) -> TextTable | str:
+    """Give the table, or the sentence that refuses it."""
+    try:
+        return read(content, carefully=carefully)
+    except EvergreenError as error:
+        return error.message
+
+
+def rows(table: TextTable) -> list[tuple[str, ...]]:
+    return list(zip(*(column.tolist() for column in table.cells), strict=True))
+
+
+def codes(table: TextTable) -> list[str]:
+    return [repair.code for repair in table.repairs]
+
+
+def refusal(content: str) -> str:
+    with pytest.raises(DataRefusedError) as refused:
+        read(content)
+    return refused.value.message
+
+
+@given(ROWS, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_what_the_csv_module_writes_is_read_cell_for_cell_or_told(
+    written: list[tuple[str, ...]], delimiter: str, end: str, is_quoted: bool
+) -> None:
+    text = io.StringIO()
+    quoting = csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL
+    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([HEADER, *written])
+    try:
+        table = read(text.getvalue())
+    except DataRefusedError:
+        return
+    if not table.repairs and not table.aside:
+        assert (table.names, rows(table)) == (HEADER, written)
+
+
+@given(st.lists(st.text(st.sampled_from('ab1,;"\n# -'), max_size=12), max_size=8).map("\n".join))
+def test_the_fast_way_and_the_careful_way_read_the_same(body: str) -> None:
+    content = f"name,size\nx,1\ny,2\nz,3\n{body}\n"
+    careful, fast = outcome(content, carefully=True), outcome(content, carefully=False)
+    if isinstance(careful, str) or isinstance(fast, str):
+        assert careful == fast
+        return
+    assert rows(fast) == rows(careful)
+    assert fast.lines.tolist() == careful.lines.tolist()
+    assert (fast.repairs, fast.aside) == (careful.repairs, careful.aside)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+def test_arbitrary_bytes_are_a_table_or_one_sentence(data: bytes) -> None:
+    found = outcome(data, carefully=False)
+    if isinstance(found, str):
+        assert "\n" not in found
+    else:
+        assert {len(column) for column in found.cells} == {len(found.lines)}
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "kept"),
+    [
+        ("Sales 2024\n\na,b\n1,x\n2,y\n", "preamble", [("1", "x"), ("2", "y")]),
+        ("a,b,c\n1,x,2\n2,y,3\nSource: us\n", "footer", [("1", "x", "2"), ("2", "y", "3")]),
+        ("a,b\n1,x\n\n2,y\n", "blank_lines", [("1", "x"), ("2", "y")]),
+        ("a,b\n1,x\na,b\n2,y\n", "repeated_header", [("1", "x"), ("2", "y")]),
+        ("a,b\n1,x\n2;y\n3,z\n", "row_delimiter", [("1", "x"), ("2", "y"), ("3", "z")]),
+        ("a,b\n1,x\n2,y,,\n3,z\n", "long_row", [("1", "x"), ("2", "y"), ("3", "z")]),
+        ('a,b\n1,x\n2,"y\n3,z\n', "unclosed_quote", [("1", "x"), ("2", "y"), ("3", "z")]),
+        ('a,b\n1,x\n2,5" pipe\n3,z\n', "stray_quotes", [("1", "x"), ("2", '5" pipe'), ("3", "z")]),
+        ("weight,size\n(kg),(m)\n1,2\n3,4\n", "units_row", [("1", "2"), ("3", "4")]),
+        ("1,x\n2,y\n3,z\n", "no_header", [("1", "x"), ("2", "y"), ("3", "z")]),
+        ("a,b,\n1,x,\n2,y,\n", "trailing_delimiter", [("1", "x"), ("2", "y")]),
+        ('"a,b"\n"1,x"\n"2,y"\n', "wrapped_rows", [("1", "x"), ("2", "y")]),
+    ],
+)
+def test_each_damage_is_repaired_and_told(content: str, code: str, kept: list[tuple[str, ...]]) -> None:
+    table = read(content)
+    assert code in codes(table)
+    assert rows(table) == kept
+
+
+def test_a_row_that_fits_in_no_way_is_set_aside_with_its_line_and_text() -> None:
+    table = read("a,b,c\n1,2,x\n3,4,y\n5\n6,7,z\n")
+    assert [(row.line, row.text, row.reason) for row in table.aside] == [(4, "5", "1 cell where the table has 3")]
+    assert table.lines.tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("red,blue\ngreen,red\n", "t.csv, line 1: is this row the header ('red', 'blue')?"),
+        ("<html><body>no</body></html>", "t.csv is a web page or XML, not a table"),
+        ("\n\n", "t.csv is empty"),
+        ("a,b\n<<<<<<< HEAD\n1,2\n=======\n3,4\n>>>>>>> x\n", "t.csv holds a merge conflict"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_in_one_sentence(content: str, told: str) -> None:
+    assert refusal(content).startswith(told)
+
+
+def test_what_a_person_knows_goes_before_what_is_found() -> None:
+    table = read("red,blue\ngreen,red\n", options=ReadingOptions.from_pairs(["header=no"]))
+    assert rows(table) == [("red", "blue"), ("green", "red")]
+    assert read("x;1\ny;2\n", options=ReadingOptions.from_pairs(["names=a,b", "delimiter=semicolon"])).names == ("a", "b")
