@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.adapters import sources
 from tasks.adapters.sources import split_columns
 from tasks.core.errors import DataRefusedError, EvergreenError
 from tasks.core.reading.delimited import TextTable, read_text
@@ -127,3 +128,14 @@ def test_what_a_person_knows_goes_before_what_is_found() -> None:
     table = read("red,blue\ngreen,red\n", options=ReadingOptions.from_pairs(["header=no"]))
     assert rows(table) == [("red", "blue"), ("green", "red")]
     assert read("x;1\ny;2\n", options=ReadingOptions.from_pairs(["names=a,b", "delimiter=semicolon"])).names == ("a", "b")
+
+
+@pytest.mark.parametrize("body", ['1,a\n2,"b, ""c"""', "1,a\r\n2,b", '1,"two\nlines"\n2,ß', "1,a\n2", "1,a\n2,b,c", "1,\n,2"])
+def test_large_texts_are_split_as_small_ones_are(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    small = split_columns(body.encode(), ",", 2)
+    monkeypatch.setattr(sources, "SMALL_BYTES", 0)
+    large = split_columns(body.encode(), ",", 2)
+    if small is None or large is None:
+        assert small is large
+    else:
+        assert [column.tolist() for column in large] == [column.tolist() for column in small]
