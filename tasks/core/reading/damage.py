@@ -18,7 +18,7 @@ DAMAGE = {
     "invisible_characters": "Characters without width, byte order marks in the middle among them, are taken out.",
     "fixed_width": "Columns are told apart by runs of blanks.",
     "wrapped_rows": "Each line stands in quotes as a whole; they are taken off.",
-    "excel_text": 'Cells such as ="0012" are read as the text in them.',
+    "excel_text": 'Cells such as ="0012", or \'0012 in a whole column, are read as the text in them.',
     "merged_cells": "Merged cells of a sheet are filled with their value.",
     "mixed_types": "A column of JSON, SQL or Excel holds values of several types; it is read as text.",
     # around the table

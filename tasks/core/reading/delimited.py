@@ -16,7 +16,7 @@ from tasks.core.reading.ragged import fit, two_rows
 from tasks.core.reading.records import OTHER_QUOTE, RUN, Record, physical_lines, read_records
 from tasks.core.reading.shapes import shape_of
 from tasks.core.reading.terms import Dialect, Repair, SetAside
-from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes
+from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes, without_text_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -294,6 +294,7 @@ class _Grid:
         lines = np.array(self.lines, dtype=np.int64)
         other = OTHER_QUOTE[style.quote] if style and style.quote in OTHER_QUOTE else ""
         columns, unquoted = without_odd_quotes(columns, lines, other) if other and other in decoded.text else (columns, [])
+        columns, unmarked = without_text_marks(columns) if "'" in decoded.text else (columns, [])
         has_hard_blanks = style is None or any(blank in decoded.text for blank in HARD_BLANKS)
         columns, unpadded = without_hard_blanks(columns, lines) if has_hard_blanks else (columns, [])
         dialect = Dialect(
@@ -304,7 +305,7 @@ class _Grid:
             escape=style.escape if style else "",
             header=bool(raw),
         )
-        repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted, *unpadded)
+        repairs = (*decoded.repairs, *self.layout.repairs, *renamed, *found, *unquoted, *unmarked, *unpadded)
         named = tuple(column.rename(name) for column, name in zip(columns, names, strict=True))
         return TextTable(names, raw or names, named, lines, dialect, repairs, tuple(sorted(self.aside, key=lambda row: row.line)))
 

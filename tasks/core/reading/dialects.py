@@ -108,7 +108,10 @@ def _plausibility(records: Sequence[Record], delimiter: str) -> float:
 def _quote_of(lines: Sequence[Line], delimiter: str) -> str:
     """Choose the quote that opens and closes cells."""
     edge = re.escape(delimiter)
-    found = {quote: sum(len(re.findall(rf"(?:^|{edge}) ?{quote}|{quote} ?(?={edge}|$)", line.text)) for line in lines) for quote in "\"'"}
+    found: dict[str, int] = {}
+    for quote in "\"'":
+        opening, closing = re.compile(rf"(?:^|{edge}) ?{quote}"), re.compile(rf"{quote} ?(?={edge}|$)")
+        found[quote] = min(sum(len(pattern.findall(line.text)) for line in lines) for pattern in (opening, closing))
     return "'" if found["'"] > found['"'] and found["'"] >= 2 else '"'
 
 

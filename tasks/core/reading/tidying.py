@@ -40,3 +40,17 @@ def without_hard_blanks(columns: list[pd.Series], lines: np.ndarray) -> tuple[li
     found = sorted({int(line) for old, new in zip(columns, bare, strict=True) for line in lines[(old != new).to_numpy()]})
     told = "non-breaking blanks around cells were taken off"
     return (bare, [Repair("hard_blanks", tuple(found), told)]) if found else (columns, [])
+
+
+def without_text_marks(columns: list[pd.Series]) -> tuple[list[pd.Series], list[Repair]]:
+    """Take off the apostrophe with which a spreadsheet is told that digits are text, where every cell of a column has it."""
+    marked = [_is_marked(column) for column in columns]
+    if not any(marked):
+        return columns, []
+    bare = [column.str.removeprefix("'") if is_marked else column for column, is_marked in zip(columns, marked, strict=True)]
+    return bare, [Repair("excel_text", (), "an apostrophe before the digits of every cell of a column was taken off")]
+
+
+def _is_marked(column: pd.Series) -> bool:
+    filled = column[column != ""]
+    return len(filled) > 0 and bool(filled.str.fullmatch("'[0-9][0-9.,-]*").all())
