@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 
 import pytest
 from hypothesis import given
@@ -46,15 +47,21 @@ def refusal(content: str) -> str:
     return refused.value.message
 
 
-@given(ROWS, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(
+    ROWS,
+    st.sampled_from(",;\t|"),
+    st.sampled_from("\"'"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
 def test_what_the_csv_module_writes_is_read_cell_for_cell_or_told(
-    written: list[tuple[str, ...]], delimiter: str, end: str, is_quoted: bool
+    written: list[tuple[str, ...]], delimiter: str, quote: str, end: str, quoting: int, encoding: str
 ) -> None:
     text = io.StringIO()
-    quoting = csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL
-    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([HEADER, *written])
+    csv.writer(text, delimiter=delimiter, quotechar=quote, lineterminator=end, quoting=quoting).writerows([HEADER, *written])
     try:
-        table = read(text.getvalue())
+        table = read(text.getvalue().encode(encoding))
     except DataRefusedError:
         return
     if not table.repairs and not table.aside:
@@ -140,3 +147,52 @@ def test_large_texts_are_split_as_small_ones_are(monkeypatch: pytest.MonkeyPatch
         assert small is large
     else:
         assert [column.tolist() for column in large] == [column.tolist() for column in small]
+
+
+@pytest.mark.parametrize("carefully", [False, True])
+@pytest.mark.parametrize("title", ['"Title\nsub"', '"Title\nsub\nmore"', '"Title, of\nsub\nmore",x'])
+def test_a_title_over_several_lines_is_passed_over_whole(title: str, *, carefully: bool) -> None:
+    table = read(f"{title}\na,b,c\n1,x,2\n2,y,3\n3,z,4\n", carefully=carefully)
+    assert (table.names, rows(table)[0], codes(table), table.aside) == (("a", "b", "c"), ("1", "x", "2"), ["preamble"], ())
+
+
+@pytest.mark.parametrize("body", ['name,v\né,="01"\nü,="02"\n', '"name,v"\n"é,01"\n"ü,02"\n'])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_text_that_is_repaired_as_a_whole_keeps_its_encoding_and_its_repairs(body: str, encoding: str) -> None:
+    told = ReadingOptions(encoding=encoding)
+    for options in (told, OPTIONS):
+        table = read(body.encode(encoding), options=options)
+        assert rows(table) == [("é", "01"), ("ü", "02")]
+        assert table.dialect.encoding == (encoding if encoding == "cp1252" else "utf-16-le")
+        assert ("encoding" in codes(table)) == (encoding == "cp1252" and options is OPTIONS)
+
+
+def test_so_many_lines_below_the_table_are_no_footer() -> None:
+    few, many = ("a,b,c\n" + "1,x,2\n" * 100 + "note\n" * count for count in (5, 40))
+    assert codes(read(few)) == ["footer"]
+    assert refusal(many).startswith("t.csv, line 102: 1 cell where the table has 3; so it is with 40 of 140 rows")
+
+
+def test_lines_to_skip_are_no_sample_of_the_table() -> None:
+    table = read("note\n" * 4000 + "a;b\n1;x\n2;y\n", options=ReadingOptions(skip=4000))
+    assert (table.names, rows(table), table.lines.tolist()) == (("a", "b"), [("1", "x"), ("2", "y")], [4002, 4003])
+    with pytest.raises(DataRefusedError, match=r"^t.csv holds nothing below line 9; pass over fewer lines with --read skip=$"):
+        read("a,b\n1,x\n", options=ReadingOptions(skip=9))
+
+
+LARGE = {
+    "one quote opened on line 2": 'a,b,c\n0,"x,1\n' + "1,word,2\n" * 100_000,
+    "a quote opened on every line": "a,b,c\n" + '1,"word,2\n' * 20_000,
+    "blank lines": "a,b,c\n1,x,2\n" + "\n" * 50_000 + "2,y,3\n3,z,4\n",
+    "a line of dashes": "a,b,c\n1,x,2\n2,y,3\n" + "-" * 2_000_000 + "x\n3,z,4\n",
+    "a line of cells": "a,b,c\n1,x,2\n2,y,3\n" + "1," * 1_000_000 + "\n3,z,4\n",
+    "a line of quotes": 'a,b,c\n1,x,2\n2,y,3\n3,"' + 'x"y' * 300_000 + ",3\n4,z,4\n",
+    "five thousand columns": "\n".join(",".join(f"{sign}{n}" for n in range(5000)) for sign in ("c", *"123456789")),
+}
+
+
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
+def test_large_damage_takes_seconds_at_most(content: str) -> None:
+    start = time.process_time()
+    outcome(content, carefully=False)
+    assert time.process_time() - start < 4

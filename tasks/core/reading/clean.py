@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from tasks.core.reading.records import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     import pandas as pd
 
     from tasks.core.reading.layout import Layout
 
+
+# What lines between rows are drawn with, and all blanks that a strip takes off.
+RULE_CHARACTERS = "|+:=-" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 Parse: TypeAlias = "Callable[[bytes, str, int], list[pd.Series] | None]"
 
@@ -63,21 +66,20 @@ def _quotes_are_clean(body: bytes, style: Style) -> bool:
 def _has_choices(columns: list[pd.Series], layout: Layout) -> bool:
     """Say whether a row may be none: it is empty, a comment, a rule, or the header again."""
     first = columns[0]
-    if bool(first.str.startswith("#").any()) or bool(first.str.fullmatch(r"[\s+:=|-]*[-=]{2,}[\s+:=|-]*").any()):
-        return True
-    if _are_empty(columns):
+    if bool(first.str.startswith("#").any()) or _say_nothing(columns):
         return True
     return bool(layout.names) and bool((first == layout.names[0]).any())
 
 
-def _are_empty(columns: list[pd.Series]) -> bool:
-    """Say whether some row is empty in every column."""
-    rows = columns[0].index[(columns[0].str.strip() == "").to_numpy()]
-    for column in columns[1:]:
+def _say_nothing(columns: Iterable[pd.Series]) -> bool:
+    """Say whether some row holds nothing in any column but blanks and what rules are drawn with."""
+    rows: pd.Index | None = None
+    for column in columns:
+        cells = column if rows is None else column.loc[rows]
+        rows = cells.index[(cells.str.strip(RULE_CHARACTERS) == "").to_numpy()]
         if not len(rows):
-            break
-        rows = rows[(column.loc[rows].str.strip() == "").to_numpy()]
-    return len(rows) > 0
+            return False
+    return True
 
 
 def _line_numbers(columns: list[pd.Series], line: int, *, has_quotes: bool) -> np.ndarray:

@@ -13,7 +13,7 @@ from tasks.core.reading.clean import read_clean
 from tasks.core.reading.dialects import RULE_LINE, SEPARATOR_LINE, find_style
 from tasks.core.reading.layout import find_table, unique_names
 from tasks.core.reading.ragged import fit, two_rows
-from tasks.core.reading.records import OTHER_QUOTE, RUN, Record, physical_lines, read_records
+from tasks.core.reading.records import OTHER_QUOTE, RUN, Record, lines_with, physical_lines, read_records
 from tasks.core.reading.shapes import shape_of
 from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes, without_text_marks
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import ReadingOptions
 
 SAMPLE_LINES = 3000
+FEW_LINES = 20
 HEAD_CHARACTERS = 1_000_000
 CHUNK_ROWS = 50_000
 MAX_ASIDE_SHARE = 0.2
 FEW_ROWS = 5
+FOOTER_LINES = 20
 EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""")(?=[,;\t|\r\n]|\Z)''')
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
@@ -86,17 +88,19 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
     decoded = encodings.decode(data, source, options.checked_encoding())
     _refuse_markup(decoded.text, source)
     lines = physical_lines(decoded.text)
-    sample = _sample(lines)
+    sample = _sample(lines, options.skip or 0)
     options, sample = _with_separator_line(sample, options)
     if EXCEL_TEXT.search(decoded.text):
-        return _without_excel_text(decoded.text, options, source, parse)
+        bare = EXCEL_TEXT.sub(lambda found: f'"{found[1] or found[2] or ""}"', decoded.text)
+        told = 'cells such as ="0012" were read as the text in them'
+        return _read_again(bare, decoded, Repair("excel_text", lines_with(EXCEL_TEXT, decoded.text), told), options, source, parse)
     if _are_wrapped(sample):
         repair = Repair("wrapped_rows", (), "each line stands in quotes as a whole; they were taken off")
         unwrapped = "".join(_unwrapped(line.text) + line.end for line in physical_lines(decoded.text))
-        table = read_text(unwrapped.encode(), options, source, parse)
-        return replace(table, repairs=(repair, *table.repairs))
+        return _read_again(unwrapped, decoded, repair, options, source, parse)
     if not any(line.text.strip() for line in sample):
-        message = f"{source} is empty"
+        below = f"holds nothing below line {options.skip}; pass over fewer lines with --read skip="
+        message = f"{source} {below if options.skip else 'is empty'}"
         raise DataRefusedError(message, where=source)
     style = find_style(sample, options, source)
     if style.delimiter == RUN:
@@ -104,8 +108,11 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
     records = list(_records(sample, style, None))
     layout = find_table(records, options, source)
     grid = _Grid(style, layout, source)
-    if not grid.read_clean(decoded, records[layout.first :], parse):
-        grid.read(_records(chain(sample, lines), style, layout.width), layout.first)
+    body = records[layout.first :]
+    if not grid.read_clean(decoded, body, parse):
+        # By its line: known to be so wide, the rows above may be split into other records than before.
+        first = body[0].line if body else sample[-1].number + 1
+        grid.read(_records((line for line in chain(sample, lines) if line.number >= first), style, layout.width))
     return grid.finished(decoded, style)
 
 
@@ -125,17 +132,19 @@ def read_grid(grid: Sequence[tuple[str, ...]], options: ReadingOptions, source: 
         raise DataRefusedError(message, where=source)
     layout = find_table(records[:SAMPLE_LINES], options, source)
     table = _Grid(Style("\t", quote=""), layout, source)
-    table.read(records, layout.first)
+    table.read(records[layout.first :])
     return table.finished(encodings.Decoded("", ""), None)
 
 
-def _sample(lines: Iterator[Line]) -> list[Line]:
-    """Take the first lines, until enough of them hold something."""
+def _sample(lines: Iterator[Line], skip: int) -> list[Line]:
+    """Take the first lines below those to skip, until enough hold something; of long lines fewer are enough."""
     sample: list[Line] = []
-    filled = 0
-    while filled < SAMPLE_LINES and (line := next(lines, None)) is not None:
-        sample.append(line)
-        filled += bool(line.text.strip())
+    filled = characters = 0
+    while filled < (SAMPLE_LINES if characters < HEAD_CHARACTERS else FEW_LINES) and (line := next(lines, None)) is not None:
+        if line.number > skip:
+            sample.append(line)
+            filled += bool(line.text.strip())
+            characters += len(line.text)
     return sample
 
 
@@ -158,11 +167,11 @@ def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[R
     return options.model_copy(update={"delimiter": given}), sample[1:]
 
 
-def _without_excel_text(text: str, options: ReadingOptions, source: str, parse: Parse) -> TextTable:
-    """Take off the formula that some programs write so that Excel keeps a text such as 0012 as it is."""
-    lines = tuple(number for number, line in enumerate(text.splitlines(), start=1) if EXCEL_TEXT.search(line))
-    table = read_text(EXCEL_TEXT.sub(lambda found: f'"{found[1] or found[2] or ""}"', text).encode(), options, source, parse)
-    return replace(table, repairs=(Repair("excel_text", lines, 'cells such as ="0012" were read as the text in them'), *table.repairs))
+def _read_again(text: str, decoded: encodings.Decoded, repair: Repair, options: ReadingOptions, source: str, parse: Parse) -> TextTable:
+    """Read text that was repaired as a whole; what its bytes were, and what was odd about them, is known from before."""
+    table = read_text(text.encode(), options.model_copy(update={"encoding": "utf-8"}), source, parse)
+    found = [again for again in table.repairs if again not in decoded.repairs]
+    return replace(table, dialect=replace(table.dialect, encoding=decoded.encoding), repairs=(*decoded.repairs, repair, *found))
 
 
 def _are_wrapped(lines: Sequence[Line]) -> bool:
@@ -193,11 +202,11 @@ class _Grid:
     repaired: dict[str, tuple[str, list[int]]] = field(default_factory=dict[str, tuple[str, list[int]]])
     aside: list[SetAside] = field(default_factory=list[SetAside])
 
-    def read(self, records: Iterable[Record], first: int) -> None:
-        """Take in all records from the first row of data on."""
+    def read(self, records: Iterable[Record]) -> None:
+        """Take in all records, the first row of data first."""
         doubtful: list[Record] = []
         blanks: list[int] = []
-        for record in islice(records, first, None):
+        for record in records:
             if record.is_blank or record.is_empty:
                 blanks.append(record.line)
             elif len(record.cells) != self.layout.width or record.is_odd:
@@ -211,9 +220,11 @@ class _Grid:
 
     def read_clean(self, decoded: encodings.Decoded, records: Sequence[Record], parse: Parse) -> bool:
         """Take in all rows at once, if every one of them keeps the rules."""
-        if not records or records[0].line > len(decoded.text[:HEAD_CHARACTERS].splitlines()):
+        if not records:
             return False
-        before = islice(physical_lines(decoded.text[:HEAD_CHARACTERS]), records[0].line - 1)
+        before = list(islice(physical_lines(decoded.text[:HEAD_CHARACTERS]), records[0].line - 1))
+        if len(before) < records[0].line - 1 or (before and not before[-1].end):
+            return False
         start = sum(len(line.text) + len(line.end) for line in before)
         rows = read_clean(decoded.text[start:].encode(), records[0].line, self.style, self.layout, parse)
         if rows is None:
@@ -265,6 +276,8 @@ class _Grid:
         ends = len(doubtful)
         while ends and (len(doubtful[ends - 1].cells) <= max(1, self.layout.width // 3)):
             ends -= 1
+        if len(doubtful) - ends > max(FOOTER_LINES, MAX_ASIDE_SHARE * len(self.lines)):
+            ends = len(doubtful)  # so much is no footer, but rows that do not fit
         footer = doubtful[ends:]
         self._settle(doubtful[:ends])
         for record in footer:

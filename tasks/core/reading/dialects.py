@@ -29,7 +29,12 @@ CLEARLY = 0.97
 MIN_CONSISTENCY = 0.5
 PADDED_SHARE = 0.2
 SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
-RULE_LINE = re.compile(r"[\s|+:=-]*[-=]{3,}[\s|+:=-]*")
+# The look ahead leaves one way to match, so that a long line of dashes takes no longer than another.
+RULE_LINE = re.compile(r"(?=[\s|+:=-]+\Z)(?s:.*?[-=]{3}.*)")
+CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+OPENING = re.compile('"(?=(.))', re.DOTALL)
+# A line beyond this says nothing of how cells are written, and takes long to say it.
+MAX_TELLING_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
     ';'
     """
     lines = [line for line in lines if not RULE_LINE.fullmatch(line.text)]
+    lines = [line for line in lines if len(line.text) <= MAX_TELLING_CHARACTERS] or lines
     if options.delimiter is not None:
         quote = options.quote if options.quote is not None else _quote_of(lines, options.delimiter)
         runs = options.delimiter == " " and any("  " in line.text for line in lines)
@@ -72,7 +78,7 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
 
 def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _Guess | None:
     """Score a delimiter; None where it makes no table."""
-    if not any(delimiter in line.text for line in lines):
+    if not any(delimiter in line.text for line in lines) or _is_part(lines, delimiter):
         return None
     quote = options.quote if options.quote is not None else _quote_of(lines, delimiter)
     style = Style(delimiter, quote, is_padded=delimiter == " " and any("  " in line.text for line in lines))
@@ -88,11 +94,21 @@ def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _G
     return _Guess(style, consistency * plausible * (width - 1) / width * WEIGHTS.get(delimiter, 1), width)
 
 
+def _is_part(lines: Sequence[Line], delimiter: str) -> bool:
+    """Say whether a character stands only doubled, as a delimiter of two characters, or only in times of day."""
+    if 2 * delimiter in CANDIDATES:
+        return all(line.text.count(delimiter) == 2 * line.text.count(2 * delimiter) for line in lines) or (
+            delimiter == ":" and not any(":" in CLOCK.sub("", line.text) for line in lines)
+        )
+    return False
+
+
 def _plausibility(records: Sequence[Record], delimiter: str) -> float:
     others = [c for c in USUAL if c not in delimiter]
     worth = 0.0
     cells = 0
     for record in records:
+        quoted = frozenset(OPENING.findall(record.text))
         for cell in record.cells:
             cells += 1
             if shape_of(cell) != "text":
@@ -101,7 +117,7 @@ def _plausibility(records: Sequence[Record], delimiter: str) -> float:
                 worth += 0.2 if record.is_odd else 0.9
             else:
                 # A delimiter inside a cell is natural where the cell was quoted.
-                worth += 0.8 if f'"{cell[:1]}' in record.text else 0.3
+                worth += 0.8 if cell[:1] in quoted else 0.3
     return worth / cells
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.records import lines_with, physical_lines
 from tasks.core.reading.terms import Repair
 
 MARKS = (
@@ -66,7 +67,7 @@ def decode(data: bytes, source: str, given: str | None = None) -> Decoded:
         repairs += found
     if not body.isascii() and (encoding != "utf-8" or any(sign in body for sign in MOJIBAKE_BYTES)) and MOJIBAKE.search(text):
         told = "looks like UTF-8 that was once read in another encoding; kept as it is"
-        repairs.append(Repair("mojibake", _lines_of(text, MOJIBAKE), told))
+        repairs.append(Repair("mojibake", lines_with(MOJIBAKE, text), told))
     return Decoded(text, encoding, tuple(repairs))
 
 
@@ -82,7 +83,7 @@ def _without_invisible(text: str) -> tuple[str, list[Repair]]:
     repairs: list[Repair] = []
     for code, told, pattern in INVISIBLE:
         if pattern.search(text):
-            repairs.append(Repair(code, _lines_of(text, pattern), told))
+            repairs.append(Repair(code, lines_with(pattern, text), told))
             text = pattern.sub("", text)
     return text, repairs
 
@@ -100,7 +101,8 @@ def _decode_all(data: bytes, encoding: str, source: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        before = data[: error.start].decode(encoding, errors="ignore")
+        line = sum(bool(line.end) for line in physical_lines(before)) + 1
         byte = f"byte 0x{data[error.start]:02x} is not {encoding.upper()}"
         message = f"{source}, line {line}: {byte}; name another encoding, such as --read encoding=cp1252"
         raise DataRefusedError(message, where=f"{source}, line {line}") from error
@@ -145,9 +147,3 @@ def _fits(data: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _lines_of(text: str, pattern: str | re.Pattern[str]) -> tuple[int, ...]:
-    """List the lines that hold a pattern, 1-based."""
-    found = re.compile(pattern)
-    return tuple(number for number, line in enumerate(text.splitlines(), start=1) if found.search(line))

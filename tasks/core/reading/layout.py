@@ -57,7 +57,9 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
     top = records[start].cells if start < len(records) else ()
     body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != top]
     if start == len(records):
-        message = f"{source}: no row has {width} cells; say how cells are separated with --read delimiter="
+        advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
+        below = f" below line {options.skip}" if options.skip else ""
+        message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
         raise DataRefusedError(message, where=source)
     kinds = kinds_of([r.cells for r in body]) if body else kinds_of([records[start].cells])
     if (split_header := _header_in_another_delimiter(records, start, width, body, kinds, options)) is not None:
@@ -66,7 +68,10 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
     if (short := _short_header(records, start, width, options)) is not None:
         return _under_short_header(records, start, short)
     _refuse_other_width_of_names(records, start, width, options, source)
-    start += _group_rows(records, start, width, body, kinds, options)
+    if grouped := _group_rows(records, start, width, body, kinds, options):
+        start += grouped
+        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
+        kinds = kinds_of([r.cells for r in body]) if body else kinds
     skipped = tuple(r.line for r in records[:start] if not r.is_blank)
     repairs = [Repair("preamble", skipped, "lines before the table were passed over")] if skipped and options.skip is None else []
     has_header = _has_header(records[start], body, kinds, options, source)
@@ -179,7 +184,8 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]], kinds: Sequen
     valued = [place for place in typed if shapes[place] in ("number", "date")]
     if valued and not named and len(first) > 2 and all(_is_year(cell) for cell in first) and _counts_up(first):
         return None  # years as names, or a row of such numbers
-    if valued and named and all(_is_year(first[place]) for place in valued):
+    are_years = valued and all(_is_year(first[place]) for place in valued)
+    if are_years and (named or _are_years_of_names(first, body, typed)):
         return True  # years as names beside names
     if not body or (valued and named):
         return None
@@ -188,6 +194,17 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]], kinds: Sequen
     if valued or any(shape in ("number", "date") for shape in shapes):
         return False
     return _is_header_of_text(first, body)
+
+
+def _are_years_of_names(first: Sequence[str], body: Sequence[Sequence[str]], typed: Sequence[int]) -> bool:
+    """Say whether years name columns of other numbers, and names that do not come again below stand beside them."""
+    years = [first[place] for place in typed]
+    if len(years) < 2 or len(years) == len(first) or not all(map(_is_year, years)) or not _counts_up(years) or len(set(years)) == 1:
+        return False
+    columns = list(zip(*body, strict=True))
+    are_others = all(not all(_is_year(cell) for cell in columns[place] if cell.strip()) for place in typed) if columns else False
+    names = [place for place in range(len(first)) if place not in typed]
+    return are_others and all(NAME.fullmatch(first[place].strip()) and first[place] not in columns[place] for place in names)
 
 
 def _counts_up(cells: Sequence[str]) -> bool:
@@ -256,11 +273,12 @@ def _header_rows(
 
 
 def _names_too(record: Record, kinds: Sequence[Kind], width: int) -> bool:
-    """Say whether a row below the header holds text wherever the rows below it hold numbers or dates."""
+    """Say whether a row below the header holds text wherever the rows below it hold numbers or dates, and no such cell at all."""
     if len(record.cells) != width or record.is_empty:
         return False
-    typed = [shape_of(cell) for cell, kind in zip(record.cells, kinds, strict=True) if kind.shape in ("number", "date")]
-    return len(typed) >= 1 and "text" in typed and not any(shape in ("number", "date") for shape in typed)
+    shapes = [shape_of(cell) for cell in record.cells]
+    typed = [shape for shape, kind in zip(shapes, kinds, strict=True) if kind.shape in ("number", "date")]
+    return "text" in typed and not any(shape in ("number", "date") for shape in shapes)
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> tuple[str, ...]:

@@ -72,8 +72,9 @@ def _counted(record: Record) -> str:
     return "1 cell" if len(record.cells) == 1 else f"{len(record.cells)} cells"
 
 
-def _trailing(record: Record, _style: Style, width: int) -> Iterator[Cells]:
-    if len(record.cells) > width and not any(cell.strip() for cell in record.cells[width:]):
+def _trailing(record: Record, style: Style, width: int) -> Iterator[Cells]:
+    is_open = record.is_odd and any(cell.startswith(style.quote) for cell in record.cells if style.quote)
+    if not is_open and len(record.cells) > width and not any(cell.strip() for cell in record.cells[width:]):
         yield record.cells[:width]
 
 

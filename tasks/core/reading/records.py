@@ -82,6 +82,15 @@ def physical_lines(text: str) -> Iterator[Line]:
         yield Line(number, bare, line[len(bare) :])
 
 
+def lines_with(pattern: re.Pattern[str], text: str) -> tuple[int, ...]:
+    r"""List the lines that hold a pattern, counted as `physical_lines` counts them.
+
+    >>> lines_with(re.compile("x"), "a\u2028b\r\nx")
+    (2,)
+    """
+    return tuple(line.number for line in physical_lines(text) if pattern.search(line.text))
+
+
 def read_records(lines: Iterable[Line], style: Style, width: int | None = None) -> Iterator[Record]:
     """Yield the records of lines.
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ReadVerdict = Literal["exact", "repaired", "refused"]
 SHOWN_LINES = 5
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " ", "colon": ":"}
+# Python decodes these too, but no file is in them.
+NO_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 QUOTES = {"double": '"', "single": "'", "none": ""}
 
 
@@ -86,10 +88,14 @@ class ReadingOptions(BaseModel):
         if self.encoding is None:
             return None
         try:
-            return codecs.lookup(self.encoding).name
-        except LookupError as error:
+            name = codecs.lookup(self.encoding).name
+            is_text = name not in NO_FILES and bool(" ".encode(name))  # base64 and its like raise LookupError here
+        except (LookupError, ValueError):
+            is_text, name = False, ""
+        if not is_text:
             message = f"--read encoding is '{self.encoding}', which is not known; name one such as utf-8, cp1252, utf-16"
-            raise UsageError(message, where="--read") from error
+            raise UsageError(message, where="--read")
+        return name
 
 
 @dataclass(frozen=True)

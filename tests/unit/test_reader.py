@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.adapters.sources import split_columns
+from tasks.core.errors import DataRefusedError, EvergreenError
+from tasks.core.formats.source import Content
+from tasks.core.reading import reader
+from tasks.core.reading.reader import Reading, as_frame
+from tasks.core.reading.terms import ReadingOptions, SetAside
+
+ROWS = [f"{n},word {n % 3},{n}.5" for n in range(1, 41)]
+
+
+def text_of(*rows: str, header: str = "id,word,size") -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def read(*texts: str | bytes, as_text: bool = False, **told: object) -> Reading:
+    data = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    contents = [Content(f"t{place}.csv", "text", data=each) for place, each in enumerate(data, start=1)]
+    return reader.read(contents, ReadingOptions.model_validate(told), split_columns, as_text=as_text)
+
+
+def refusal(*texts: str) -> str:
+    with pytest.raises(DataRefusedError) as refused:
+        read(*texts)
+    return refused.value.message
+
+
+def test_a_file_that_keeps_every_rule_is_exact() -> None:
+    reading = read(text_of(*ROWS))
+    assert (reading.verdict, reading.rows, reading.repairs, reading.aside) == ("exact", 40, (), ())
+    assert [str(dtype) for dtype in reading.table.df.dtypes] == ["float64", "str", "float64"]
+    assert reading.table.lines.tolist() == list(range(2, 42))
+
+
+def test_a_row_with_an_odd_cell_is_set_aside_with_its_line_text_and_reason() -> None:
+    reading = read(text_of(*ROWS[:5], "6,word 0,heavy", *ROWS[6:]))
+    assert reading.aside == (SetAside(7, "6,word 0,heavy", "column 'size': 'heavy' among numbers"),)
+    assert (reading.rows, len(reading.table.df), 7 in reading.table.lines) == (40, 39, False)
+
+
+def test_as_text_keeps_a_row_with_one_odd_cell_but_not_one_that_is_out_of_step() -> None:
+    rows = [*ROWS[:5], "6,word 0,heavy", "x,word 1,heavy", *ROWS[7:]]
+    assert [row.line for row in read(text_of(*rows), as_text=True).aside] == [8]
+    assert [row.line for row in read(text_of(*rows)).aside] == [7, 8]
+
+
+def test_files_of_equal_columns_are_read_below_one_another() -> None:
+    reading = read(text_of(*ROWS[:3]), text_of("", *ROWS[3:6], "7"))
+    assert reading.table.df["id"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert reading.table.lines.tolist() == [2, 3, 4, 3, 4, 5]
+    assert reading.table.source == "t1.csv and 1 more"
+    assert all(repair.detail.startswith("t2.csv: ") for repair in reading.repairs)
+
+
+def test_a_table_that_cannot_be_one_is_refused() -> None:
+    other = text_of(*ROWS[:3], header="id,word,mass")
+    assert refusal(text_of(*ROWS), other) == "t2.csv has other columns than t1.csv, see 'mass'; read them one by one"
+    assert refusal(text_of()).startswith("t1.csv")
+    frame = Content("t.parquet", "parquet", frame=pd.DataFrame({"a": [1.0]}))
+    with pytest.raises(DataRefusedError, match=r"^t\.parquet and t\.csv are of different kinds; read them one by one$"):
+        reader.read([frame, Content("t.csv", "text", data=b"a\n1\n")], ReadingOptions(), split_columns)
+
+
+def test_frames_of_other_types_are_refused() -> None:
+    contents = [Content(name, "parquet", frame=pd.DataFrame({"a": [value]})) for name, value in (("p", 1.0), ("q", "x"))]
+    with pytest.raises(DataRefusedError, match=r"^column 'a' is str in q, float64 in p; mend one of them, or read them one by one$"):
+        reader.read(contents, ReadingOptions(), split_columns)
+    reading = reader.read([contents[0], contents[0]], ReadingOptions(), split_columns)
+    assert (reading.rows, reading.table.lines.tolist(), reading.raw) == (2, [1, 1], None)
+
+
+def test_rows_set_aside_become_a_table() -> None:
+    assert as_frame([SetAside(4, "x", "why")]).to_dict("list") == {"line": [4], "text": ["x"], "reason": ["why"]}
+
+
+BAD_ROWS = st.sampled_from(["", "7", "7,x", "7,x,1.5,9,9", '7,"x,1.5', "7;x;1.5", "# note", "total,,820", "x,7,heavy", "id,word,size"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 39), BAD_ROWS), max_size=5))
+def test_every_line_is_kept_or_set_aside_or_told(damage: list[tuple[int, str]]) -> None:
+    rows = list(ROWS)
+    for place, row in damage:
+        rows[place] = row
+    reading = read(text_of(*rows))
+    told = {line for repair in reading.repairs for line in repair.lines}
+    aside = [row.line for row in reading.aside]
+    kept = reading.table.lines.tolist()
+    assert len(kept) + len(aside) == reading.rows
+    assert not set(kept) & set(aside)
+    blank_end = {number for number in range(2, 42) if not "".join(rows[number - 2 :])}
+    assert {*kept, *aside, *told, *blank_end} >= set(range(2, 42))
+    assert all(row.text == rows[row.line - 2] for row in reading.aside)
+    unharmed = [number for number in range(2, 42) if rows[number - 2] == ROWS[number - 2]]
+    assert set(unharmed) <= set(kept)
+    assert reading.raw is not None
+    assert reading.raw.cells[0][np.isin(kept, unharmed)].tolist() == [str(number - 1) for number in unharmed]
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=80), st.text(st.sampled_from('ab,;\n"1.-/ \t'), max_size=60).map(str.encode)), st.booleans())
+def test_arbitrary_bytes_are_a_reading_or_one_sentence(data: bytes, as_text: bool) -> None:
+    try:
+        reading = read(data, as_text=as_text)
+    except EvergreenError as error:
+        reading, message = None, error.message
+    if reading is None:
+        assert "\n" not in message
+        assert "t1.csv" in message
+    else:
+        assert reading.rows == len(reading.table.lines) + len(reading.aside)
