@@ -9,7 +9,7 @@ from tasks.core.reading import layout, ragged
 from tasks.core.reading.damage import DAMAGE, as_markdown
 
 ROOT = Path(__file__).parents[2]
-CODE = re.compile(r'(?:Repair|Way|_note|_repairs|Mixture)\(\s*"([a-z_]+)"|^ *\("([a-z]+_[a-z_]+)", "|^ *"([a-z]+_names)": "', re.MULTILINE)
+CODE = re.compile(r'(?:Repair|Way|note|_repairs|Mixture)\(\s*"([a-z_]+)"|^ *\("([a-z]+_[a-z_]+)", "|^ *"([a-z]+_names)": "', re.MULTILINE)
 
 
 def test_the_page_is_what_the_code_says() -> None:

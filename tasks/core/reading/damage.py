@@ -24,6 +24,7 @@ DAMAGE = {
     # around the table
     "preamble": "Lines before the table are passed over.",
     "footer": "Lines below the table are passed over.",
+    "rule_lines": "Lines of dashes, with which tables are drawn, are passed over.",
     "comment": "Lines that begin with # between the rows are passed over.",
     "blank_lines": "Lines that hold nothing between the rows are passed over.",
     "repeated_header": "The header stands again between the rows; it is passed over.",

@@ -105,14 +105,17 @@ def read_text(data: bytes, options: ReadingOptions, source: str, parse: Parse) -
     style = find_style(sample, options, source)
     if style.delimiter == RUN:
         decoded = replace(decoded, repairs=(*decoded.repairs, Repair("fixed_width", (), "columns were told apart by runs of blanks")))
-    records = list(_records(sample, style, None))
+    rules: set[int] = set()
+    records = list(_records(sample, style, None, rules))
     layout = find_table(records, options, source)
     grid = _Grid(style, layout, source)
     body = records[layout.first :]
     if not grid.read_clean(decoded, body, parse):
         # By its line: known to be so wide, the rows above may be split into other records than before.
         first = body[0].line if body else sample[-1].number + 1
-        grid.read(_records((line for line in chain(sample, lines) if line.number >= first), style, layout.width))
+        grid.read(_records((line for line in chain(sample, lines) if line.number >= first), style, layout.width, rules))
+    for line in sorted(rules):
+        grid.note("rule_lines", "lines of dashes were passed over", line)
     return grid.finished(decoded, style)
 
 
@@ -184,9 +187,15 @@ def _unwrapped(text: str) -> str:
     return text[1:-1].replace('""', '"') if WRAPPED.fullmatch(text) else text
 
 
-def _records(lines: Iterable[Line], style: Style, width: int | None) -> Iterator[Record]:
-    kept = (line for line in lines if not (len(line.text) > 2 and RULE_LINE.fullmatch(line.text)))
-    return read_records(kept, style, width)
+def _records(lines: Iterable[Line], style: Style, width: int | None, rules: set[int]) -> Iterator[Record]:
+    """Yield the records of lines, but for lines of dashes, whose numbers are added to the rules."""
+
+    def is_kept(line: Line) -> bool:
+        if is_rule := len(line.text) > 2 and bool(RULE_LINE.fullmatch(line.text)):
+            rules.add(line.number)
+        return not is_rule
+
+    return read_records(filter(is_kept, lines), style, width)
 
 
 @dataclass
@@ -234,7 +243,7 @@ class _Grid:
 
     def _keep_or_drop(self, record: Record) -> None:
         if record.cells == self.layout.names:
-            self._note("repeated_header", "the header stands here again; it was passed over", record.line)
+            self.note("repeated_header", "the header stands here again; it was passed over", record.line)
         else:
             self._keep(record.line, record.cells)
 
@@ -244,30 +253,31 @@ class _Grid:
         if len(self.rows) >= CHUNK_ROWS:
             self._flush()
 
-    def _note(self, code: str, detail: str, line: int) -> None:
+    def note(self, code: str, detail: str, line: int) -> None:
+        """Remember a repair and its line."""
         self.repaired.setdefault(code, (detail, []))[1].append(line)
 
     def _note_blanks(self, blanks: list[int]) -> None:
         for line in blanks:
-            self._note("blank_lines", "lines that hold nothing between the rows were passed over", line)
+            self.note("blank_lines", "lines that hold nothing between the rows were passed over", line)
         blanks.clear()
 
     def _settle(self, doubtful: list[Record]) -> None:
         """Make rows fit that stand between others, or set them aside."""
         for record in doubtful:
             if record.text.lstrip().startswith("#"):
-                self._note("comment", "lines that begin with # were passed over", record.line)
+                self.note("comment", "lines that begin with # were passed over", record.line)
                 continue
             found = fit(record, self.style, self.layout.kinds)
             if isinstance(found, str) and (halves := two_rows(record, self.layout.kinds)):
-                self._note("two_rows", "two rows that stand on one line were parted", record.line)
+                self.note("two_rows", "two rows that stand on one line were parted", record.line)
                 for half in halves:
                     self._keep(record.line, half)
             elif isinstance(found, str):
                 self.aside.append(SetAside(record.line, record.text, found))
             else:
                 cells, way = found
-                self._note(way.code, way.done, record.line)
+                self.note(way.code, way.done, record.line)
                 self._keep(record.line, cells)
         doubtful.clear()
 
@@ -281,7 +291,7 @@ class _Grid:
         footer = doubtful[ends:]
         self._settle(doubtful[:ends])
         for record in footer:
-            self._note("footer", "lines below the table were passed over", record.line)
+            self.note("footer", "lines below the table were passed over", record.line)
 
     def _flush(self) -> None:
         import pandas as pd
@@ -359,7 +369,7 @@ class _Grid:
         if not count or count == len(lonely) or not bool(lonely.iloc[-count:].all()):
             return
         for line in self.lines[-count:]:
-            self._note("footer", "lines below the table were passed over", line)
+            self.note("footer", "lines below the table were passed over", line)
         self.lines = self.lines[:-count]
         self.chunks = [[column.iloc[:-count] for column in (first, *others)]]
 
