@@ -18,7 +18,8 @@ READS = {
     "pandas": "import pandas as pd\npd.read_csv(path, float_precision='round_trip')",
     "evergreen": (
         "from tasks.adapters import sources\nfrom tasks.core.reading import reader, terms\n"
-        "o = terms.ReadingOptions()\nassert reader.read(sources.load(path, o), o, sources.split_columns).verdict == 'exact'"
+        "o = terms.ReadingOptions()\nreading = reader.read(sources.load(path, o), o, sources.split_columns)\n"
+        "assert reading.verdict == 'exact'\nfor frame in reading.table.frames(): pass"
     ),
     "polars": "import polars as pl\npl.read_csv(path)",
     "duckdb": "import duckdb\nduckdb.sql(f\"create table t as select * from read_csv('{path}')\")",

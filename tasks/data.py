@@ -47,12 +47,12 @@ def read_rows(case: Case) -> Batch:
     table = reading.table
     for repair in reading.repairs:
         log.warning("repaired %s", repair)
-    digest = splits.content_digest(table.df)
-    path = snapshots.write(table.df, where / "snapshots", digest)
+    digest = splits.digest_of_frames(table.frames())
+    path = snapshots.write_frames(table.frames(), where / "snapshots", digest)
     if reading.aside:
         log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
         snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
-    log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.df.columns), reading.verdict)
+    log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside)
 
 

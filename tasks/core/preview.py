@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tasks.core.summary import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from tasks.core.errors import EvergreenError
@@ -140,19 +142,28 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def as_csv(reading: Reading, *, as_text: bool) -> str:
-    """Write the kept rows as CSV: cells as they stood, or values of their types."""
+def as_csv(reading: Reading, *, as_text: bool) -> Iterator[str]:
+    """Write the kept rows as CSV, in parts: cells as they stood, or values of their types."""
     import pandas as pd
 
-    raw = reading.raw
+    raw, table = reading.raw, reading.table
     if as_text and raw is not None:
-        df = pd.concat([column.reset_index(drop=True) for column in raw.cells], axis="columns", ignore_index=True)
-        return df.to_csv(index=False, header=list(raw.raw_names), lineterminator="\n")
-    shown = {name: _shown(reading.table.df[name]) for name in reading.table.df.columns}
-    return pd.DataFrame(shown).to_csv(index=False, lineterminator="\n")
+        header, frames = list(raw.raw_names), raw.cells.frames()
+    else:
+        days = [_are_days(column) for column in table.columns]
+        shown = (_shown(column, is_day=is_day) for columns in table.columns.frames() for column, is_day in zip(columns, days, strict=True))
+        header, frames = list(table.names), zip(*[shown] * len(days), strict=True)
+    for place, columns in enumerate(frames):
+        df = pd.concat([column.reset_index(drop=True) for column in columns], axis="columns", ignore_index=True)
+        yield df.to_csv(index=False, header=header if not place else False, lineterminator="\n")
 
 
-def _shown(values: pd.Series) -> pd.Series:
+def _are_days(values: pd.Series) -> bool:
+    moments = values.dropna()
+    return values.dtype.kind == "M" and bool((moments.dt.normalize() == moments).all())
+
+
+def _shown(values: pd.Series, *, is_day: bool) -> pd.Series:
     """Write whole numbers without a fraction, dates by ISO 8601, and leave the rest."""
     kind = values.dtype.kind
     if kind == "f":
@@ -161,5 +172,5 @@ def _shown(values: pd.Series) -> pd.Series:
         return text.where(values.notna(), "")
     if kind == "M":
         text = values.map(lambda moment: moment.isoformat(sep=" "), na_action="ignore")
-        return text.str.removesuffix(" 00:00:00") if bool((values.dropna().dt.normalize() == values.dropna()).all()) else text
+        return text.str.removesuffix(" 00:00:00") if is_day else text
     return values

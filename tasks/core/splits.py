@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     import pandas as pd
@@ -69,8 +69,17 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
 
 def content_digest(df: pd.DataFrame) -> str:
     """Digest a table's column names, types and cells in their order, as 64 hexadecimal digits."""
-    head = "\0".join(f"{name}:{df[name].dtype}" for name in df.columns)
-    return hashlib.sha256(head.encode() + b"\0" + hash_rows(df).tobytes()).hexdigest()
+    return digest_of_frames([df])
+
+
+def digest_of_frames(frames: Iterable[pd.DataFrame]) -> str:
+    """Digest a table that comes in parts; how it is cut makes no difference."""
+    digest = hashlib.sha256()
+    for place, df in enumerate(frames):
+        if not place:
+            digest.update("\0".join(f"{name}:{df[name].dtype}" for name in df.columns).encode() + b"\0")
+        digest.update(hash_rows(df).tobytes())
+    return digest.hexdigest()
 
 
 def gate_size(rows: int, spread: float = FIRST_SPREAD) -> int:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from tasks.core.reading.store import Columns
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pandas as pd
 
@@ -19,14 +24,39 @@ class Table:
     """Rows as they were read.
 
     Attributes:
-        df: Columns of exactly three dtypes: `float64` (NaN is missing), `str` (NaN is missing), `datetime64[us]` (NaT is missing).
+        names: Of the columns.
+        columns: Each of one of three dtypes: `float64` (NaN is missing), `str` (NaN is missing), `datetime64[us]` (NaT is missing).
         source: Where the rows came from, as a person would write it.
         lines: For each row the 1-based line (CSV) or row (other formats) of the source that it starts on, int64.
     """
 
-    df: pd.DataFrame
+    names: tuple[str, ...]
+    columns: Columns
     source: str
     lines: np.ndarray
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, source: str, lines: np.ndarray) -> Table:
+        """Take the columns of a frame."""
+        return cls(tuple(df.columns), Columns.of(df[name] for name in df.columns), source, lines)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.lines)
+
+    @cached_property
+    def df(self) -> pd.DataFrame:
+        """Give all rows at once."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(zip(self.names, self.columns, strict=True)))
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows in parts that fit into memory."""
+        import pandas as pd
+
+        for columns in self.columns.frames():
+            yield pd.DataFrame({name: column.reset_index(drop=True) for name, column in zip(self.names, columns, strict=True)})
 
 
 @dataclass(frozen=True)

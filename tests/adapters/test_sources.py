@@ -34,12 +34,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.adapters.sources import load
+from tasks.adapters.sources import load, split_columns
 from tasks.core.errors import DataRefusedError, EvergreenError, UsageError
+from tasks.core.reading import blob, reader, texts
 from tasks.core.reading.terms import ReadingOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tasks.core.formats.source import Content
 
@@ -93,7 +94,7 @@ def cells(frame: pd.DataFrame | None) -> list[list[object]]:
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t", ".csv", "T.CSV", "t.dat"])
 def test_text_is_handed_on_untouched_whatever_its_name(here: Path, name: str) -> None:
     content = read(CSV, name)
-    assert (content.source, content.format, content.compression, content.data, content.note) == (name, "text", "", CSV, "")
+    assert (content.source, content.format, content.compression, content.data.whole(), content.note) == (name, "text", "", CSV, "")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_text_is_handed_on_untouched_whatever_its_name(here: Path, name: str) ->
 )
 def test_text_that_resembles_something_else_is_text(here: Path, text: bytes) -> None:
     content = read(text)
-    assert (content.format, content.data) == ("text", text)
+    assert (content.format, content.data.whole()) == ("text", text)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_what_is_no_table_is_refused_in_one_sentence(here: Path, content: bytes,
 
 def test_a_named_encoding_says_that_bytes_are_text(here: Path) -> None:
     text = bytes(range(256)) * 8
-    assert read(text, encoding="cp037").data == text
+    assert read(text, encoding="cp037").data.whole() == text
 
 
 @pytest.mark.parametrize("option", [{"sheet": "x"}, {"query": "SELECT 1"}])
@@ -205,12 +206,12 @@ PACK = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zs
 @pytest.mark.parametrize("kind", PACK)
 def test_a_compressed_file_is_unpacked(here: Path, kind: str) -> None:
     content = read(PACK[kind](CSV), f"t.csv.{kind}")
-    assert (content.format, content.compression, content.data, content.note) == ("text", kind, CSV, "")
+    assert (content.format, content.compression, content.data.whole(), content.note) == ("text", kind, CSV, "")
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst"])
 def test_archives_of_several_parts_are_read_to_the_end(here: Path, kind: str) -> None:
-    assert read(PACK[kind](CSV) + PACK[kind](b"3,z\n"), f"t.csv.{kind}").data == CSV + b"3,z\n"
+    assert read(PACK[kind](CSV) + PACK[kind](b"3,z\n"), f"t.csv.{kind}").data.whole() == CSV + b"3,z\n"
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -228,7 +229,7 @@ def test_a_damaged_archive_is_refused(here: Path, kind: str, damage: str) -> Non
 
 def test_a_zip_holds_exactly_one_table(here: Path) -> None:
     mac = {"__MACOSX/._t.csv": b"x", ".DS_Store": b"x", "folder/": b""}
-    assert read(zipped(**mac, **{"folder/t.csv": CSV}), "t.zip").data == CSV
+    assert read(zipped(**mac, **{"folder/t.csv": CSV}), "t.zip").data.whole() == CSV
     assert refused_bytes(zipped(**mac), "t.zip") == "t.zip is a zip archive without a file in it"
     two = zipped(**{"b.csv": CSV, "a.csv": CSV}, **mac)
     assert refused_bytes(two, "t.zip") == "t.zip holds 2 files (b.csv, a.csv); unpack it and name one, or the folder"
@@ -266,7 +267,7 @@ def test_a_small_file_may_shrink_a_thousandfold(here: Path) -> None:
     text = b"a,b\n" + b"0,0\n" * 200_000
     packed = lzma.compress(text)
     assert len(text) > 100 * len(packed)
-    assert read(packed, "t.xz").data == text
+    assert read(packed, "t.xz").data.whole() == text
 
 
 def bomb(kind: str) -> bytes:
@@ -293,7 +294,7 @@ def zip_of(deflated: bytes, size: int) -> bytes:
 MEASURE = """
 import resource, sys, time
 import pandas, pyarrow
-from tasks.adapters.sources import load
+from tasks.adapters.sources import load, split_columns
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.terms import ReadingOptions
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -359,6 +360,37 @@ def test_a_file_that_is_being_written_is_refused(here: Path) -> None:
     with running(append, stop):
         started.wait()
         assert refusal("t.csv") == "t.csv changed while it was read; try again when it is complete"
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("a,b\n3,4\n"), lambda path: path.unlink()])
+def test_a_file_that_does_not_fit_into_memory_is_refused_where_it_has_changed_at_the_end(
+    here: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(blob, "HELD_BYTES", 0)
+    Path("t.csv").write_text("a,b\n1,2\n3,4\n")
+    contents = load("t.csv", ReadingOptions())
+    assert reader.read(contents, ReadingOptions(), split_columns).table.df["b"].tolist() == [2, 4]
+    change(Path("t.csv"))
+    with pytest.raises(EvergreenError, match=r"changed while it was read|there is no file"):
+        reader.read(contents, ReadingOptions(), split_columns)
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "bz2", "xz", "zst", "zip"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_nothing_changes_where_nothing_is_held_in_memory(here: Path, monkeypatch: pytest.MonkeyPatch, packed: str, encoding: str) -> None:
+    text = "size,kind,when\n" + "".join(f'{n}.5,"é, {n % 3}",2024-01-{n % 28 + 1:02d}\n' for n in range(2000)) + "3\n"
+    content, name = text.encode(encoding), f"t.csv.{packed}".rstrip(".")
+    Path(name).write_bytes(PACK[packed](content) if packed else content)
+
+    def outcome() -> tuple[object, ...]:
+        reading = reader.read(load(name, ReadingOptions()), ReadingOptions(), split_columns)
+        frames = pd.concat(reading.table.frames(), ignore_index=True)
+        return frames.to_dict("list"), reading.table.lines.tolist(), reading.repairs, reading.aside, reading.dialect
+
+    held = outcome()
+    monkeypatch.setattr(blob, "HELD_BYTES", 0)
+    monkeypatch.setattr(texts, "BLOCK_BYTES", 5000)
+    assert outcome() == held
 
 
 @contextmanager
@@ -466,7 +498,7 @@ def test_a_glob_gives_its_files(here: Path) -> None:
     Path("y/a[1].csv").write_bytes(CSV)
     assert [content.source for content in load("y/**/*.csv*", ReadingOptions())] == ["y/2024/b.csv.gz", "y/a.csv", "y/a[1].csv"]
     assert one("y/a[1].csv").source == "y/a[1].csv"
-    assert one(f"{here}/y/a.c?v").data == CSV
+    assert one(f"{here}/y/a.c?v").data.whole() == CSV
     assert refusal("y/*.tsv", UsageError) == "'y/*.tsv' matches no file"
 
 
@@ -491,7 +523,7 @@ def test_a_folder_that_is_no_table_is_refused(here: Path) -> None:
 
 def test_a_file_url_is_the_file(here: Path) -> None:
     Path("t.csv").write_bytes(CSV)
-    assert one(f"file://{here}/t.csv").data == CSV
+    assert one(f"file://{here}/t.csv").data.whole() == CSV
     assert refusal("file:///nowhere/t.csv", UsageError) == "there is no file '/nowhere/t.csv', and no folder '/nowhere'"
 
 
@@ -501,7 +533,7 @@ def test_remote_files_folders_and_globs_are_read() -> None:
         {"/sources/parts/b.csv": CSV, "/sources/parts/a.csv": gzip.compress(CSV), "/sources/parts/_SUCCESS": b"", "/sources/empty.csv": b""}
     )
     try:
-        assert one("memory://sources/parts/b.csv").data == CSV
+        assert one("memory://sources/parts/b.csv").data.whole() == CSV
         expected = [("memory:///sources/parts/a.csv", "gz"), ("memory:///sources/parts/b.csv", "")]
         for source in ("memory://sources/parts", "memory://sources/parts/*.csv"):
             assert [(content.source, content.compression) for content in load(source, ReadingOptions())] == expected
@@ -536,9 +568,9 @@ def server() -> Iterator[str]:
 
 
 def test_a_file_behind_http_is_read_and_secrets_in_its_url_are_not_shown(server: str) -> None:
-    assert one(f"http://{server}/t.csv").data == CSV
+    assert one(f"http://{server}/t.csv").data.whole() == CSV
     content = one(f"http://ann:geheim@{server}/t.csv?token=geheim")
-    assert (content.source, content.data) == (f"http://***@{server}/t.csv?***", CSV)
+    assert (content.source, content.data.whole()) == (f"http://***@{server}/t.csv?***", CSV)
     assert refusal(f"http://{server}/gone.csv?token=geheim", UsageError) == f"there is no file 'http://{server}/gone.csv?***'"
     message = refusal(f"http://{server}/broken.csv?token=geheim", UsageError)
     assert message == f"'http://{server}/broken.csv?***' cannot be read: the server answers 500"

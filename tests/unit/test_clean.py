@@ -4,11 +4,13 @@ import csv
 import io
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.adapters.sources import split_columns
 from tasks.core.errors import EvergreenError
+from tasks.core.reading import texts
+from tasks.core.reading.blob import Blob
 from tasks.core.reading.clean import CleanRows, read_clean
 from tasks.core.reading.delimited import TextTable, read_text
 from tasks.core.reading.layout import Layout
@@ -32,7 +34,7 @@ def clean(body: str, style: Style = Style(",")) -> CleanRows | None:  # noqa: B0
 
 def outcome(data: bytes, *, fast: bool) -> TextTable | str:
     try:
-        return read_text(data, ReadingOptions(), "t.csv", split_columns if fast else (lambda *_: None))
+        return read_text(Blob(data), ReadingOptions(), "t.csv", split_columns if fast else (lambda *_: None))
     except EvergreenError as error:
         return error.message
 
@@ -76,6 +78,26 @@ def test_rows_that_keep_the_rules_are_taken_at_once_with_their_lines(rows: list[
 )
 def test_where_a_rule_is_broken_or_a_choice_has_to_be_made_it_steps_aside(body: str) -> None:
     assert clean(body) is None
+
+
+@settings(max_examples=100)
+@example("k\tv\n1\tp\n2\tq\n\r111\t", 3)
+@example('name,size\nx,1\ny,2\nz,3\n"a\nb",4\n\n5,"c\n\nd"\n', 9)
+@given(
+    st.builds(
+        str.__add__,
+        st.sampled_from(STARTS),
+        st.text(st.sampled_from('ab1,;\t|"\r\n# -\u2028é'), max_size=60),
+    ),
+    st.integers(1, 40),
+)
+def test_it_makes_no_difference_how_a_text_is_cut_into_blocks(content: str, size: int) -> None:
+    data = content.encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "BLOCK_BYTES", size)
+        patch.setattr(texts, "LINES_BYTES", size)
+        cut = told(outcome(data, fast=True))
+    assert cut == told(outcome(data, fast=True))
 
 
 @pytest.mark.parametrize("style", [Style(","), Style(";"), Style("|"), Style("\t")])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tasks.adapters import sources
 from tasks.adapters.sources import split_columns
 from tasks.core.errors import DataRefusedError, EvergreenError
+from tasks.core.reading.blob import Blob
 from tasks.core.reading.delimited import TextTable, read_text
 from tasks.core.reading.terms import ReadingOptions
 
@@ -21,7 +22,7 @@ HEADER = ("number", "word", "price", "note")
 
 def read(content: str | bytes, *, carefully: bool = False, options: ReadingOptions = OPTIONS) -> TextTable:
     data = content if isinstance(content, bytes) else content.encode()
-    return read_text(data, options, "t.csv", (lambda *_: None) if carefully else split_columns)
+    return read_text(Blob(data), options, "t.csv", (lambda *_: None) if carefully else split_columns)
 
 
 def outcome(content: str | bytes, *, carefully: bool) -> TextTable | str:

@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.blob import Blob
 from tasks.core.reading.encodings import Decoded, decode, wide_encoding
 
 TEXT = "name,size\nAnn,1\nZoë,2\n"
+
+
+def told_whole(decoded: Decoded) -> tuple[object, ...]:
+    return decoded.text.whole(), decoded.encoding, decoded.repairs
 
 
 def told(decoded: Decoded) -> list[tuple[str, tuple[int, ...]]]:
@@ -30,7 +35,7 @@ def told(decoded: Decoded) -> list[tuple[str, tuple[int, ...]]]:
     ],
 )
 def test_unicode_is_read_as_it_stands_with_and_without_a_mark(mark: bytes, encoding: str) -> None:
-    assert decode(mark + TEXT.encode(encoding), "t.csv") == Decoded(TEXT, encoding)
+    assert told_whole(decode(Blob(mark + TEXT.encode(encoding)), "t.csv")) == (TEXT, encoding, ())
 
 
 @pytest.mark.parametrize(
@@ -44,23 +49,23 @@ def test_unicode_is_read_as_it_stands_with_and_without_a_mark(mark: bytes, encod
     ],
 )
 def test_a_code_page_is_found_and_told_with_its_lines(text: str, encoding: str) -> None:
-    decoded = decode(text.encode(encoding), "t.csv")
-    assert (decoded.text, decoded.encoding) == (text, encoding)
+    decoded = decode(Blob(text.encode(encoding)), "t.csv")
+    assert (decoded.text.whole(), decoded.encoding) == (text, encoding)
     foreign = tuple(number for number, line in enumerate(text.splitlines(), start=1) if not line.isascii())
     assert told(decoded) == [("encoding", foreign)]
     assert decoded.repairs[0].detail == f"not UTF-8; read as {encoding}, which fits; another can be named with --read encoding="
 
 
 def test_lines_of_two_encodings_are_each_read_as_what_they_are() -> None:
-    decoded = decode(b"a\nZo\xc3\xab\nJ\xfcrgen\nb\n", "t.csv")
-    assert decoded.text == "a\nZoë\nJürgen\nb\n"
+    decoded = decode(Blob(b"a\nZo\xc3\xab\nJ\xfcrgen\nb\n"), "t.csv")
+    assert decoded.text.whole() == "a\nZoë\nJürgen\nb\n"
     assert told(decoded) == [("mixed_encodings", (3,))]
 
 
 def test_mojibake_is_told_and_kept() -> None:
     text = "name\nZoÃ«\nAnn\nitâ€™s\n"
-    decoded = decode(text.encode(), "t.csv")
-    assert decoded.text == text
+    decoded = decode(Blob(text.encode()), "t.csv")
+    assert decoded.text.whole() == text
     assert told(decoded) == [("mojibake", (2, 4))]
 
 
@@ -69,27 +74,27 @@ def test_mojibake_is_told_and_kept() -> None:
     [("\0", "nul_bytes"), ("\x0b", "control_characters"), ("\x0c", "control_characters"), ("\u200b", "invisible_characters")],
 )
 def test_what_nobody_sees_is_taken_out(sign: str, code: str) -> None:
-    decoded = decode(f"a\nb{sign}{sign}\nc\n{sign}d\n".encode(), "t.csv")
-    assert decoded.text == "a\nb\nc\nd\n"
+    decoded = decode(Blob(f"a\nb{sign}{sign}\nc\n{sign}d\n".encode()), "t.csv")
+    assert decoded.text.whole() == "a\nb\nc\nd\n"
     assert told(decoded) == [(code, (2, 4))]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x1e", "\x0b"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_by_line_ends_alone(separator: str, end: str) -> None:
-    decoded = decode(f"a{separator}{end}b{separator}c{end}d\0{end}".encode(), "t.csv")
+    decoded = decode(Blob(f"a{separator}{end}b{separator}c{end}d\0{end}".encode()), "t.csv")
     assert ("nul_bytes", (3,)) in told(decoded)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_given_encoding_that_does_not_fit_is_refused_at_its_line(end: str) -> None:
     with pytest.raises(DataRefusedError) as refused:
-        decode(f"a,b{end}1,x{end}".encode() + b"2,\xff\n", "t.csv", "utf-8")
+        decode(Blob(f"a,b{end}1,x{end}".encode() + b"2,\xff\n"), "t.csv", "utf-8")
     assert refused.value.message == "t.csv, line 3: byte 0xff is not UTF-8; name another encoding, such as --read encoding=cp1252"
 
 
 def test_a_given_encoding_goes_before_what_fits() -> None:
-    assert decode(b"\xe9", "t.csv", "cp1251") == Decoded("й", "cp1251")
+    assert told_whole(decode(Blob(b"\xe9"), "t.csv", "cp1251")) == ("й", "cp1251", ())
 
 
 def test_zeros_in_both_halves_are_no_utf16() -> None:
@@ -102,8 +107,8 @@ def test_zeros_in_both_halves_are_no_utf16() -> None:
 @given(st.binary(max_size=100))
 def test_any_bytes_become_text_without_anything_invisible_or_are_refused(data: bytes) -> None:
     try:
-        decoded = decode(data, "t.csv")
+        decoded = decode(Blob(data), "t.csv")
     except DataRefusedError:
         return
-    assert "\0" not in decoded.text
+    assert "\0" not in decoded.text.whole()
     assert all(list(repair.lines) == sorted(set(repair.lines)) and repair.lines for repair in decoded.repairs)

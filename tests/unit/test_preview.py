@@ -13,6 +13,7 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.formats.source import Content
 from tasks.core.preview import FilePreview, Told, as_csv
 from tasks.core.reading import reader
+from tasks.core.reading.blob import Blob
 from tasks.core.reading.terms import ReadingOptions, SetAside
 from tasks.core.schema import infer_schema
 from tasks.core.table import Column
@@ -25,7 +26,7 @@ DAMAGED = "Sales\n" + TEXT.replace("5,w1,5.5\n", "5\n\n").replace("7,w1,7.5", "7
 
 
 def reading_of(text: str, *, as_text: bool = False) -> Reading:
-    return reader.read([Content("t.csv", "text", data=text.encode())], ReadingOptions(), split_columns, as_text=as_text)
+    return reader.read([Content("t.csv", "text", data=Blob(text.encode()))], ReadingOptions(), split_columns, as_text=as_text)
 
 
 def preview_of(text: str, message: str = "", out: str = "") -> FilePreview:
@@ -91,7 +92,7 @@ def test_as_text_writes_the_cells_exactly_as_they_stood() -> None:
     rows = [["id", "Size (kg)", "when"], *[[f"00{n}", "1.234,50", f"0{n}/04/2024"] for n in range(1, 6)], ["006", " ?", 'say "x"\n, y']]
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows(rows)
-    written = as_csv(reading_of(text.getvalue(), as_text=True), as_text=True)
+    written = "".join(as_csv(reading_of(text.getvalue(), as_text=True), as_text=True))
     assert list(csv.reader(io.StringIO(written, newline=""))) == rows
 
 
@@ -108,7 +109,7 @@ def test_as_text_writes_the_cells_exactly_as_they_stood() -> None:
 def test_values_are_written_so_that_they_are_read_back(values: object, cells: list[str]) -> None:
     df = pd.DataFrame({"n": range(len(cells)), "v": values})
     table = reader.read([Content("t", "parquet", frame=df)], ReadingOptions(), split_columns)
-    assert [row[1] for row in list(csv.reader(io.StringIO(as_csv(table, as_text=False))))[1:]] == cells
+    assert [row[1] for row in list(csv.reader(io.StringIO("".join(as_csv(table, as_text=False)))))[1:]] == cells
 
 
 def test_an_answer_of_one_sentence_is_that_sentence() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tasks.core.reading.terms import ReadingOptions
 
-SMALL_BYTES = 4_000_000
+SMALL_BYTES = 100_000
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
@@ -67,7 +67,7 @@ def check(source: str) -> None:
 def split_columns(body: bytes, delimiter: str, width: int) -> list[pd.Series] | None:
     """Split delimited UTF-8 text into columns of text; None where a row has more or fewer cells.
 
-    Large texts are split by Arrow. Small ones are not worth its threads, which may still run when the process ends.
+    Small texts are not worth what it takes to load Arrow. Its threads may still run when the process ends, so it works in this one.
 
     Args:
         body: Rows without a header, in which every quote opens, closes or is doubled.
@@ -85,7 +85,7 @@ def split_columns(body: bytes, delimiter: str, width: int) -> list[pd.Series] | 
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(body),
-            read_options=pyarrow.csv.ReadOptions(column_names=names),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False),
         )

@@ -14,6 +14,8 @@ from tasks.core.formats.archives import MOST_BYTES
 from tasks.core.formats.contents import recognised
 from tasks.core.formats.folders import alike, checked_files, is_hidden
 from tasks.core.formats.source import CHANGED, refused
+from tasks.core.reading import blob
+from tasks.core.reading.blob import Blob, OpenFile
 
 if TYPE_CHECKING:
     from tasks.core.formats.source import Content
@@ -34,9 +36,9 @@ def local(source: str, options: ReadingOptions) -> list[Content]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise unreadable(source, error) from error
     if not is_folder and (not has_magic(source) or os.path.lexists(source)):
-        return [recognised(_bytes_of(source), source, options)]
+        return [recognised(_opened(source), source, options)]
     files = [name for name in names if not is_hidden(name) and (is_folder or not Path(name).is_dir())]
-    contents = alike([recognised(_bytes_of(name), name, options) for name in files], source)
+    contents = alike([recognised(_opened(name), name, options) for name in files], source)
     if is_folder and _listing(path, source) != names:
         raise refused(source, CHANGED)
     return contents
@@ -64,20 +66,32 @@ def _listing(folder: Path, source: str) -> list[str]:
     return checked_files([(str(entry), entry.is_dir()) for entry in entries], source)
 
 
-def _bytes_of(source: str) -> bytes:
-    """Give the bytes of a regular file, all of one state of it; whatever stands at the path, this never waits for it."""
+def _opened(source: str) -> Blob:
+    """Give a regular file, all of one state of it; whatever stands at the path, this never waits for it."""
     path = Path(source)
     try:
         before = path.stat()
         check_is_file(before, source)
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123  # a descriptor
-            opened, content = os.fstat(file.fileno()), file.read(before.st_size + 1)
-        after = path.stat()
+        file = OpenFile(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        content = file.read(0, before.st_size + 1) if before.st_size <= blob.HELD_BYTES else file
     except (OSError, ValueError) as error:
         raise unreadable(source, error) from error
-    if not (_state(before) == _state(opened) == _state(after)) or len(content) != after.st_size:
+
+    def check() -> None:
+        """Refuse what is no more the file that it was."""
+        try:
+            still, after = os.fstat(file.descriptor), path.stat()
+        except OSError as error:
+            raise unreadable(source, error) from error
+        if not (_state(before) == _state(still) == _state(after)):
+            raise refused(source, CHANGED)
+
+    opened = Blob(content, check)
+    if isinstance(content, bytes):
+        check()
+    if opened.size != before.st_size:
         raise refused(source, CHANGED)
-    return content
+    return opened
 
 
 def check_is_file(status: os.stat_result, source: str) -> None:

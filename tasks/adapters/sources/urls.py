@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from glob import has_magic
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,11 @@ from tasks.core.formats.archives import MIB, MOST_BYTES
 from tasks.core.formats.contents import recognised
 from tasks.core.formats.folders import alike, checked_files, is_hidden
 from tasks.core.formats.source import CHANGED, missing_package, refused, secrets_of, shown_url
+from tasks.core.reading.blob import Spool
 
 if TYPE_CHECKING:
     from tasks.core.formats.source import Content
+    from tasks.core.reading.blob import Blob
     from tasks.core.reading.terms import ReadingOptions
 
 # Scheme of a URL, and the package that speaks it.
@@ -36,10 +37,10 @@ def remote(url: str, scheme: str, options: ReadingOptions) -> list[Content]:
 
         fs, path = fsspec.url_to_fs(url)
         if scheme.startswith("http"):  # lists no folders
-            return [recognised(_remote_bytes(fs, path, shown), shown, options)]
+            return [recognised(_fetched(fs, path, shown), shown, options)]
         names = _remote_names(fs, path, url)
         if names is None:
-            return [recognised(_remote_bytes(fs, path, shown), shown, options)]
+            return [recognised(_fetched(fs, path, shown), shown, options)]
         return alike([_one_of_many(fs, name, options) for name in names], url)
     except ImportError as error:
         raise missing_package(REMOTE[scheme], f"{scheme}:// URLs") from error
@@ -60,7 +61,7 @@ def _unreachable(error: Exception, url: str, shown: str) -> UsageError:
 
 def _one_of_many(fs: Any, name: str, options: ReadingOptions) -> Content:  # noqa: ANN401  # fsspec has no types
     shown = fs.unstrip_protocol(name)
-    return recognised(_remote_bytes(fs, name, shown), shown, options)
+    return recognised(_fetched(fs, name, shown), shown, options)
 
 
 def _remote_names(fs: Any, path: str, url: str) -> list[str] | None:  # noqa: ANN401
@@ -73,18 +74,18 @@ def _remote_names(fs: Any, path: str, url: str) -> list[str] | None:  # noqa: AN
     return [name for name in checked_files(entries, url) if not is_hidden(name)]
 
 
-def _remote_bytes(fs: Any, path: str, shown: str) -> bytes:  # noqa: ANN401
-    before, kept = fs.info(path), io.BytesIO()
+def _fetched(fs: Any, path: str, shown: str) -> Blob:  # noqa: ANN401
+    before, kept = fs.info(path), Spool()
     with fs.open(path, "rb") as file:
         while chunk := file.read(8 * MIB):
             kept.write(chunk)
-            if kept.tell() > MOST_BYTES:
+            if kept.size > MOST_BYTES:
                 raise refused(shown, f"has more than {MOST_BYTES / 2**30:.0f} GiB; split it")
     fs.invalidate_cache()
     after = fs.info(path)
     if any(before.get(key) != after.get(key) for key in REMOTE_STATE):
         raise refused(shown, CHANGED)
-    return kept.getvalue()
+    return kept.blob()
 
 
 def _remote_errors() -> tuple[type[Exception], ...]:

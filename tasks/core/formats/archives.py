@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import zipfile
 import zlib
@@ -15,20 +14,22 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
 from tasks.core.formats.source import listed, refused
+from tasks.core.reading.blob import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from tasks.core.reading.blob import Blob
 
 MIB = 2**20
 MOST_TIMES = 100
 MOST_BYTES = 8 * 2**30
 ALWAYS_ALLOWED = MIB  # a few repeated rows shrink a thousandfold, and harm nobody
-KEPT_UNCOUNTED = 32 * MIB
 # What the decoders raise on damaged input; pyarrow's errors of zstd are OSError.
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError)
 
 
-def unpack(packed: bytes, compression: str, source: str, *, most_times: int = MOST_TIMES, most_bytes: int = MOST_BYTES) -> bytes:
+def unpack(packed: Blob, compression: str, source: str, *, most_times: int = MOST_TIMES, most_bytes: int = MOST_BYTES) -> Blob:
     """Give the bytes of the one table that a compressed file holds.
 
     Args:
@@ -41,16 +42,19 @@ def unpack(packed: bytes, compression: str, source: str, *, most_times: int = MO
     Raises:
         DataRefusedError: it is damaged, encrypted, would be too large, or is a zip of none or several tables.
     """
-    most = min(most_bytes, max(ALWAYS_ALLOWED, most_times * len(packed)))
+    most = min(most_bytes, max(ALWAYS_ALLOWED, most_times * packed.size))
+    spool = Spool()
     try:
-        if most > KEPT_UNCOUNTED:
-            with _opened(packed, compression, source) as stream:
-                _check_size(stream, most, source)
         with _opened(packed, compression, source) as stream:
-            return _kept(stream, most, source)
+            while chunk := stream.read(MIB):
+                if spool.size + len(chunk) > most:
+                    raise _too_large(most, source)
+                spool.write(chunk)
     except DAMAGE as error:
         detail = str(error).rstrip(".") or "it ends too early"
         raise refused(source, f"is damaged or cut off, and cannot be unpacked ({compression}: {detail}); fetch it again") from error
+    packed.check()
+    return spool.blob()
 
 
 def _too_large(most: int, source: str) -> Exception:
@@ -59,26 +63,9 @@ def _too_large(most: int, source: str) -> Exception:
     )
 
 
-def _check_size(stream: IO[bytes], most: int, source: str) -> None:
-    size = 0
-    while chunk := stream.read(MIB):
-        size += len(chunk)
-        if size > most:
-            raise _too_large(most, source)
-
-
-def _kept(stream: IO[bytes], most: int, source: str) -> bytes:
-    kept = io.BytesIO()  # gives its bytes away without a copy
-    while chunk := stream.read(MIB):
-        if kept.tell() + len(chunk) > most:
-            raise _too_large(most, source)
-        kept.write(chunk)
-    return kept.getvalue()
-
-
 @contextmanager
-def _opened(packed: bytes, compression: str, source: str) -> Generator[IO[bytes]]:
-    file = io.BytesIO(packed)
+def _opened(packed: Blob, compression: str, source: str) -> Generator[IO[bytes]]:
+    file = packed.open()
     if compression == "zip":
         with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive, source)) as member:
             yield member
@@ -90,7 +77,7 @@ def _opened(packed: bytes, compression: str, source: str) -> Generator[IO[bytes]
         return
     import pyarrow as pa
 
-    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+    with pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:
         yield cast("IO[bytes]", stream)
 
 
@@ -112,14 +99,14 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def zip_kind(packed: bytes, source: str) -> str:
+def zip_kind(packed: Blob, source: str) -> str:
     """Say what a zip archive is: excel, or zip for one that holds a table.
 
     Raises:
         DataRefusedError: it is damaged, or another Office document.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        with zipfile.ZipFile(packed.open()) as archive:
             names = set(archive.namelist())
     except DAMAGE as error:
         raise refused(source, f"is damaged or cut off, and cannot be unpacked (zip: {error}); fetch it again") from error

@@ -14,14 +14,17 @@ from tasks.core.formats.workbooks import sheet
 from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
+    from tasks.core.reading.blob import Blob
     from tasks.core.reading.terms import ReadingOptions
 
+MAGIC_BYTES = 16
 
-def recognised(data: bytes, source: str, options: ReadingOptions) -> Content:
+
+def recognised(blob: Blob, source: str, options: ReadingOptions) -> Content:
     """Give what a file holds.
 
     Args:
-        data: All bytes of it.
+        blob: All bytes of it.
         source: As the person wrote it.
         options: What the person knows: `encoding` and `sheet` matter here.
 
@@ -29,13 +32,13 @@ def recognised(data: bytes, source: str, options: ReadingOptions) -> Content:
         UsageError: an option that this format does not have.
         DataRefusedError: the content cannot be a table.
     """
-    data, compression, format_ = _unpacked(data, source)
+    blob, compression, format_ = _unpacked(blob, source)
     if not format_:
-        format_ = format_of(data, source, is_surely_text=options.encoding is not None)
+        format_ = format_of(blob, source, is_surely_text=options.encoding is not None)
     if options.sheet is not None and format_ != "excel":
         message = f"--read sheet is for Excel files; {source} is none"
         raise UsageError(message, where="--read sheet")
-    content = _read(data, source, format_, options)
+    content = _read(blob, source, format_, options)
     repairs = _repairs("lying_extension", name_note(source, format_, compression))
     return replace(content, compression=compression, repairs=(*repairs, *content.repairs))
 
@@ -44,29 +47,31 @@ def _repairs(code: str, detail: str) -> tuple[Repair, ...]:
     return (Repair(code, (), detail),) if detail else ()
 
 
-def _unpacked(data: bytes, source: str) -> tuple[bytes, str, str]:
+def _unpacked(blob: Blob, source: str) -> tuple[Blob, str, str]:
     """Give bytes, the compression taken off, and `excel` where it is that, which is itself a zip archive."""
-    outer = compression_of(data)
-    if outer == "zip" and zip_kind(data, source) == "excel":
-        return data, "", "excel"
+    outer = compression_of(blob.read(0, MAGIC_BYTES))
+    if outer == "zip" and zip_kind(blob, source) == "excel":
+        return blob, "", "excel"
     if not outer:
-        return data, "", ""
-    data = unpack(data, outer, source)
-    inner = compression_of(data)
-    if inner == "zip" and zip_kind(data, source) == "excel":
-        return data, outer, "excel"
+        return blob, "", ""
+    unpacked = unpack(blob, outer, source)
+    inner = compression_of(unpacked.read(0, MAGIC_BYTES))
+    if inner == "zip" and zip_kind(unpacked, source) == "excel":
+        return unpacked, outer, "excel"
     if inner:
         raise refused(source, f"holds an archive in an archive ({inner} in {outer}); unpack it and name the table in it")
-    return data, outer, ""
+    return unpacked, outer, ""
 
 
-def _read(data: bytes, source: str, format_: str, options: ReadingOptions) -> Content:
+def _read(blob: Blob, source: str, format_: str, options: ReadingOptions) -> Content:
+    if format_ == "text":
+        return Content(source, format_, data=blob)
+    data = blob.whole()
+    blob.check()
     if format_ == "excel":
         grid, note = sheet(data, source, options.sheet)
         return Content(source, format_, grid=grid, repairs=_repairs("merged_cells", note))
     if format_ == "parquet":
         return Content(source, format_, frame=parquet_frame(data, source))
-    if format_ == "jsonl":
-        frame, note = json_frame(data, source, options.checked_encoding())
-        return Content(source, format_, frame=frame, repairs=_repairs("mixed_types", note))
-    return Content(source, format_, data=data)
+    frame, note = json_frame(data, source, options.checked_encoding())
+    return Content(source, format_, frame=frame, repairs=_repairs("mixed_types", note))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.reading.blob import Blob
 from tasks.core.reading.encodings import wide_encoding
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Content:
         source: As the person wrote it, without secrets; for a folder or glob that of each file.
         format: One of text, excel, parquet, jsonl, sql, bundled.
         compression: One of gz, bz2, xz, zst, zip; empty where there was none.
-        data: The unpacked bytes of a text file.
+        data: The unpacked bytes of a file, read when they are needed.
         grid: The cells of an Excel sheet as text; row 1 of the sheet comes first, even where it is blank.
         frame: The rows of the other formats, in columns of float64, str or datetime64[us].
         repairs: What a person should know: a lying extension, merged cells, values of mixed types.
@@ -99,7 +100,7 @@ class Content:
     source: str
     format: str
     compression: str = ""
-    data: bytes = b""
+    data: Blob = field(default_factory=lambda: Blob(b""))
     grid: tuple[tuple[str, ...], ...] = ()
     frame: pd.DataFrame | None = None
     repairs: tuple[Repair, ...] = ()
@@ -135,54 +136,55 @@ def compression_of(data: bytes) -> str:
     return next((name for name, start in COMPRESSIONS.items() if re.match(start, data)), "")
 
 
-def format_of(data: bytes, source: str, *, is_surely_text: bool = False) -> str:
+def format_of(blob: Blob, source: str, *, is_surely_text: bool = False) -> str:
     """Say whether bytes that are not compressed are text, jsonl or parquet.
 
     Args:
-        data: All bytes of the file.
+        blob: All bytes of the file.
         source: Named in messages.
         is_surely_text: Whether a person has named the encoding.
 
     Raises:
         DataRefusedError: they are something else, or nothing.
     """
-    _check_is_readable(data, source)
-    if data.startswith(b"PAR1\x15") or (data.endswith(b"PAR1") and len(data) > 12):
+    start, end = blob.read(0, SNIFFED_BYTES), blob.read(max(0, blob.size - SNIFFED_BYTES), SNIFFED_BYTES)
+    _check_is_readable(blob, start, end, source)
+    if start.startswith(b"PAR1\x15") or (end.endswith(b"PAR1") and blob.size > 12):
         return "parquet"
-    head = _head(data)
-    if not head.strip("\ufeff \t\r\n\v\f\0") and not data.strip(b"\0\xff\xfe\xef\xbb\xbf \t\r\n\v\f"):
+    head = _head(start)
+    if not head.strip("\ufeff \t\r\n\v\f\0") and not any(part.strip(b"\0\xff\xfe\xef\xbb\xbf \t\r\n\v\f") for part in blob.parts()):
         raise refused(source, "is empty" if not head.strip("\ufeff") else "holds nothing but blanks or NUL bytes")
-    _check_is_no_page(head, data, source)
+    _check_is_no_page(head, end, source)
     if re.match(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])', head):
         return "jsonl"
-    if not is_surely_text and _is_binary(data):
+    if not is_surely_text and _is_binary(start):
         raise refused(source, "is binary data of a format that is not known; give a text file, Parquet or Excel")
     return "text"
 
 
-def _check_is_readable(data: bytes, source: str) -> None:
-    is_searched_whole = data.startswith(OLE) or len(data) <= 2 * SNIFFED_BYTES
-    ends = data if is_searched_whole else data[:SNIFFED_BYTES] + data[-SNIFFED_BYTES:]
-    for start, what, advice in UNREADABLE:
-        if start.match(ends):
+def _check_is_readable(blob: Blob, start: bytes, end: bytes, source: str) -> None:
+    is_searched_whole = start.startswith(OLE) or blob.size <= 2 * SNIFFED_BYTES
+    ends = blob.whole() if is_searched_whole else start + end
+    for signature, what, advice in UNREADABLE:
+        if signature.match(ends):
             raise refused(source, f"is {what}; {advice.format(source=source)}")
 
 
-def _head(data: bytes) -> str:
+def _head(start: bytes) -> str:
     """Give the start of a file as text: exact where it is ASCII, which is all that is looked for."""
-    head = data[:HEAD_BYTES]
+    head = start[:HEAD_BYTES]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return head.decode("utf-16", errors="replace")
     return head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
 
 
-def _check_is_no_page(head: str, data: bytes, source: str) -> None:
+def _check_is_no_page(head: str, end: bytes, source: str) -> None:
     """Refuse HTML and XML. A name in angle brackets alone is none: `<DATE>,<OPEN>` is the header of many price tables."""
     if re.match(r"\s*<(?:!doctype\s+html|html|head|body)\b", head, re.IGNORECASE):
         title = re.search(r"<title[^>]*>\s*([^<]{1,60}?)\s*</title>", head, re.IGNORECASE)
         raise refused(source, f"is an HTML page{f' ({title[1]!r})' if title else ''}, not a table; fetch the file itself")
     tag = re.match(r"\s*<(?:(\?xml|!--|!doctype)\b|([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>)", head, re.IGNORECASE)
-    if tag and (tag[1] or data.rstrip(b"\0\r\n\t ").endswith(f"</{tag[2]}>".encode())):
+    if tag and (tag[1] or end.rstrip(b"\0\r\n\t ").endswith(f"</{tag[2]}>".encode())):
         raise refused(source, "is XML or HTML, not a table; export the table as CSV")
 
 

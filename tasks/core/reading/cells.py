@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasks.core.reading.dates import DATE_NAME, read_dates
+from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
 from tasks.core.reading.numerals import plain_numbers, read_numbers
@@ -69,6 +69,8 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
     may_be_plain = preferred != "," and not options.missing and not DATE_NAME.fullmatch(str(cells.name))
     if may_be_plain and (values := plain_numbers(cells)) is not None:
         return Typed(values, "; ".join(_sentinels(values)))
+    if not options.missing and (values := plain_dates(cells)) is not None:
+        return Typed(values)
     column = Distinct.of(cells)
     is_missing = find_missing(column.cells, options.missing)
     if is_missing.all() and find_missing_in_text(column.cells, options.missing).all():

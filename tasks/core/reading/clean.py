@@ -31,23 +31,28 @@ class CleanRows:
     lines: np.ndarray
 
 
-def read_clean(body: bytes, line: int, style: Style, layout: Layout, parse: Parse) -> CleanRows | None:
-    """Read the rows of a table in one pass; None where a row breaks a rule, or a choice has to be made.
+def read_clean(body: bytes, line: int, style: Style, layout: Layout, parse: Parse, *, is_last: bool = True) -> CleanRows | None:
+    """Read rows of a table in one pass; None where a row breaks a rule, or a choice has to be made.
 
     Args:
-        body: UTF-8 text from the first row of data on.
-        line: The line that this row stands on, from 1.
+        body: Whole rows in UTF-8.
+        line: The line that the first of them starts on, from 1.
         style: How cells are written.
         layout: The table's width and names.
         parse: Splits text with this delimiter into so many columns of text, doubled quotes undone; None if a row has more or fewer.
+        is_last: Whether nothing follows; only then blank lines at its end say nothing.
     """
-    body = body.rstrip(b"\r\n")
-    if layout.width < 2 or not len(body) or not _is_simple(style) or not _quotes_are_clean(body, style):
+    body = body.rstrip(b"\r\n") if is_last else _without_last_end(body)
+    if layout.width < 2 or not len(body) or body.endswith((b"\r", b"\n")) or not _is_simple(style) or not _quotes_are_clean(body, style):
         return None
     columns = parse(body, style.delimiter, layout.width)
     if columns is None or _has_choices(columns, layout):
         return None
     return CleanRows(columns, _line_numbers(columns, line, has_quotes=b'"' in body))
+
+
+def _without_last_end(body: bytes) -> bytes:
+    return body[:-2] if body.endswith(b"\r\n") else body[:-1]
 
 
 def _is_simple(style: Style) -> bool:

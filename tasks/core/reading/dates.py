@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DateOrder = Literal["day-first", "month-first"]
 
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?Z?)?"
+PLAIN_DATE = DATE.replace("Z?", "").replace("[0-9]{4}", "[1-9][0-9]{3}", 1)
 DATE_NAME = re.compile(r"(?i).*(?:date|datum|fecha|ymd|(?:^|[\W_])d(?:ay|t|ob)(?:[\W_]|$)).*")
 ORDERED_DATES = 5  # by chance that many dates are in order once in 60 columns, and then both ways only if they are alike
 SURE_DAYS = 5  # values that return that seldom beside few others are days, those others years
@@ -62,6 +63,27 @@ STYLES = (
     Style("12-Jan-24", rf"{DAY}[-/ ]?{MONTH}[-/ ]{SHORT_YEAR}", (3, 2, 1)),
 )
 COMPACT = Style("yyyymmdd", r"((?:19|20)[0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])", (1, 2, 3))
+
+
+def plain_dates(cells: pd.Series[str]) -> pd.Series | None:
+    """Give a column of dates in ISO 8601 without an offset, and empty cells, as dates; None if any cell is something else.
+
+    >>> import pandas as pd
+    >>> plain_dates(pd.Series(["2024-01-31 10:30", ""])).tolist()
+    [Timestamp('2024-01-31 10:30:00'), NaT]
+    """
+    import pandas as pd
+
+    filled = cells[cells != ""]
+    for part in (filled.iloc[:100], filled):
+        if not len(part) or not part.str.fullmatch(PLAIN_DATE).all():
+            return None
+    try:
+        moments = filled.astype("timestamp[us][pyarrow]")
+    except ValueError:  # of Arrow, at the first day that no calendar has
+        return None
+    values = pd.Series(moments.to_numpy("datetime64[us]"), index=filled.index, name=filled.name)
+    return values if len(values) == len(cells) else values.reindex(cells.index)
 
 
 def read_dates(cells: pd.Series[str], rows: np.ndarray, order: DateOrder | None = None) -> Reading:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 IDENTIFIER = r"[+-]?(?:0[0-9].*|[0-9]{16,})"  # 2**53 has 16 digits
 EXACT_INTEGERS = 2**53
+MIN_LONG = 1e15  # the least that has 16 digits
 
 EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
 NUMERAL = rf"[0-9.,'’{BLANKS}]*[0-9][0-9.,'’{BLANKS}]*{EXPONENT}"
@@ -40,14 +41,24 @@ def plain_numbers(cells: pd.Series[str]) -> pd.Series | None:
     Bit for bit what Python's `float` makes of the cells.
     """
     filled = cells[cells != ""]
-    # Most columns that are no plain numbers show it at once; the rest of a million cells of text need not be matched.
-    for part in (filled.iloc[:100], filled):
-        if not part.str.fullmatch(NUMBER).all():
-            return None
-    values = _floats(filled)
-    if find_identifiers(filled).any() or (values.abs() == float("inf")).any():
+    # Most columns that are no plain numbers show it at once; the rest of a million cells of text need not be looked at.
+    if not filled.iloc[:100].str.fullmatch(NUMBER).all():
+        return None
+    try:
+        values = _floats(filled)
+    except ValueError:  # of Arrow, at the first cell that is no number
+        return None
+    # Finite, it has read nothing but what `NUMBER` matches: beyond that it knows only the words for infinity and for no number.
+    if not (values.abs() < float("inf")).all() or _may_lose_digits(filled, values):
         return None
     return values if len(values) == len(cells) else values.reindex(cells.index)
+
+
+def _may_lose_digits(plain: pd.Series[str], values: pd.Series[float]) -> bool:
+    """Say whether some cells are identifiers, looking at all of them only where one may be."""
+    # In the order of characters what begins with 0 and a digit stands between 00 and 0:, for a colon follows upon 9.
+    has_zeros = any(((plain >= f"{sign}00") & (plain < f"{sign}0:")).any() for sign in ("", "-", "+"))
+    return bool((has_zeros or (values.abs() >= MIN_LONG).any()) and find_identifiers(plain).any())
 
 
 def _floats(plain: pd.Series[str]) -> pd.Series[float]:

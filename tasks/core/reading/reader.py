@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.cells import typed
-from tasks.core.reading.delimited import TextTable, read_grid, read_text
+from tasks.core.reading.delimited import read_grid, read_text
 from tasks.core.reading.layout import unique_names
+from tasks.core.reading.store import Columns
 from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.table import Table
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.core.formats.source import Content
     from tasks.core.reading.clean import Parse
     from tasks.core.reading.terms import ReadingOptions, ReadVerdict
+    from tasks.core.reading.text_table import TextTable
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Reading:
 
     Attributes:
         table: The rows that were kept.
-        raw: The same cells as text, with the names as they stand; None where the source holds no text.
+        raw: The same cells as text, with the names as they stand; None where the source holds no text, or nobody asked.
         dialect: How the source writes its table.
         repairs: What was repaired.
         aside: Rows that do not fit.
@@ -46,7 +49,7 @@ class Reading:
     @property
     def rows(self) -> int:
         """Count the rows that were read: kept and set aside."""
-        return len(self.table.df) + len(self.aside)
+        return len(self.table) + len(self.aside)
 
     @property
     def verdict(self) -> ReadVerdict:
@@ -73,22 +76,29 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
     Raises:
         DataRefusedError: a content is no table, or they have different columns.
     """
-    frames = [content.frame for content in contents if content.frame is not None]
-    if len(frames) == len(contents):
-        reading = _of_frames(contents, frames)
-    elif frames:
-        message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
-        raise DataRefusedError(message, where=contents[-1].source)
-    else:
-        texts = [_text_of(content, options, parse) for content in contents]
-        text = texts[0] if len(texts) == 1 else _below_one_another(texts, contents)
-        reading = _of_text(text, _named(contents), options, as_text=as_text)
-    if not len(reading.table.df):
+    try:
+        reading = _read(contents, options, parse, as_text=as_text)
+    finally:  # a file that has changed meanwhile is what is wrong, whatever else seems to be
+        for content in contents:
+            content.data.check()
+    if not len(reading.table):
         message = f"{reading.table.source} has no rows that fit its columns"
         raise DataRefusedError(message, where=reading.table.source)
     noted = tuple(repair for content in contents for repair in content.repairs)
     dialect = replace(reading.dialect, compression=contents[0].compression)
     return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs))
+
+
+def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool) -> Reading:
+    frames = [content.frame for content in contents if content.frame is not None]
+    if len(frames) == len(contents):
+        return _of_frames(contents, frames)
+    if frames:
+        message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
+        raise DataRefusedError(message, where=contents[-1].source)
+    texts = [_text_of(content, options, parse) for content in contents]
+    text = texts[0] if len(texts) == 1 else _below_one_another(texts, contents)
+    return _of_text(text, _named(contents), options, as_text=as_text)
 
 
 def _named(contents: Sequence[Content]) -> str:
@@ -115,28 +125,32 @@ def _of_frames(contents: Sequence[Content], frames: Sequence[pd.DataFrame]) -> R
     df = pd.concat(frames, ignore_index=True)
     names, renamed = unique_names([str(name) for name in df.columns], df.shape[1])
     lines = np.concatenate([np.arange(1, len(frame) + 1, dtype=np.int64) for frame in frames])
-    table = Table(df.set_axis(list(names), axis="columns"), _named(contents), lines)
+    table = Table.of(df.set_axis(list(names), axis="columns"), _named(contents), lines)
     return Reading(table, None, Dialect(contents[0].format), tuple(renamed), (), {})
 
 
 def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: bool) -> Reading:
-    import pandas as pd
-
-    columns = [typed(cells, text.lines, options) for cells in text.cells]
+    values, all_odd, repairs, evidence = Columns(), list[Mapping[int, str]](), list[Repair](), dict[str, str]()
+    for name, cells in zip(text.names, text.cells, strict=True):
+        column = typed(cells.rename(name), text.lines, options)
+        values.add(column.values)
+        all_odd.append(column.odd)
+        repairs += column.repairs if not as_text else ()
+        evidence |= {name: column.evidence} if column.evidence else {}
     # A row with one odd cell has a typing error; one with several is out of step, and no cell of it can be trusted.
-    odd = _odd_rows([dict(column.odd) for column in columns], text.names, at_least=2 if as_text else 1)
-    df = pd.DataFrame({name: column.values for name, column in zip(text.names, columns, strict=True)})
-    aside = [SetAside(int(text.lines[row]), text.row(row), reason) for row, reason in odd.items()]
-    repairs = [repair for column in columns for repair in column.repairs] if not as_text else []
-    evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
+    odd = _odd_rows(all_odd, text.names, at_least=2 if as_text else 1)
+    raw, lines, aside = text, text.lines, text.aside
     if odd:
-        kept = _kept(len(text.lines), odd)
-        df, text = df.iloc[kept].reset_index(drop=True), text.take(kept)
-    table = Table(df, source, text.lines)
-    return Reading(table, text, text.dialect, (*text.repairs, *repairs), tuple(sorted((*text.aside, *aside), key=_line)), evidence)
+        written = zip(odd.items(), text.rows(list(odd)), strict=True)
+        aside = (*aside, *(SetAside(int(lines[row]), cells, reason) for (row, reason), cells in written))
+        kept = _kept(len(lines), odd)
+        values, raw, lines = values.take(kept), text.take(kept) if as_text else text, lines[kept]
+    table = Table(text.names, values, source, lines)
+    aside = tuple(sorted(aside, key=_line))
+    return Reading(table, raw if as_text else None, text.dialect, (*text.repairs, *repairs), aside, evidence)
 
 
-def _odd_rows(columns_odd: Sequence[dict[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:
+def _odd_rows(columns_odd: Sequence[Mapping[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:
     """Give the rows that have so many odd cells, each with all its reasons."""
     reasons: dict[int, list[str]] = {}
     for name, odd in zip(names, columns_odd, strict=True):
@@ -145,7 +159,7 @@ def _odd_rows(columns_odd: Sequence[dict[int, str]], names: Sequence[str], *, at
     return {row: "; ".join(found) for row, found in sorted(reasons.items()) if len(found) >= at_least}
 
 
-def _kept(rows: int, odd: dict[int, str]) -> np.ndarray:
+def _kept(rows: int, odd: Mapping[int, str]) -> np.ndarray:
     import numpy as np
 
     return np.setdiff1d(np.arange(rows), np.fromiter(odd, dtype=np.int64, count=len(odd)))
@@ -158,14 +172,15 @@ def _line(row: SetAside) -> int:
 def _below_one_another(texts: Sequence[TextTable], contents: Sequence[Content]) -> TextTable:
     """Put the rows of several files below one another, before their columns get types."""
     import numpy as np
-    import pandas as pd
 
-    for text, content in zip(texts, contents, strict=True):
+    cells = texts[0].cells
+    for text, content in zip(texts[1:], contents[1:], strict=True):
         _check_same_columns(texts[0].names, text.names, contents[0].source, content.source)
+        cells = cells.below(text.cells)
     pairs = list(zip(texts, contents, strict=True))
     return replace(
         texts[0],
-        cells=tuple(pd.concat(column, ignore_index=True) for column in zip(*(text.cells for text in texts), strict=True)),
+        cells=cells,
         lines=np.concatenate([text.lines for text in texts]),
         repairs=tuple(replace(repair, detail=f"{c.source}: {repair.detail}") for text, c in pairs for repair in text.repairs),
         aside=tuple(replace(row, reason=f"{c.source}: {row.reason}") for text, c in pairs for row in text.aside),

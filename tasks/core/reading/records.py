@@ -36,11 +36,12 @@ class Style:
 
 @dataclass(frozen=True)
 class Line:
-    """One physical line: its number from 1, its text, and the line end that it has."""
+    """One physical line: its number from 1, its text, the line end that it has, and the byte of the text in UTF-8 that it starts at."""
 
     number: int
     text: str
     end: str
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,25 +71,25 @@ class Record:
         return not any(cell.strip() for cell in self.cells)
 
 
-def physical_lines(text: str) -> Iterator[Line]:
-    r"""Yield the lines of a text, whatever ends them.
+def physical_lines(text: str, number: int = 1, at: int = 0) -> Iterator[Line]:
+    r"""Yield the lines of a text, whatever ends them; the first has a number and starts at a byte.
 
     >>> [(line.number, line.text, line.end) for line in physical_lines("a\r\nb")]
     [(1, 'a', '\r\n'), (2, 'b', '')]
     """
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        bare = line.rstrip("\r\n") if not line.endswith("\r\n") else line[:-2]
-        bare = line[:-1] if line[-1:] in "\r\n" and not line.endswith("\r\n") else bare
-        yield Line(number, bare, line[len(bare) :])
+    for place, line in enumerate(io.StringIO(text, newline=""), start=number):
+        end = "\r\n" if line.endswith("\r\n") else line[-1] if line[-1] in "\r\n" else ""
+        yield Line(place, line.removesuffix(end), end, at)
+        at += len(line) if line.isascii() else len(line.encode())
 
 
-def lines_with(pattern: re.Pattern[str], text: str) -> tuple[int, ...]:
+def lines_with(pattern: re.Pattern[str], text: str, number: int = 1) -> tuple[int, ...]:
     r"""List the lines that hold a pattern, counted as `physical_lines` counts them.
 
     >>> lines_with(re.compile("x"), "a\u2028b\r\nx")
     (2,)
     """
-    return tuple(line.number for line in physical_lines(text) if pattern.search(line.text))
+    return tuple(line.number for line in physical_lines(text, number) if pattern.search(line.text))
 
 
 def read_records(lines: Iterable[Line], style: Style, width: int | None = None) -> Iterator[Record]:

@@ -1,0 +1,142 @@
+"""Columns that are kept in pieces: in memory while they are small, else in a file that vanishes with the process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from tasks.core.reading import blob
+from tasks.core.reading.blob import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+    import pandas as pd
+
+PIECE_ROWS = 500_000
+
+
+@dataclass
+class Piece:
+    """A part of a column: held, or where it stands in the file of its store."""
+
+    values: pd.Series | None
+    spool: Spool
+    at: int = 0
+    size: int = 0
+
+    def load(self) -> pd.Series:
+        """Give the values on a range index."""
+        import pandas as pd
+
+        if self.values is not None:
+            return self.values
+        return pd.read_feather(io.BytesIO(self.spool.blob().read(self.at, self.size)))["0"]
+
+    def put_away(self) -> None:
+        """Move the values to the file."""
+        if self.values is None:
+            return
+        written = io.BytesIO()
+        self.values.reset_index(drop=True).rename("0").to_frame().to_feather(written, compression="uncompressed")
+        self.at, self.size, self.values = self.spool.write(written.getvalue()), written.tell(), None
+
+
+class Store:
+    """Keeps pieces of columns, and moves them to a file once they are more than memory should hold."""
+
+    def __init__(self) -> None:
+        self._spool = Spool(held_bytes=0)
+        self._held: list[Piece] = []
+        self._size = 0
+
+    def keep(self, values: pd.Series) -> Piece:
+        """Take a part of a column."""
+        piece = Piece(values, self._spool)
+        self._held.append(piece)
+        self._size += int(values.nbytes)
+        if self._size > blob.HELD_BYTES:
+            for each in self._held:
+                each.put_away()
+            self._held, self._size = [], 0
+        return piece
+
+
+class Columns(Sequence["pd.Series"]):
+    """Columns of equal length; each is put together when it is asked for.
+
+    >>> import pandas as pd
+    >>> columns = Columns.of([pd.Series(["a", "b"]), pd.Series(["1", "2"])])
+    >>> len(columns), columns[1].tolist()
+    (2, ['1', '2'])
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or Store()
+        self._pieces: list[list[Piece]] = []
+
+    @classmethod
+    def of(cls, columns: Iterable[pd.Series], store: Store | None = None) -> Columns:
+        """Keep whole columns, one after the other."""
+        made = cls(store)
+        for column in columns:
+            made.add(column)
+        return made
+
+    def add(self, column: pd.Series) -> None:
+        """Keep a further column."""
+        starts = range(0, max(1, len(column)), PIECE_ROWS)
+        whole = len(starts) == 1
+        self._pieces.append([self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts])
+
+    def extend(self, columns: Sequence[pd.Series]) -> None:
+        """Keep further rows of all columns."""
+        if not self._pieces:
+            self._pieces = [[] for _ in columns]
+        for pieces, column in zip(self._pieces, columns, strict=True):
+            pieces.append(self.store.keep(column))
+
+    def __len__(self) -> int:
+        """Count the columns."""
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, place: int) -> pd.Series: ...
+    @overload
+    def __getitem__(self, place: slice) -> Columns: ...
+    def __getitem__(self, place: int | slice) -> pd.Series | Columns:
+        """Give a whole column on a range index, or some of the columns."""
+        import pandas as pd
+
+        if isinstance(place, slice):
+            some = Columns(self.store)
+            some._pieces = self._pieces[place]
+            return some
+        parts = [piece.load() for piece in self._pieces[place]]
+        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+    def frames(self) -> Iterator[list[pd.Series]]:
+        """Yield the rows in parts of at most half a million; all columns were kept whole."""
+        for parts in zip(*self._pieces, strict=True):
+            yield [part.load() for part in parts]
+
+    def rows(self, places: Sequence[int]) -> list[tuple[str, ...]]:
+        """Give the cells of a few rows of text."""
+        import numpy as np
+
+        if not len(places):
+            return []
+        return list(zip(*(column.iloc[np.array(places)].tolist() for column in self), strict=True))
+
+    def take(self, rows: np.ndarray) -> Columns:
+        """Keep some rows, by position."""
+        return Columns.of((column.iloc[rows].reset_index(drop=True) for column in self), self.store)
+
+    def below(self, other: Columns) -> Columns:
+        """Give these rows, and those of another below them."""
+        both = Columns(self.store)
+        both._pieces = [[*upper, *lower] for upper, lower in zip(self._pieces, other._pieces, strict=True)]
+        return both

@@ -1,0 +1,153 @@
+"""Rows of text become a table, once all of them are there: sums and footers go, names are made unique, cells are tidied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import DataRefusedError
+from tasks.core.reading.grid import MAX_ASIDE_SHARE
+from tasks.core.reading.layout import unique_names
+from tasks.core.reading.records import OTHER_QUOTE
+from tasks.core.reading.shapes import shape_of
+from tasks.core.reading.terms import Dialect, Repair, SetAside
+from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes, without_text_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from tasks.core.reading.encodings import Decoded
+    from tasks.core.reading.grid import Grid
+    from tasks.core.reading.records import Style
+    from tasks.core.reading.store import Columns
+
+FEW_ROWS = 5
+TELLING_SIGNS = ('"', "'", *HARD_BLANKS)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        names: Of the columns, each its own.
+        raw_names: The same as they stand in the file.
+        cells: Columns of text without missing values, exactly as they stood.
+        lines: The line that each row starts on, int64.
+        dialect: How the file writes its table.
+        repairs: What was repaired.
+        aside: Rows that do not fit.
+    """
+
+    names: tuple[str, ...]
+    raw_names: tuple[str, ...]
+    cells: Columns
+    lines: np.ndarray
+    dialect: Dialect
+    repairs: tuple[Repair, ...]
+    aside: tuple[SetAside, ...]
+
+    def rows(self, places: Sequence[int]) -> list[str]:
+        """Write rows as they may have stood in their file."""
+        return [(self.dialect.delimiter or ",").join(cells) for cells in self.cells.rows(places)]
+
+    def take(self, rows: np.ndarray) -> TextTable:
+        """Keep some rows, by position."""
+        return replace(self, cells=self.cells.take(rows), lines=self.lines[rows])
+
+
+def finished(grid: Grid, decoded: Decoded, style: Style | None, signs: frozenset[str], source: str) -> TextTable:
+    """Give the table of a grid, unless too little of it fits.
+
+    Args:
+        grid: All rows that were read.
+        decoded: The text that they come from.
+        style: How it writes cells; None for a sheet.
+        signs: Those of the telling signs that the text holds.
+        source: Its name, for messages.
+
+    Raises:
+        DataRefusedError: there is no row, or too few fit.
+    """
+    columns, lines = _without_totals(grid, grid.columns, grid.lines)
+    columns, lines = _without_padded_footer(grid, columns, lines)
+    _refuse_misfits(grid, len(lines), source)
+    raw = grid.layout.names
+    found = [Repair(code, tuple(where), told) for code, (told, where) in grid.repaired.items()]
+    if len(columns) > 1 and raw and not raw[-1].strip() and not bool((columns[-1] != "").any()):
+        columns, raw = columns[:-1], raw[:-1]
+        found.append(Repair("trailing_delimiter", (), "each line ends with a delimiter that separates nothing; it was passed over"))
+    names, renamed = unique_names(raw, len(columns))
+    columns, tidied = _tidied(columns, lines, style, signs)
+    repairs = (*decoded.repairs, *grid.layout.repairs, *renamed, *found, *tidied)
+    aside = tuple(sorted(grid.aside, key=lambda row: row.line))
+    return TextTable(names, raw or names, columns, lines, _dialect(decoded, style, has_header=bool(raw)), repairs, aside)
+
+
+def _dialect(decoded: Decoded, style: Style | None, *, has_header: bool) -> Dialect:
+    if style is None:
+        return Dialect("excel", header=has_header)
+    return Dialect("csv", "", decoded.encoding, style.delimiter, style.quote, style.escape, has_header)
+
+
+def _tidied(columns: Columns, lines: np.ndarray, style: Style | None, signs: frozenset[str]) -> tuple[Columns, list[Repair]]:
+    """Tidy the cells, where the text holds what there may be to tidy."""
+    other = OTHER_QUOTE[style.quote] if style and style.quote in OTHER_QUOTE else ""
+    columns, unquoted = without_odd_quotes(columns, lines, other) if other in signs else (columns, [])
+    columns, unmarked = without_text_marks(columns) if "'" in signs else (columns, [])
+    columns, unpadded = without_hard_blanks(columns, lines) if not signs.isdisjoint(HARD_BLANKS) else (columns, [])
+    return columns, [*unquoted, *unmarked, *unpadded]
+
+
+def _without_totals(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Set rows aside that sum up others: the last one, and those in which cells are empty."""
+    if len(lines) < 3:
+        return columns, lines
+    named = sums_among(columns[:2])
+    sums = {row: cells for row, cells in zip(named, columns.rows(named), strict=True) if _sums_up(cells, is_last=row == len(lines) - 1)}
+    if not sums or len(sums) > max(1, MAX_ASIDE_SHARE * len(lines)):
+        return columns, lines
+    grid.aside += [SetAside(int(lines[row]), grid.style.delimiter.join(cells), "a row of totals") for row, cells in sums.items()]
+    kept = _all_but(list(sums), len(lines))
+    return columns.take(kept), lines[kept]
+
+
+def _sums_up(cells: tuple[str, ...], *, is_last: bool) -> bool:
+    return any(shape_of(cell) == "number" for cell in cells) and (is_last or not all(cells))
+
+
+def _all_but(rows: list[int], count: int) -> np.ndarray:
+    import numpy as np
+
+    return np.delete(np.arange(count), rows)
+
+
+def _without_padded_footer(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Pass over last rows in which only the first cell holds anything, where no other row is like that."""
+    if not len(lines) or grid.layout.width < 3 or any(cell.strip() for cell in columns.rows([len(lines) - 1])[0][1:]):
+        return columns, lines
+    lonely = columns[0].str.strip() != ""
+    for column in columns[1:]:
+        lonely &= column.str.strip() == ""
+    count = int(lonely.sum())
+    if not count or count == len(lonely) or not bool(lonely.iloc[-count:].all()):
+        return columns, lines
+    for line in lines[-count:].tolist():
+        grid.note("footer", "lines below the table were passed over", line)
+    kept = _all_but([], len(lines) - count)
+    return columns.take(kept), lines[kept]
+
+
+def _refuse_misfits(grid: Grid, kept: int, source: str) -> None:
+    aside = len(grid.aside)
+    if not kept and not aside:
+        message = f"{source} has no rows below its header"
+        raise DataRefusedError(message, where=source)
+    if not kept or (aside > FEW_ROWS and aside > MAX_ASIDE_SHARE * (kept + aside)):
+        first = min(grid.aside, key=lambda row: row.line)
+        where = f"{source}, line {first.line}"
+        told = f"{first.reason}; so it is with {aside} of {kept + aside} rows"
+        message = f"{where}: {told}; say how the file is written with --read delimiter=, quote= or skip="
+        raise DataRefusedError(message, where=where)
