@@ -2,15 +2,20 @@
 
 Run: python benchmarks/reader.py [ROWS]. Each way reads the same file of 20 columns in a process of its own; prints CPU and wall
 seconds and peak memory, and the ratio to pandas in chunks.
+
+Then: what damage costs that a file has very much of, at a size and at four times that size. Beyond four times the seconds, and some,
+a rule takes more than its share.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 READS = {
@@ -24,6 +29,18 @@ READS = {
     "polars": "import polars as pl\npl.read_csv(path)",
     "duckdb": "import duckdb\nduckdb.sql(f\"create table t as select * from read_csv('{path}')\")",
 }
+DAMAGE = {
+    "a quote that is never closed": lambda n: 'a,b,c\n0,"x,1\n' + "1,word,2\n" * n,
+    "a quote opened on every line": lambda n: "a,b,c\n" + '1,"word,2\n' * n,
+    "cells over two lines": lambda n: "a,b\n" + '1,"two\nlines"\n' * n,
+    "a short row in every hundred": lambda n: "a,b,c\n" + ("1,word,2\n" * 99 + "1,word\n") * (n // 100),
+    "blank lines": lambda n: "a,b,c\n1,x,2\n" + "\n" * n + "2,y,3\n3,z,4\n",
+    "a line of dashes": lambda n: "a,b,c\n1,x,2\n2,y,3\n" + "-" * 20 * n + "x\n3,z,4\n",
+    "a line of cells": lambda n: "a,b,c\n1,x,2\n2,y,3\n" + "1," * n + "\n3,z,4\n",
+    "a line of quotes": lambda n: 'a,b,c\n1,x,2\n2,y,3\n3,"' + 'x"y' * n + ",3\n4,z,4\n",
+    "five rows of many columns": lambda n: "\n".join(",".join(f"{sign}{place}" for place in range(n // 40)) for sign in "c1234"),
+}
+SIZE = 20_000
 PROGRAM = """
 import json, resource, sys, time
 path, start = sys.argv[1], time.perf_counter()
@@ -48,6 +65,10 @@ def main() -> None:
             cpu, wall, peak = measure(read, path)
             base = base or cpu
             print(f"{name:<20}{cpu:>8.1f}{cpu / base:>6.2f}{wall:>8.1f}{peak:>9,.0f}")
+    print(f"\n{'damage':<32}{'CPU s':>8}{'of 4 x':>8}{'x':>6}")
+    for name, text in DAMAGE.items():
+        few, many = seconds(text(SIZE)), seconds(text(4 * SIZE))
+        print(f"{name:<32}{few:>8.2f}{many:>8.2f}{many / few:>6.1f}")
 
 
 def write(path: Path, rows: int) -> None:
@@ -64,6 +85,21 @@ def write(path: Path, rows: int) -> None:
         words = {"kind": rng.choice(["tool", "toy", "food"], size), "place": rng.choice(["Lyon", "Porto", "Köln"], size)}
         df = pd.DataFrame({"when": when.strftime("%Y-%m-%d %H:%M:%S"), **numbers, **counts, **words})
         df.to_csv(path, mode="a", header=start == 0, index=False)
+
+
+def seconds(text: str) -> float:
+    """Give the CPU seconds that it takes to read a text, or to refuse it."""
+    from tasks.adapters.sources import split_columns
+    from tasks.core.errors import EvergreenError
+    from tasks.core.reading.blob import Blob
+    from tasks.core.reading.delimited import read_text
+    from tasks.core.reading.terms import ReadingOptions
+
+    blob = Blob(text.encode())
+    start = time.process_time()
+    with contextlib.suppress(EvergreenError):
+        read_text(blob, ReadingOptions(), "t.csv", split_columns)
+    return time.process_time() - start
 
 
 def measure(read: str, path: Path) -> tuple[float, float, float]:

@@ -34,11 +34,11 @@ def _preview(path: str, options: ReadingOptions, call: PreviewOptions) -> FilePr
     out = snapshots.write_csv(as_csv(reading, as_text=call.as_text), call.out, names.stem_of(path)) if call.out else ""
     message, found = "", None
     try:
-        found = schema.infer_schema(reading.table.df)
+        found = schema.infer_schema(reading.table)
     except EvergreenError as error:
         message = error.message
-    df = reading.table.df
-    columns = found.columns if found else tuple(Column(name, schema.type_of(df[name]), "unused", "") for name in df.columns)
+    table = reading.table
+    columns = found.columns if found else tuple(Column(name, schema.type_of(table[name]), "unused", "") for name in table)
     return FilePreview.of(path, reading, columns, found, message, out)
 
 

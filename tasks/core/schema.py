@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tasks.core.table import ColumnType, Role, Task
+    from tasks.core.table import ColumnType, Role, Table, Task
 
 MAX_CLASSES = 100
 MAX_NUMBER_CLASSES = 10
@@ -34,7 +34,7 @@ TIME_NAME = re.compile(r"(?:.*_)?(?:ts|time|timestamp|date|datetime)|.*_at")
 
 
 def infer_schema(
-    df: pd.DataFrame,
+    rows: pd.DataFrame | Table,
     *,
     target: str | None = None,
     task: Task | None = None,
@@ -44,7 +44,7 @@ def infer_schema(
     """Decide what each column is for, with the evidence; what is given is kept or refused, never overruled.
 
     Args:
-        df: Rows as a reader gives them: `float64`, `str` and `datetime64[us]` columns.
+        rows: As a reader gives them: `float64`, `str` and `datetime64[us]` columns.
         target: The column to predict; if None the last one that is neither dropped nor the time column.
         task: The kind of prediction; if None from the target's values.
         time: The column that orders the rows; if None found where exactly one can.
@@ -59,16 +59,18 @@ def infer_schema(
     >>> schema.task, schema.target, schema.columns[1].evidence
     ('binary', 'sold', 'last column; 2 distinct values')
     """
-    chosen, why = _choose_target(df, target, time, drop)
-    task, shape = _task_of(df[chosen], task)
+    names = [str(name) for name in rows]
+    chosen, why = _choose_target(names, target, time, drop)
+    values = rows[chosen]
+    task, shape = _task_of(values, task)
     if time is not None:
-        _check_orders_rows(df[time])
+        _check_orders_rows(rows[time])
     fixed: dict[str, tuple[Role, str]] = dict.fromkeys(drop, ("unused", "dropped as given"))
     fixed[chosen] = ("target", f"{why}; {shape}")
-    ordering = time or _find_time(df[[name for name in df.columns if name not in fixed]])
+    ordering = time or _find_time(rows, [name for name in names if name not in fixed])
     if ordering is not None:
-        fixed[ordering] = ("time", "given" if time else _describe_order(df[ordering]))
-    columns = [Column(name, type_of(df[name]), *(fixed.get(name) or _role_of(df[name], df[chosen]))) for name in df.columns]
+        fixed[ordering] = ("time", "given" if time else _describe_order(rows[ordering]))
+    columns = [_column(rows[name], values, fixed.get(name)) for name in names]
     _check_has_features(columns)
     return Schema(tuple(columns), task)
 
@@ -78,11 +80,15 @@ def type_of(values: pd.Series) -> ColumnType:
     return "number" if values.dtype.kind == "f" else "datetime" if values.dtype.kind == "M" else "category"
 
 
-def _choose_target(df: pd.DataFrame, target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
+def _column(values: pd.Series, target: pd.Series, fixed: tuple[Role, str] | None) -> Column:
+    return Column(str(values.name), type_of(values), *(fixed or _role_of(values, target)))
+
+
+def _choose_target(names: list[str], target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
     for name in (target, time, *drop):
-        if name is not None and name not in df.columns:
+        if name is not None and name not in names:
             what = "column"
-            raise UsageError.unknown(what, name, df.columns)
+            raise UsageError.unknown(what, name, names)
     roles = [name for name in (target, time, *set(drop)) if name is not None]
     for name in roles:
         if roles.count(name) > 1:
@@ -90,11 +96,11 @@ def _choose_target(df: pd.DataFrame, target: str | None, time: str | None, drop:
             raise UsageError(message, where=name)
     if target is not None:
         return target, "given"
-    left = [name for name in df.columns if name not in roles]
+    left = [name for name in names if name not in roles]
     if not left:
         message = "no column is left to predict; drop fewer"
         raise UsageError(message, where="--drop")
-    return left[-1], "last column" if left[-1] == df.columns[-1] else "last column left"
+    return left[-1], "last column" if left[-1] == names[-1] else "last column left"
 
 
 def _task_of(target: pd.Series, given: Task | None) -> tuple[Task, str]:
@@ -176,8 +182,8 @@ def _check_orders_rows(values: pd.Series) -> None:
         raise DataRefusedError(message, where=name)
 
 
-def _find_time(df: pd.DataFrame) -> str | None:
-    candidates = [name for name in df.columns if _is_time(df[name])]
+def _find_time(rows: pd.DataFrame | Table, names: list[str]) -> str | None:
+    candidates = [name for name in names if _is_time(rows[name])]
     return candidates[0] if len(candidates) == 1 else None
 
 

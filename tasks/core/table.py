@@ -44,6 +44,14 @@ class Table:
         """Count the rows."""
         return len(self.lines)
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the columns, as a frame does."""
+        return iter(self.names)
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """Give a column by its name."""
+        return self.columns[self.names.index(name)].rename(name)
+
     @cached_property
     def df(self) -> pd.DataFrame:
         """Give all rows at once."""
