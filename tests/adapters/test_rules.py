@@ -173,7 +173,7 @@ def test_every_compiled_expectation_is_compared() -> None:
     assert set(ASKED) == COMPILED
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(df=frames(), asked=st.tuples(*(of(kwargs=ASKED[kind], mostly=MOSTLY, row_condition=st.none() | CONDITIONS) for kind in KINDS)))
 def test_a_rule_and_great_expectations_find_the_same_rows(df: pd.DataFrame, asked: tuple[dict[str, Any], ...]) -> None:
     questions = [
