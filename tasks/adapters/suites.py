@@ -8,11 +8,12 @@ from array import array
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import rules
+from tasks.core import parts, rules
 from tasks.core.errors import UsageError
 from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
@@ -30,6 +31,65 @@ def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
     Raises:
         UsageError: the file is not a suite, or has a `$PARAMETER`, which nothing here gives.
     """
+    suite = _load(path)
+    return tuple(judged.result for judged in _judge(df, suite.expectations, path))
+
+
+def evaluate_file(table: Path, path: Path, rows_at_once: int = 1_000_000) -> tuple[ExpectationResult, ...]:
+    """Evaluate a suite on the rows of a Parquet file, of which only so many are in memory at once.
+
+    The results are those of `evaluate` on the whole table. What must see a whole column, such as a mean, is given the
+    columns that it names and no other.
+
+    Raises:
+        UsageError: as `evaluate`.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(table) as file:
+        if file.metadata.num_rows <= rows_at_once:
+            return evaluate(file.read().to_pandas(), path)
+        suite = _load(path)
+        empty = file.schema_arrow.empty_table().to_pandas()
+        types = {name: str(kind) for name, kind in empty.dtypes.items()}
+        sights = [parts.sight(e.configuration.type, e.configuration.kwargs, types) for e in suite.expectations]
+        found: dict[int, ExpectationResult] = {}
+        for sight in dict.fromkeys(sight for sight in sights if sight.of != "rows"):
+            places = [place for place, other in enumerate(sights) if other == sight]
+            seen = empty if sight.of == "names" else file.read(columns=list(sight.columns)).to_pandas()
+            found |= {place: one.result for place, one in zip(places, _judge(seen, _at(suite, places), path), strict=True)}
+        places = [place for place, sight in enumerate(sights) if sight.of == "rows"]
+        columns = list(dict.fromkeys(name for place in places for name in sights[place].columns))
+        found |= _merged(file.iter_batches(rows_at_once, columns=columns) if places else (), places, suite, path)
+    return tuple(found[place] for place in range(len(sights)))
+
+
+def _at(suite: ExpectationSuite, places: list[int]) -> list[Any]:
+    return [suite.expectations[place] for place in places]
+
+
+def _merged(batches: Iterable[Any], places: list[int], suite: ExpectationSuite, path: Path) -> dict[int, ExpectationResult]:
+    """Judge rows batch by batch; give the results by the place of the expectation in the suite."""
+    found: dict[int, list[parts.Part]] = {place: [] for place in places}
+    start = 0
+    for batch in batches:
+        for place, one in zip(places, _judge(batch.to_pandas(), _at(suite, places), path), strict=True):
+            found[place].append(parts.Part(start, one.considered, one.result))
+        start += batch.num_rows
+    kwargs = {place: suite.expectations[place].configuration.kwargs for place in places}
+    return {place: parts.merge(found[place], float(kwargs[place].get("mostly", 1))) for place in places}
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What an expectation found, and how many rows it is about."""
+
+    result: ExpectationResult
+    considered: int
+
+
+def _judge(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judged]:
+    """Judge rows with a RangeIndex by the expectations of a suite, in the order given."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -37,21 +97,29 @@ def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    suite = _load(path)
     source = context.data_sources.add_pandas("rows")
     batch = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": df})
     try:
-        first = {_key(r): r for r in batch.validate(suite, result_format={"result_format": "SUMMARY"}).results}
+        first = {_key(r): r for r in batch.validate(_suite(expectations), result_format={"result_format": "SUMMARY"}).results}
     except gx.exceptions.SuiteParameterError as error:
         raise _malformed(path, error) from error
-    found = {_identity(e): _rows(df, e.configuration, first[_identity(e)].result or {}) for e in suite.expectations}
-    failing = [e for e in suite.expectations if found[_identity(e)].without_rule and first[_identity(e)].result["unexpected_count"]]
+    found = {_identity(e): _rows(df, e.configuration, first[_identity(e)].result or {}) for e in expectations}
+    failing = [e for e in expectations if found[_identity(e)].without_rule and first[_identity(e)].result["unexpected_count"]]
     if failing:
-        detail = gx.ExpectationSuite(name=f"{suite.name}-rows", expectations=[e.configuration for e in failing])
-        for result in batch.validate(detail, result_format={"result_format": "COMPLETE"}).results:
+        for result in batch.validate(_suite(failing), result_format={"result_format": "COMPLETE"}).results:
             rows = array("q", result.result.get("unexpected_index_list") or ())
             found[_key(result)] = _agreeing(replace(found[_key(result)], rows=rows), first[_key(result)].result["unexpected_count"])
-    return tuple(_result(first[_identity(e)], found[_identity(e)]) for e in suite.expectations)
+    return [_Judged(_result(first[_identity(e)], found[_identity(e)]), _considered(first[_identity(e)].result or {})) for e in expectations]
+
+
+def _suite(expectations: list[Any]) -> ExpectationSuite:
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(name="asked", expectations=expectations)
+
+
+def _considered(counted: dict[str, Any]) -> int:
+    return (counted.get("element_count") or 0) - (counted.get("missing_count") or 0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +132,7 @@ class _Rows:
 
 
 def _rows(df: pd.DataFrame, configuration: ExpectationConfiguration, counted: dict[str, Any]) -> _Rows:
-    if "unexpected_count" not in counted:
+    if counted.get("unexpected_count") is None:
         return _Rows()
     try:
         rule = rules.compile_rule(configuration.type, configuration.kwargs)

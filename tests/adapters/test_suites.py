@@ -222,6 +222,67 @@ def test_rows_are_not_changed_and_nothing_is_written(suite: Path, tmp_path: Path
     assert list(folder.iterdir()) == []
 
 
+# ------------------------------------------------------------------------------------------------------- tables read in parts
+
+
+def in_parts() -> list[dict[str, Any]]:
+    """Ask for what is found row by row, in the names, and in whole columns; each fails somewhere, some hold by their share."""
+    later = {"type": "comparison", "column": {"name": "sold"}, "operator": ">", "parameter": "2024-01-01T12:00:00"}
+    return [
+        expectation("expect_column_mean_to_be_between", column="size", max_value=1),
+        *(expectation(NOT_NULL, column="size", mostly=mostly) for mostly in (1.0, 0.9, 0.5)),
+        expectation("expect_column_values_to_be_unique", column="size"),
+        *(expectation(BETWEEN, column="size", max_value=5, mostly=mostly, row_condition=later) for mostly in (1.0, 0.5)),
+        expectation(BETWEEN, column="sold", max_value="2024-01-01T20:00:00", mostly=0.6),
+        expectation("expect_column_values_to_be_null", column="rooms"),
+        expectation("expect_column_values_to_match_regex", column="colour", regex="^(r|b)", mostly=0.7),
+        expectation("expect_column_values_to_match_regex", column="sold", regex=":30"),
+        expectation("expect_column_value_lengths_to_equal", column="sold", value=10),
+        expectation("expect_column_values_to_be_of_type", column="colour", type_="float64"),
+        expectation("expect_column_values_to_be_dateutil_parseable", column="colour"),
+        expectation("expect_column_values_to_be_increasing", column="size"),
+        expectation("expect_column_pair_values_a_to_be_greater_than_b", column_A="size", column_B="rooms", mostly=0.5),
+        expectation("expect_compound_columns_to_be_unique", column_list=["size", "colour"]),
+        expectation("expect_select_column_values_to_be_unique_within_record", column_list=["size", "rooms"]),
+        expectation("expect_table_columns_to_match_set", column_set=["size", "colour"]),
+        expectation("expect_table_row_count_to_equal", value=50),
+        expectation("expect_column_to_exist", column="surprise"),
+        expectation(NOT_NULL, column="sise"),
+        expectation(BETWEEN, "info", column="colour", max_value=3),
+        expectation(NOT_NULL, "info", column="rooms", mostly=0.1),
+    ]
+
+
+@pytest.mark.parametrize(("seed", "length", "rows_at_once"), [(0, 50, 7), (1, 50, 49), (2, 50, 50)])
+def test_a_table_read_in_parts_is_judged_as_the_whole(tmp_path: Path, suite: Path, seed: int, length: int, rows_at_once: int) -> None:
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame(
+        {
+            "size": rng.choice([1.0, 2.0, 7.0, np.inf, np.nan], length),
+            "rooms": rng.choice([1.0, 2.0, np.nan], length),
+            "colour": pd.Series(rng.choice(["red", "blue", "", "Ω", None], length), dtype="str"),
+            "sold": pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 72, length) * 30, unit="min")),
+        }
+    ).astype({"sold": "datetime64[us]"})
+    df.loc[:9, ["rooms", "sold"]] = [np.nan, pd.Timestamp("2024-01-01")]
+    df.to_parquet(tmp_path / "houses.parquet", index=False, row_group_size=20)
+    suite.write_text(json.dumps({"name": "houses", "expectations": in_parts()}), encoding="utf-8")
+    whole = suites.evaluate(df, suite)
+    assert {result.success for result in whole} == {True, False}
+    for found, expected in zip(suites.evaluate_file(tmp_path / "houses.parquet", suite, rows_at_once), whole, strict=True):
+        assert found == expected
+
+
+def test_no_more_rows_than_said_are_judged_at_once(tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"size": [1.0] * 100, "rooms": [1.0] * 100}).to_parquet(tmp_path / "houses.parquet", index=False)
+    suite.write_text(json.dumps({"name": "n", "expectations": [expectation(BETWEEN, column="size", max_value=0)]}), encoding="utf-8")
+    seen: list[tuple[int, int]] = []
+    judge = rules.Rule.judge
+    monkeypatch.setattr(rules.Rule, "judge", lambda rule, df: seen.append(df.shape) or judge(rule, df))
+    (result,) = suites.evaluate_file(tmp_path / "houses.parquet", suite, 30)
+    assert (list(result.failing_rows), seen) == (list(range(100)), [(30, 1), (30, 1), (30, 1), (10, 1)])
+
+
 # ---------------------------------------------------------------------------------------------------------- malformed files
 
 
