@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import snapshots, suites
+from tasks.adapters import suites
 from tasks.core.validation import Validation
 from tasks.record import publish_table, task
 
@@ -26,7 +26,7 @@ def validate(case: Case, batch: Batch) -> Validation:
         log.info("no suite for %s: validation is not applicable", case.name)
         return Validation(suite="")
     log.info("validating against %s", case.suite.name)
-    validation = Validation(case.suite.name, suites.evaluate(snapshots.read(batch.path), case.suite))
+    validation = Validation(case.suite.name, suites.evaluate_file(batch.path, case.suite))
     rows = [
         {"expectation": r.expectation, "severity": r.severity, "failing rows": str(len(r.failing_rows)), "consequence": r.consequence}
         for r in validation.results

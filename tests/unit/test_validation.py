@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from array import array
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +83,24 @@ def test_rows_are_set_aside_by_what_quarantines_and_by_nothing_else(results: lis
         assert reasons.split("; ") == [result.expectation for result in quarantining if row in result.failing_rows]
 
 
+def test_any_number_of_reasons_is_told() -> None:
+    results = tuple(ExpectationResult(f"e{place}", "critical", True, range(place, 200, 7)) for place in range(150))
+    found = Validation("wine.json", results).quarantined
+    assert list(found) == list(range(200))
+    for row, reasons in found.items():
+        assert reasons.split("; ") == [f"e{place}" for place in range(150) if row in range(place, 200, 7)]
+
+
+def test_a_million_rows_are_set_aside_in_seconds() -> None:
+    rows = array("q", range(1_000_000))
+    results = [ExpectationResult(f"e{place}", "critical", True, rows[place::3]) for place in range(50)]
+    start = time.process_time()
+    found = Validation("wine.json", tuple(results)).quarantined
+    assert time.process_time() - start < 5
+    assert len(found) == 1_000_000
+    assert len(set(map(id, found.values()))) == len(set(found.values()))
+
+
 @pytest.mark.parametrize(
     ("validation", "summary"),
     [
@@ -87,6 +108,12 @@ def test_rows_are_set_aside_by_what_quarantines_and_by_nothing_else(results: lis
         (Validation("wine.json"), "0 of 0 expectations hold"),
         (Validation("wine.json", (age(), kind())), "2 of 2 expectations hold"),
         (Validation("wine.json", (age(), kind("info", False))), "1 of 2 expectations hold; reported: 'kind': values to be in set"),
+        (
+            Validation(
+                "wine.json", (age(without_rule="no rule for a"), kind(without_rule="no rule for b"), age(without_rule="no rule for a"))
+            ),
+            "3 of 3 expectations hold; no rule for a; no rule for b",
+        ),
         (
             Validation("wine.json", (age(rows=(1,)), kind("critical", False), kind("info", False))),
             "0 of 3 expectations hold; refused: 'kind': values to be in set; quarantined: 'age': values to be between",

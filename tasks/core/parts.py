@@ -1,0 +1,134 @@
+"""How a suite is judged on a table that is read in parts: what each expectation must see at once, and what parts add up to."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from tasks.core.rules import COLUMN_TESTS, COMPILED, is_success
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tasks.core.validation import ExpectationResult
+
+# Great Expectations writes times as text by the finest of all of them, so one cell's text depends on the others.
+BY_TEXT = frozenset(kind for kind in COLUMN_TESTS if "regex" in kind or "lengths" in kind)
+AMONG_ROWS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
+OF_TYPE = "expect_column_values_to_be_of_type"
+BY_ROW = COMPILED - AMONG_ROWS - {OF_TYPE}
+BY_NAMES = frozenset(
+    {
+        "expect_column_to_exist",
+        "expect_table_column_count_to_be_between",
+        "expect_table_column_count_to_equal",
+        "expect_table_columns_to_match_ordered_list",
+        "expect_table_columns_to_match_set",
+    }
+)
+BY_LENGTH = frozenset({"expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"})
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an expectation must see at once.
+
+    Attributes:
+        of: The names and types of the columns, any rows, or whole columns.
+        columns: The columns of the table that it reads; of expectations about names all.
+    """
+
+    of: Literal["names", "rows", "columns"]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an expectation found in some of the rows.
+
+    Attributes:
+        start: The position of the first of them in the table.
+        considered: How many of them it is about.
+        result: What it found, with positions within the part.
+    """
+
+    start: int
+    considered: int
+    result: ExpectationResult
+
+
+def sight(kind: str, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> Sight:
+    """Say what an expectation must see at once to find what it finds in the whole table.
+
+    Args:
+        kind: Its type.
+        kwargs: Its keyword arguments.
+        types: The pandas type of each column of the table.
+
+    >>> types = {"age": "float64", "name": "str"}
+    >>> sight("expect_column_values_to_not_be_null", {"column": "age"}, types)
+    Sight(of='rows', columns=('age',))
+    >>> sight("expect_column_mean_to_be_between", {"column": "age"}, types)
+    Sight(of='columns', columns=('age',))
+    """
+    named = _named(kwargs)
+    if kind in BY_NAMES:
+        return Sight("names", tuple(types))
+    if kind in BY_LENGTH and named is not None:
+        return Sight("columns", named or tuple(types)[:1])
+    if not named:
+        return Sight("columns", tuple(types))
+    columns = tuple(name for name in dict.fromkeys(named) if name in types)
+    if len(columns) < len(set(named)):  # it cannot be evaluated, and no row is needed to say so
+        return Sight("names", tuple(types))
+    are_stable = all(types[name] in ("float64", "str") or types[name].startswith("datetime64") for name in columns)
+    if kind == OF_TYPE and are_stable:
+        return Sight("names", tuple(types))
+    is_text_of_time = kind in BY_TEXT and types[str(kwargs["column"])].startswith("datetime64")
+    return Sight("rows" if kind in BY_ROW and are_stable and not is_text_of_time else "columns", columns)
+
+
+def _named(kwargs: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Give the columns that an expectation names, or None where only Great Expectations can tell."""
+    own = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
+    conditioned = _conditioned(kwargs.get("row_condition"))
+    return None if conditioned is None else (*own, *kwargs.get("column_list", ()), *conditioned)
+
+
+def _conditioned(asked: Mapping[str, Any] | str | None) -> tuple[str, ...] | None:
+    if asked is None:
+        return ()
+    if isinstance(asked, str) or not {"column", "conditions"} & asked.keys():
+        return None
+    if "column" in asked:
+        return (str(asked["column"]["name"]),)
+    parts = [_conditioned(part) for part in asked["conditions"]]
+    return None if None in parts else tuple(name for part in parts for name in part or ())
+
+
+def merge(parts: Sequence[Part], mostly: float) -> ExpectationResult:
+    """Give what an expectation about rows found in a table, from what it found in its parts.
+
+    Args:
+        parts: At least one, in the order of the table.
+        mostly: The share of all considered rows that must satisfy it.
+    """
+    results = [part.result for part in parts]
+    rows, considered = array("q"), sum(part.considered for part in parts)
+    problem = next((result.problem for result in results if result.problem), "")
+    for part in () if problem else parts:
+        rows.frombytes(_shifted(part.result.failing_rows, part.start))
+    return replace(
+        results[0],
+        success=not problem and is_success(considered, len(rows), mostly),
+        failing_rows=rows,
+        problem=problem,
+        without_rule=next((result.without_rule for result in results if result.without_rule), ""),
+    )
+
+
+def _shifted(rows: Sequence[int], start: int) -> bytes:
+    import numpy as np
+
+    return (np.asarray(rows, dtype=np.int64) + start).tobytes()
