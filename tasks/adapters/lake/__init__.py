@@ -51,7 +51,7 @@ class Lake:
 
     def __init__(self, address: str, use_case: str, terms: Terms | None = None, options: Mapping[str, str] | None = None) -> None:
         self.use_case, self.terms = use_case, terms or Terms()
-        self.url = f"{address.rstrip('/')}/{use_case}"
+        self.url = f"{address.removeprefix('file://').rstrip('/')}/{use_case}"
         given = storage_options(os.environ) if options is None else options
         self._tables = Tables(*(Table(f"{self.url}/{name}", given) for name in ("observations", "labels", "quarantine")))
 

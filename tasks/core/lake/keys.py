@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Two odd numbers, so that the two halves of a hash differ.
 STEPS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
+MISSING = 2**64 - 1
 
 
 class RowKeys:
@@ -159,7 +160,10 @@ def _hash_column(cells: pd.Series[Any]) -> np.ndarray:
     import pandas as pd
 
     if cells.dtype == "str":
-        return pd.util.hash_array(cells.to_numpy(dtype=object), categorize=True)
+        # Not `categorize=True`: pandas' own table of texts ends each at its first NUL.
+        codes, distinct = cells.array.factorize()
+        hashes = pd.util.hash_array(distinct.to_numpy(dtype=object), categorize=False)
+        return np.append(hashes, np.uint64(MISSING))[codes]
     if cells.dtype.kind == "M":
         values = cells.dt.tz_localize(None).to_numpy() if getattr(cells.dtype, "tz", None) else cells.to_numpy()
         return _mix(values.astype(np.int64).view(np.uint64))
