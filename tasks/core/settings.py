@@ -26,6 +26,7 @@ class Settings(BaseModel):
     tracking_uri: str = Field("", description="MLflow tracking and registry store; default `mlflow.db` in the home.")
     artifacts_url: str = Field("", description="Where MLflow keeps artifacts; default `artifacts` in the home.")
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default `ledger.db` in the home.")
+    lake_url: str = Field("", description="Folder or URL (s3://bucket/path) of all lakes; default `lake` in the home.")
 
     @classmethod
     def from_values(cls, values: Mapping[str, str], folder: Path) -> Settings:
@@ -47,7 +48,11 @@ class Settings(BaseModel):
             name = str(error.errors()[0]["loc"][0])
             message = f"{PREFIX}{name.upper()} is '{given[name]}': {error.errors()[0]['msg'].lower()}"
             raise UsageError(message, where=PREFIX + name.upper()) from error
-        absolute = {name: (folder / path.expanduser()).absolute() for name, path in (("home", parsed.home), ("project", parsed.project))}
+        absolute: dict[str, object] = {
+            name: (folder / path.expanduser()).absolute() for name, path in (("home", parsed.home), ("project", parsed.project))
+        }
+        if parsed.lake_url and "://" not in parsed.lake_url:
+            absolute["lake_url"] = str((folder / Path(parsed.lake_url).expanduser()).absolute())
         return parsed.model_copy(update=absolute)
 
     @property
@@ -64,3 +69,8 @@ class Settings(BaseModel):
     def ledger_address(self) -> str:
         """Give the SQLAlchemy URL of the ledger."""
         return self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def lake_address(self) -> str:
+        """Give the absolute folder or URL under which the lakes of all use cases are."""
+        return self.lake_url or str(self.home / "lake")

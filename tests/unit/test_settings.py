@@ -28,6 +28,7 @@ def test_without_settings_all_state_is_in_one_folder_and_runs_are_recorded() -> 
     assert settings.mlflow_uri == "sqlite:////srv/desk/.evergreen/mlflow.db"
     assert settings.mlflow_artifacts == "file:///srv/desk/.evergreen/artifacts"
     assert settings.ledger_address == "sqlite:////srv/desk/.evergreen/ledger.db"
+    assert settings.lake_address == "/srv/desk/.evergreen/lake"
 
 
 def test_the_stores_follow_the_home() -> None:
@@ -38,16 +39,21 @@ def test_the_stores_follow_the_home() -> None:
 
 
 def test_an_address_goes_before_the_home() -> None:
-    settings = read(tracking_uri="http://mlflow:5000", artifacts_url="s3://models", ledger_url="postgresql://db/ledger")
+    settings = read(
+        tracking_uri="http://mlflow:5000", artifacts_url="s3://models", ledger_url="postgresql://db/ledger", lake_url="s3://lake"
+    )
     assert settings.mlflow_uri == "http://mlflow:5000"
     assert settings.mlflow_artifacts == "s3://models"
     assert settings.ledger_address == "postgresql://db/ledger"
+    assert settings.lake_address == "s3://lake"
 
 
 def test_relative_folders_are_taken_from_the_given_folder_and_absolute_ones_stay() -> None:
     assert read(home="state").home == FOLDER / "state"
     assert read(project="models").project == FOLDER / "models"
     assert read(home="/data/state").home == Path("/data/state")
+    assert read(lake_url="rows").lake_address == str(FOLDER / "rows")
+    assert read(lake_url="/data/rows").lake_address == "/data/rows"
 
 
 def test_a_relative_folder_does_not_move_with_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +63,7 @@ def test_a_relative_folder_does_not_move_with_the_current_folder(tmp_path: Path,
     assert settings.home == tmp_path / "state"
 
 
-@pytest.mark.parametrize("name", ["home", "project", "record", "tracking_uri", "artifacts_url", "ledger_url"])
+@pytest.mark.parametrize("name", ["home", "project", "record", "tracking_uri", "artifacts_url", "ledger_url", "lake_url"])
 def test_an_empty_value_is_the_default(name: str) -> None:
     assert read(**{name: ""}) == read()
 

@@ -1,0 +1,235 @@
+"""The lake of a use case: Delta tables `observations`, `labels` and `quarantine`, in a folder or behind a URL.
+
+A batch is one commit in each table that it has rows for. They are written out and checked in full before the first of them is
+committed, and committed in the order quarantine, labels, observations. Each is known by the batch's digest, so that whoever
+brings the batch again after a kill finishes what is missing and repeats nothing; until then its rows are in no snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tasks.adapters.lake.reading import State, arrived, opened
+from tasks.adapters.lake.tables import Table, counts
+from tasks.adapters.lake.writing import BatchWriting, LabelWriting, Tables
+from tasks.core.errors import StoreError
+from tasks.core.lake.keys import Digest
+from tasks.core.lake.values import Arrival, LabelCounts, LakeSnapshot, Maintenance, Receipt, SetAsideRow, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+# A store that does not answer is told within half a minute; by default the client tries for three.
+PATIENCE = {"max_retries": "3", "retry_timeout": "30s", "connect_timeout": "10s"}
+UNUSED_FOR = timedelta(days=7)
+
+
+def storage_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give what an object store needs: the AWS_* of the environment, and how long to wait.
+
+    Of two commits of one version the store itself lets one pass (conditional put), as S3 and its kin do.
+    """
+    given = {name: value for name, value in environment.items() if name.startswith("AWS_") and value}
+    if given.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        given.setdefault("AWS_ALLOW_HTTP", "true")
+    return {**PATIENCE, **given}
+
+
+class Lake:
+    """All rows of a use case since its first batch.
+
+    Args:
+        address: Absolute folder or URL of all lakes.
+        use_case: Whose rows.
+        terms: What it says of them.
+        options: For the object store; default: from the environment.
+    """
+
+    def __init__(self, address: str, use_case: str, terms: Terms | None = None, options: Mapping[str, str] | None = None) -> None:
+        self.use_case, self.terms = use_case, terms or Terms()
+        self.url = f"{address.removeprefix('file://').rstrip('/')}/{use_case}"
+        given = storage_options(os.environ) if options is None else options
+        self._tables = Tables(*(Table(f"{self.url}/{name}", given) for name in ("observations", "labels", "quarantine")))
+
+    # ------------------------------------------------------------------------------------------------------------ writing
+
+    def append(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime, aside: Sequence[SetAsideRow] = ()) -> Receipt:
+        """Append a batch once, however often it is brought.
+
+        Args:
+            batch: Digest of its content.
+            frames: Its rows, in chunks that fit into memory; the target among the columns or not.
+            arrived_at: When it arrived.
+            aside: Rows that were set aside before.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
+            StoreError: the lake cannot be used.
+        """
+        if self._tables.observations.holds(batch):
+            return Receipt(batch=batch, is_new=False)
+        with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
+            for df in frames:
+                writing.take(df)
+            writing.set_aside(aside)
+            writing.close()
+        if not writing.commit():
+            return Receipt(batch=batch, is_new=False)
+        rows, labels = writing.observations.rows, writing.labels.rows
+        unlabelled = rows - labels if self.terms.target else 0
+        return Receipt(batch=batch, is_new=True, observations=rows, labels=labels, unlabelled=unlabelled, quarantined=len(aside))
+
+    def append_labels(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> Receipt:
+        """Append labels that come on their own, once.
+
+        Args:
+            batch: Digest of their content.
+            frames: The key columns (without any, `row_key`), the target (without one, `value`), and `observed_at` if it is known.
+            arrived_at: When they arrived.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
+            StoreError: the lake cannot be used, or has no rows yet.
+        """
+        if self._tables.labels.holds(batch):
+            return Receipt(batch=batch, is_new=False)
+        with LabelWriting(self._tables, self.terms, batch, arrived_at) as writing:
+            for df in frames:
+                writing.take(df)
+            writing.close()
+        if not writing.commit():
+            return Receipt(batch=batch, is_new=False)
+        return Receipt(batch=batch, is_new=True, labels=writing.labels.rows, unlabelled=writing.read - writing.labels.rows)
+
+    # ------------------------------------------------------------------------------------------------------------ reading
+
+    def snapshot(self, *, as_of: datetime | None = None, since: datetime | None = None) -> LakeSnapshot:
+        """Name the rows and labels that are there now, or had arrived by a time, so that they can be read again exactly.
+
+        Args:
+            as_of: Rows and labels that had arrived by then; default: by now.
+            since: Leave out rows that had arrived before.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        # In this order: the labels of rows that are seen were committed before them.
+        observations = opened(self._tables.observations, None)
+        state = State(observations, self._tables.labels.open(), as_of or datetime.now(UTC), since)
+        rows, labelled, digest = 0, 0, Digest(state.columns())
+        for df, _ in state.rows():
+            digest.add(df)
+            rows += len(df)
+            labelled += int(df[self.terms.target].notna().sum()) if self.terms.target else 0
+        return LakeSnapshot(
+            use_case=self.use_case,
+            observations=state.observations.version(),
+            labels=state.labels.version() if state.labels else None,
+            as_of=state.as_of,
+            since=since,
+            rows=rows,
+            labelled=labelled,
+            digest=digest.hex(),
+        )
+
+    def read(self, snapshot: LakeSnapshot) -> pd.DataFrame:
+        """Give the rows of a snapshot exactly as they were: declared columns, then the target.
+
+        Raises:
+            StoreError: they are not those that the snapshot names.
+        """
+        import pandas as pd
+
+        chunks = list(self.read_chunks(snapshot))
+        return pd.concat(chunks, ignore_index=True)
+
+    def read_chunks(self, snapshot: LakeSnapshot) -> Iterator[pd.DataFrame]:
+        """Give the rows of a snapshot some at a time; at least one frame, be it empty.
+
+        Raises:
+            StoreError: they are not those that the snapshot names; only known after the last of them.
+        """
+        state = self._state(snapshot)
+        columns = state.columns()
+        digest, rows = Digest(columns), 0
+        for df, _ in state.rows():
+            digest.add(df)
+            rows += len(df)
+            yield df
+        if not rows:
+            yield columns.empty()
+        if (rows, digest.hex()) != (snapshot.rows, snapshot.digest):
+            message = (
+                f"the rows of {self.use_case} at version {snapshot.observations} are not those of the snapshot: "
+                f"{rows:,} rows with digest {digest.hex()[:8]} instead of {snapshot.rows:,} with {snapshot.digest[:8]}; "
+                f"something else changed the lake at {self.url}: restore it from a copy"
+            )
+            raise StoreError(message, where=self.url)
+
+    def _state(self, snapshot: LakeSnapshot) -> State:
+        if snapshot.use_case != self.use_case:
+            message = f"the snapshot is one of {snapshot.use_case}, and this is the lake of {self.use_case}; open that one"
+            raise StoreError(message, where=snapshot.use_case)
+        labels = None if snapshot.labels is None else opened(self._tables.labels, snapshot.labels)
+        return State(opened(self._tables.observations, snapshot.observations), labels, snapshot.as_of, snapshot.since)
+
+    def batches(self) -> list[Arrival]:
+        """List the batches in the order of their arrival, and where their rows went.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, table in vars(self._tables).items():
+            opened_now = table.open()
+            sizes = counts(opened_now, arrived(datetime.max.replace(tzinfo=UTC))) if opened_now else {}
+            for (arrived_at, batch), rows in sizes.items():
+                seen = found.setdefault(batch, {"arrived_at": arrived_at.as_py()})
+                seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
+        arrivals = [Arrival(batch=batch, **seen) for batch, seen in found.items()]
+        return sorted(arrivals, key=lambda arrival: (arrival.arrived_at, arrival.batch))
+
+    def count_labels(self, *, as_of: datetime | None = None) -> LabelCounts:
+        """Count the labels that had arrived by a time: late, corrected, duplicate, of unknown rows.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        state = State(opened(self._tables.observations, None), self._tables.labels.open(), as_of or datetime.now(UTC))
+        book = state.met()
+        return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
+
+    def quarantined(self, batch: str | None = None) -> pd.DataFrame:
+        """Give the rows that were set aside, of one batch or of all: batch, arrived_at, row_key, line, text, reasons.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        from tasks.adapters.lake import arrow
+
+        return arrow.quarantine_frame(self._tables.quarantine.open(), batch)
+
+    # -------------------------------------------------------------------------------------------------------- maintenance
+
+    def maintain(self, keep: Iterable[LakeSnapshot] = (), *, unused_for: timedelta = UNUSED_FOR) -> Maintenance:
+        """Put small files together, and remove those that only forgotten versions use.
+
+        Args:
+            keep: Snapshots that must stay readable: those that model versions name.
+            unused_for: Files are removed when nothing has used them for this long; keep it longer than any run takes, for what
+                a run has written or names is not known here before it ends.
+
+        Raises:
+            StoreError: a snapshot is another lake's, or a table cannot be written.
+        """
+        kept = list(keep)
+        for snapshot in kept:
+            self._state(snapshot)  # what cannot be opened before must not be blamed on this afterwards
+        versions = ([s.observations for s in kept], [s.labels for s in kept if s.labels is not None], [])
+        done = [table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True)]
+        before, after, removed = (sum(numbers) for numbers in zip(*done, strict=True))
+        return Maintenance(files_before=before, files_after=after, removed=removed)

@@ -1,0 +1,142 @@
+"""Between declared frames and Arrow: nothing is cast on the way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from tasks.core.errors import StoreError
+from tasks.core.lake.columns import Column, Columns, Kind
+from tasks.core.lake.values import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import pandas as pd
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from tasks.core.lake.values import SetAsideRow
+
+
+VALUE, OBSERVED = "value", "observed_at"
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    """Give the Arrow type that keeps every value of a kind."""
+    import pyarrow as pa
+
+    types = (pa.float64(), pa.string(), pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.bool_(), pa.int64())
+    return dict(zip(get_args(Kind), types, strict=True))[kind]
+
+
+def common() -> list[pa.Field]:
+    """Give the columns that every table of a lake begins with."""
+    import pyarrow as pa
+
+    return [
+        pa.field("_row_key", pa.string()),
+        pa.field("_batch", pa.string()),
+        pa.field("_position", pa.int64()),
+        pa.field("_arrived_at", pa.timestamp("us", "UTC")),
+    ]
+
+
+def observation_schema(columns: Columns) -> pa.Schema:
+    """Give the schema of observations with these columns."""
+    import pyarrow as pa
+
+    return pa.schema([*common(), *(pa.field(column.name, arrow_type(column.kind)) for column in columns.columns)])
+
+
+def label_schema(kind: Kind) -> pa.Schema:
+    """Give the schema of labels of a kind."""
+    import pyarrow as pa
+
+    return pa.schema([*common(), pa.field(VALUE, arrow_type(kind)), pa.field(OBSERVED, pa.timestamp("us", "UTC"))])
+
+
+def quarantine_schema() -> pa.Schema:
+    """Give the schema of rows that were set aside."""
+    import pyarrow as pa
+
+    return pa.schema([*common(), pa.field("line", pa.int64()), pa.field("text", pa.string()), pa.field("reasons", pa.list_(pa.string()))])
+
+
+def to_arrow(keys: pd.Series[Any], place: tuple[str, int, datetime], cells: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Give rows with the lake's own columns before them, in exactly the schema.
+
+    Args:
+        keys: Of the rows, text.
+        place: Batch, position of the first row in the table's part of the batch, arrival.
+        cells: Declared columns.
+        schema: Of the table.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    batch, first, arrived_at = place
+    rows = len(cells)
+    at = pa.scalar(arrived_at, schema.field("_arrived_at").type)
+    own = [
+        pa.array(keys, pa.string(), from_pandas=True),
+        pa.repeat(pa.scalar(batch), rows),
+        pa.array(np.arange(first, first + rows, dtype=np.int64)),
+        pa.repeat(at, rows),
+    ]
+    rest = [pa.array(cells[name], schema.field(name).type, from_pandas=True) for name in schema.names[len(own) :]]
+    return pa.Table.from_arrays([*own, *rest], schema=schema)
+
+
+def quarantined(rows: Sequence[SetAsideRow]) -> tuple[pd.Series[Any], pd.DataFrame]:
+    """Give the keys of rows that were set aside, missing where they have none, and what is kept of them."""
+    import pandas as pd
+
+    cells = pd.DataFrame(
+        {
+            "line": pd.Series([row.line for row in rows], dtype="int64"),
+            "text": pd.Series([row.text for row in rows], dtype="str"),
+            "reasons": pd.Series([list(row.reasons) for row in rows], dtype=object),
+        }
+    )
+    return pd.Series([row.row_key for row in rows], dtype="str"), cells
+
+
+def to_frame(rows: pa.Table, columns: Columns) -> pd.DataFrame:
+    """Give declared columns as they were cast before they were stored."""
+    return rows.select(columns.names).to_pandas().astype({column.name: column.kind for column in columns.columns})
+
+
+def description(terms: Terms, columns: Columns) -> str:
+    """Write down what the lake declared with its first batch."""
+    kinds = [(column.name, column.kind) for column in columns.columns]
+    return json.dumps({"key": terms.key, "target": terms.target, "columns": kinds}, ensure_ascii=False)
+
+
+def declared(table: DeltaTable) -> tuple[Terms, Columns]:
+    """Read what the lake declared with its first batch.
+
+    Raises:
+        StoreError: the table was not made by us.
+    """
+    try:
+        found = json.loads(table.metadata().description)
+        columns = Columns(tuple(Column(name, kind) for name, kind in found["columns"]))
+        return Terms(key=found["key"], target=found["target"]), columns
+    except (TypeError, KeyError, ValueError) as error:
+        message = f"the table {table.table_uri} does not say which columns were declared; it was not made by Evergreen: name another place"
+        raise StoreError(message, where=table.table_uri) from error
+
+
+def quarantine_frame(table: DeltaTable | None, batch: str | None) -> pd.DataFrame:
+    """Give rows that were set aside, in the order of their arrival."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    order = ["_arrived_at", "_batch", "_position"]
+    rows = quarantine_schema().empty_table()
+    if table is not None:
+        rows = table.to_pyarrow_dataset().to_table(filter=None if batch is None else pc.field("_batch") == pa.scalar(batch))
+    kept = rows.sort_by([(name, "ascending") for name in order]).select(["_batch", "_arrived_at", "_row_key", "line", "text", "reasons"])
+    return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()

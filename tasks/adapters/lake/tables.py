@@ -1,0 +1,311 @@
+"""One Delta table: its files are written by us, in order and with exactly its schema, and then committed at once.
+
+Delta's own writer casts without a word, deals rows out to files in no order, and keeps a million rows of each in memory.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.adapters.lake.failures import told
+from tasks.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
+
+ROW_GROUP = 100_000
+WINDOW = 2 * ROW_GROUP
+FILE_BYTES = 128 * 2**20
+COMMIT_TRIES = 30
+CONFIGURATION = {
+    # A snapshot that a version names must stay readable however old it is, and old versions are read from the log.
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    # Statistics in the log cut times to milliseconds and know no infinity; readers that skip files by them lose rows.
+    # Parquet's own are exact.
+    "delta.dataSkippingNumIndexedCols": "0",
+}
+
+
+class Table:
+    """A Delta table at a URL, which need not exist yet.
+
+    Args:
+        url: Absolute folder or URL.
+        options: For the object store, such as AWS_ENDPOINT_URL.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+        self.url = url
+        self._options = dict(options)
+
+    def open(self, version: int | None = None) -> DeltaTable | None:
+        """Give the newest state or that of a version; None when there is no table.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        from deltalake import DeltaTable
+
+        with told(self.url):
+            if not self._exists():
+                return None
+            return DeltaTable(self.url, version=version, storage_options=self._options)
+
+    def _exists(self) -> bool:
+        from deltalake import DeltaTable
+
+        if "://" not in self.url and not (Path(self.url) / "_delta_log").is_dir():
+            with suppress(FileNotFoundError):
+                Path(self.url).stat()  # no permission, or a file in the way, is another matter than nothing
+            return False
+        return DeltaTable.is_deltatable(self.url, self._options)
+
+    def create(self, schema: pa.Schema, description: str) -> DeltaTable:
+        """Create the table, unless another process just did.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        from deltalake import DeltaTable, Schema
+        from deltalake.exceptions import DeltaError
+
+        with told(self.url), suppress(DeltaError):
+            DeltaTable.create(
+                self.url, Schema.from_arrow(schema), configuration=CONFIGURATION, description=description, storage_options=self._options
+            )
+        table = self.open()
+        if table is None:
+            message = f"cannot create the table {self.url}; see that the place can be written"
+            raise StoreError(message, where=self.url)
+        return table
+
+    def files(self, schema: pa.Schema) -> Files:
+        """Start files for this table, which nobody sees before they are committed."""
+        with told(self.url):
+            if "://" not in self.url:
+                Path(self.url).mkdir(parents=True, exist_ok=True)
+            return Files(self.url, self._options, schema)
+
+    def holds(self, batch: str) -> bool:
+        """Say whether a batch was committed to the table."""
+        table = self.open()
+        return table is not None and table.transaction_version(batch) is not None
+
+    def commit(self, adds: Sequence[AddAction], batch: str) -> bool:
+        """Add files in one commit under the batch's digest; False when the table holds the batch already.
+
+        Files of a commit that did not come about stay until `maintain`: an answer that was lost may have been a yes.
+
+        Raises:
+            StoreError: the table cannot be written, or others always came first.
+        """
+        from deltalake import CommitProperties, Transaction
+
+        for _ in range(COMMIT_TRIES):
+            table = self._opened()
+            if table.transaction_version(batch) is not None:
+                return bool(adds) and any(path.endswith(adds[0].path) for path in table.file_uris())
+            properties = CommitProperties(app_transactions=[Transaction(batch, 1)])
+            try:
+                with told(self.url), _Conflicts():
+                    table.create_write_transaction([*adds], "append", table.schema(), [], commit_properties=properties)
+            except _ConflictError:
+                time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
+                continue
+            return True
+        message = f"other processes wrote to {self.url} before this one {COMMIT_TRIES} times running; run again"
+        raise StoreError(message, where=self.url)
+
+    def _opened(self) -> DeltaTable:
+        table = self.open()
+        if table is None:
+            message = f"there is no table at {self.url}; ingest a batch first"
+            raise StoreError(message, where=self.url)
+        return table
+
+    def maintain(self, keep_versions: Sequence[int], unused_for: timedelta) -> tuple[int, int, int]:
+        """Put small files together and remove files that neither the newest nor a kept version uses; give counts.
+
+        Raises:
+            StoreError: the table cannot be read or written.
+        """
+        from deltalake import WriterProperties
+
+        table = self.open()
+        if table is None:
+            return 0, 0, 0
+        with told(self.url):
+            before = len(table.file_uris())
+            if before > 1:
+                properties = WriterProperties(max_row_group_size=ROW_GROUP, compression="ZSTD")
+                table.optimize.compact(target_size=FILE_BYTES, max_concurrent_tasks=1, writer_properties=properties)
+            removed = table.vacuum(
+                retention_hours=int(unused_for.total_seconds() // 3600),
+                dry_run=False,
+                enforce_retention_duration=False,
+                full=True,
+                keep_versions=sorted(set(keep_versions)) or None,
+            )
+            return before, len(table.file_uris()), len(removed)
+
+
+class _ConflictError(Exception):
+    """Another process committed first."""
+
+
+class _Conflicts:
+    """Tells a conflict from other failures before `told` does."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from deltalake.exceptions import CommitFailedError
+
+        if isinstance(error, CommitFailedError):
+            raise _ConflictError from error
+
+
+class Files:
+    """Parquet files in the making: row groups of one size, rows in the order in which they are given."""
+
+    def __init__(self, url: str, options: dict[str, str], schema: pa.Schema) -> None:
+        import pyarrow.fs
+        from deltalake.fs import DeltaStorageHandler
+
+        self._url, self.schema = url, schema
+        self._store = pyarrow.fs.PyFileSystem(DeltaStorageHandler(url, options))
+        self._waiting: list[pa.Table] = []
+        self._done: list[tuple[str, int]] = []
+        self._path, self._rows = "", 0
+        self._sink: Any = None
+        self._writer: Any = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Take rows in; they reach storage a row group at a time."""
+        import pyarrow as pa
+
+        self._waiting.append(rows)
+        while sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
+            together = pa.concat_tables(self._waiting)
+            self._group(together.slice(0, ROW_GROUP))
+            self._waiting = [together.slice(ROW_GROUP)]
+
+    def _group(self, rows: pa.Table) -> None:
+        import pyarrow.parquet
+
+        with told(self._url):
+            if self._writer is None:
+                self._path, self._rows = f"part-{uuid.uuid4()}.parquet", 0
+                self._sink = self._store.open_output_stream(self._path)
+                self._writer = pyarrow.parquet.ParquetWriter(self._sink, self.schema, compression="zstd", store_schema=False)
+            self._writer.write_table(rows, row_group_size=ROW_GROUP)
+            self._rows += rows.num_rows
+            if self._sink.tell() >= FILE_BYTES:
+                self._end()
+
+    def _end(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._sink.close()
+            self._writer = self._sink = None
+            self._done.append((self._path, self._rows))
+
+    def close(self) -> list[AddAction]:
+        """End the last file and give what is to be committed."""
+        import json
+
+        import pyarrow as pa
+        from deltalake.transaction import AddAction
+
+        rest = pa.concat_tables(self._waiting) if self._waiting else None
+        if rest is not None and rest.num_rows:
+            self._group(rest)
+        with told(self._url):
+            self._end()
+            now = int(time.time() * 1000)
+            sizes = [info.size for info in self._store.get_file_info([path for path, _ in self._done])]
+            return [
+                AddAction(path, size, {}, now, True, json.dumps({"numRecords": rows}))  # noqa: FBT003 - delta's own order
+                for (path, rows), size in zip(self._done, sizes, strict=True)
+            ]
+
+    def discard(self) -> None:
+        """Remove what was written, as far as storage lets us; `maintain` removes the rest."""
+        with suppress(StoreError), told(self._url):
+            self._end()
+        for path, _ in self._done:
+            with suppress(StoreError), told(self._url):
+                self._store.delete_file(path)
+
+
+def in_order(table: DeltaTable, columns: Sequence[str], condition: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no expression
+    """Give rows by arrival, batch and position, a window at a time, with these three columns first.
+
+    Args:
+        table: At its version.
+        columns: Others to give.
+        condition: Over the three.
+    """
+    import pyarrow.compute as pc
+
+    with told(table.table_uri):
+        sizes = counts(table, condition)
+        dataset = table.to_pyarrow_dataset()
+        by = ["_arrived_at", "_batch", "_position"]
+        for group, first, last in _windows(sizes):
+            here = (
+                condition
+                & pc.field("_batch").isin([key[1] for key in group])
+                & (pc.field("_arrived_at") >= group[0][0])
+                & (pc.field("_arrived_at") <= group[-1][0])
+            )
+            here = here & (pc.field("_position") >= first) & (pc.field("_position") < last)
+            scanner = dataset.scanner([*by, *columns], filter=here, batch_size=ROW_GROUP // 4, batch_readahead=4, fragment_readahead=2)
+            yield scanner.to_table().sort_by([(name, "ascending") for name in by])
+
+
+Key = tuple[Any, str]
+
+
+def counts(table: DeltaTable, condition: Any) -> dict[Key, int]:  # noqa: ANN401 - pyarrow types no expression
+    """Count the rows of each (arrival, batch), in their order."""
+    import pyarrow as pa
+
+    found: dict[Key, int] = {}
+    by = ["_arrived_at", "_batch"]
+    with told(table.table_uri):
+        scanner = table.to_pyarrow_dataset().scanner(by, filter=condition, batch_readahead=4, fragment_readahead=2)
+        for rows in scanner.to_batches():
+            grouped = pa.Table.from_batches([rows]).group_by(by).aggregate([([], "count_all")])
+            for arrived, batch, number in zip(*(grouped[name] for name in (*by, "count_all")), strict=True):
+                key = (arrived, batch.as_py())
+                found[key] = found.get(key, 0) + number.as_py()
+    return dict(sorted(found.items(), key=lambda item: (item[0][0].value, item[0][1])))
+
+
+def _windows(rows: dict[Key, int]) -> Iterator[tuple[list[Key], int, int]]:
+    """Cut batches into windows: parts of a large one, or several small ones together."""
+    group: list[Key] = []
+    size = 0
+    for key, number in rows.items():
+        if group and size + number > WINDOW:
+            yield group, 0, WINDOW
+            group, size = [], 0
+        if number > WINDOW:
+            for first in range(0, number, WINDOW):
+                yield [key], first, first + WINDOW
+        else:
+            group, size = [*group, key], size + number
+    if group:
+        yield group, 0, WINDOW

@@ -1,0 +1,164 @@
+"""What the lake is told and what it answers: terms, receipts, snapshots, counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Terms(BaseModel):
+    """What a use case says of its rows; a lake keeps to the terms of its first batch.
+
+    Attributes:
+        key: Columns that name a row; none: a hash of its cells does.
+        target: Column whose values are labels; None: labels only come on their own.
+        integers: Columns that keep whole numbers exactly.
+        personal: Columns whose values no message may show.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: tuple[str, ...] = ()
+    target: str | None = None
+    integers: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+
+
+class Receipt(BaseModel):
+    """What an append did.
+
+    Attributes:
+        batch: Its digest.
+        is_new: False when the lake held the batch already, and nothing was appended.
+        observations: Rows appended.
+        labels: Labels appended.
+        unlabelled: Rows or labels without a value.
+        quarantined: Rows set aside.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str
+    is_new: bool
+    observations: int = 0
+    labels: int = 0
+    unlabelled: int = 0
+    quarantined: int = 0
+
+
+class Arrival(BaseModel):
+    """A batch of the lake: when it arrived, and where its rows went."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str
+    arrived_at: AwareDatetime
+    observations: int = 0
+    labels: int = 0
+    quarantined: int = 0
+
+
+class SetAsideRow(BaseModel):
+    """A row for the quarantine: its line in the source, its text (or JSON), why it is there, and its key if it has one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: int
+    text: str
+    reasons: tuple[str, ...]
+    row_key: str | None = None
+
+
+class LakeSnapshot(BaseModel):
+    """A state of rows that never changes and can be read again: table versions, filter, digest.
+
+    Rows are in the order of their arrival: by time, then batch, then place in the batch.
+
+    Attributes:
+        use_case: Whose lake.
+        observations: Version of the table.
+        labels: Version of the table; None when there is none.
+        as_of: Rows and labels that had arrived by then.
+        since: Rows that had arrived before are left out; None: none is.
+        rows: How many.
+        labelled: How many of them have a label.
+        digest: Of columns and cells in their order, label included.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    use_case: str
+    observations: int = Field(ge=0)
+    labels: int | None = Field(ge=0)
+    as_of: AwareDatetime
+    since: AwareDatetime | None = None
+    rows: int = Field(ge=0)
+    labelled: int = Field(ge=0)
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    def as_text(self) -> str:
+        """Give the text that a model version carries, one line of JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_text(cls, text: str) -> LakeSnapshot:
+        """Read what `as_text` gave.
+
+        Raises:
+            StoreError: the text is something else.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(str(part) for part in problem["loc"])
+            message = f"this text names no snapshot of a lake: {where or 'it'}: {problem['msg'].lower()}; it was not written by Evergreen"
+            raise StoreError(message, where=where) from error
+
+
+class LabelCounts(BaseModel):
+    """What is to be told of the labels that had arrived by a time.
+
+    Attributes:
+        total: All labels.
+        late: Arrived after their row.
+        corrected: Changed the value of one before.
+        duplicate: Repeated the value of the one before.
+        unknown: Name a row that is not there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total: int
+    late: int
+    corrected: int
+    duplicate: int
+    unknown: int
+
+
+class Maintenance(BaseModel):
+    """What a maintenance did: files of the current versions before and after, and files removed from storage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files_before: int
+    files_after: int
+    removed: int
+
+
+def ticks(time: datetime) -> int:
+    """Give microseconds since 1970 in UTC, exactly.
+
+    >>> from datetime import UTC, datetime
+    >>> ticks(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
+    1000005
+    """
+    from datetime import UTC, datetime, timedelta
+
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
