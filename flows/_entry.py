@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tasks import questions
 from tasks.adapters import home, projects, server, sources
-from tasks.core import command, names, summary
+from tasks.adapters.lake import Lake
+from tasks.core import command, deliveries, names, summary
 from tasks.core.errors import EvergreenError, UsageError
-from tasks.core.options import DeploymentsOptions, PreviewOptions, TrainOptions
+from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
+from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from tasks.core.results import TrainReport
 
 INTERRUPTED = 130
 PREFECT_CLIENT = {
@@ -51,9 +52,17 @@ class Job:
         tell: Gives what a person reads of its outcome, with paths relative to a folder.
     """
 
-    options: type[TrainOptions]
+    options: type[CaseOptions]
     engines: tuple[str, ...]
-    tell: Callable[[TrainReport, str], str]
+    tell: Callable[[Any, str], str]
+
+
+class Outcome(Protocol):
+    """What a job comes to."""
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on."""
+        ...
 
 
 class Answer(Protocol):
@@ -81,6 +90,11 @@ JOBS = {
         options=TrainOptions,
         engines=("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io"),
         tell=summary.of_training,
+    ),
+    "ingest": Job(
+        options=IngestOptions,
+        engines=("pandas", "deltalake", "great_expectations"),
+        tell=deliveries.describe,
     ),
 }
 QUESTIONS = {
@@ -140,15 +154,16 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         _fail(_unexpected(error), as_json=as_json)
 
 
-def _run(job: str, call: command.Call[TrainOptions]) -> TrainReport:
+def _run(job: str, call: command.Call[CaseOptions]) -> Outcome:
     if not call.record:
         os.environ["EVERGREEN_RECORD"] = "false"
     _show_progress()
     settings = home.settings()
     home.bootstrap()
     # What a person mistyped is told before seconds of imports.
-    case = projects.resolve(call.options, settings)
-    sources.check(case.use_case.data)
+    case = projects.resolve(call.options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
+    if case.use_case.data != LAKE and not (job == "ingest" and call.options.data is None):
+        sources.check(case.use_case.data)
     home.prepare(settings.home)
     log.info("starting: the engines%s", " and Prefect" if settings.record else "")
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:

@@ -7,30 +7,53 @@ import logging
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, projects, snapshots, sources
+from tasks.adapters.lake import Lake
 from tasks.core import schema, splits
-from tasks.core.errors import DataRefusedError
+from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.reading import reader
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
+from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
     from tasks.core.champions import Version
-    from tasks.core.options import TrainOptions
+    from tasks.core.options import CaseOptions
+    from tasks.core.settings import Settings
     from tasks.core.validation import Validation
 
 log = logging.getLogger("evergreen")
 
 
-def resolve(options: TrainOptions) -> Case:
-    """Find the use case that a call means: named, or made of the table that it brings.
+def resolve(options: CaseOptions) -> Case:
+    """Find the use case that a call means: named, or made of the table that it brings; rows of its lake go before its file's table.
 
     Raises:
         UsageError: there is no such use case, or its file is wrong.
     """
     settings = home.settings()
     home.prepare(settings.home)
-    return projects.resolve(options, settings)
+    return projects.resolve(options, settings, lambda name: _has_lake(settings, name))
+
+
+def resolve_delivery(options: CaseOptions) -> Case:
+    """Find the use case that something has come for; what its file names may come again and again.
+
+    Raises:
+        UsageError: there is no such use case, its file is wrong, or a delivery does not say whose it is.
+    """
+    if options.data is not None and options.use_case is None and not options.data.startswith("sklearn:"):
+        message = f"say whose rows {options.data} holds, with --use-case NAME; a new name begins a new use case"
+        raise UsageError(message, where="--use-case")
+    settings = home.settings()
+    home.prepare(settings.home)
+    return projects.resolve(
+        options, settings, lambda name: projects.load_use_case(name, settings.project) is None and _has_lake(settings, name)
+    )
+
+
+def _has_lake(settings: Settings, name: str) -> bool:
+    return Lake(settings.lake_address, name).begun_with() is not None
 
 
 @task
@@ -41,6 +64,8 @@ def read_rows(case: Case) -> Batch:
         UsageError: there is no such source.
         DataRefusedError: it holds no table, or one that can be read in more than one way.
     """
+    if case.use_case.data == LAKE:
+        return _read_lake(case)
     options, where = case.use_case.reading, case.settings.home
     log.info("reading %s", case.use_case.data)
     reading = reader.read(sources.load(case.use_case.data, options), options, sources.split_columns)
@@ -54,6 +79,21 @@ def read_rows(case: Case) -> Batch:
         snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
     log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside)
+
+
+def _read_lake(case: Case) -> Batch:
+    """Take the rows that were ingested so far, under versions that name them for ever."""
+    import numpy as np
+
+    lake = Lake(case.settings.lake_address, case.name)
+    lake = Lake(case.settings.lake_address, case.name, lake.begun_with())
+    snapshot = lake.snapshot()
+    path = snapshots.write_frames(lake.read_chunks(snapshot), case.settings.home / "snapshots", snapshot.digest)
+    quarantined = sum(arrival.quarantined for arrival in lake.batches() if arrival.arrived_at <= snapshot.as_of)
+    source = f"the lake of {case.name}, version {snapshot.observations}"
+    log.info("took %s rows of %s; %s of them have a label", f"{snapshot.rows:,}", source, f"{snapshot.labelled:,}")
+    lines = np.arange(1, snapshot.rows + 1, dtype=np.int64)
+    return Batch(path, snapshot.digest, source, lines, lake=snapshot.as_text(), quarantined=quarantined)
 
 
 @task
@@ -78,10 +118,10 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
     inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
-    misfits = len(batch.aside)
+    misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=len(reasons) + misfits)
-    return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside)
+    return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside, batch.lake)
 
 
 @task

@@ -12,6 +12,7 @@ from tasks import record
 from tasks.adapters import models, snapshots, tracking
 from tasks.core import gate, splits, train_page
 from tasks.core.evidence import Evidence, compare_predictions
+from tasks.core.lake.values import versions_of
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.snapshot import target_of
@@ -89,6 +90,7 @@ def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evid
         seconds=record.seconds(),
         repairs=study.snapshot.repairs,
         aside=study.snapshot.aside,
+        lake=versions_of(study.snapshot.lake),
     )
     page = train_page.build(report, study, evidence)
     path = _page_path(case, version.number)
@@ -117,6 +119,7 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         seconds=record.seconds(),
         repairs=snapshot.repairs,
         aside=snapshot.aside,
+        lake=versions_of(snapshot.lake),
     )
 
 

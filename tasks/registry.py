@@ -113,7 +113,7 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):
-        version = tracking.register(case.name, logged, _attempt(case, study.snapshot), spread)
+        version = tracking.register(case.name, logged, _attempt(case, study.snapshot), spread, study.snapshot.lake)
     log.info("registered version %s of %s", version.number, case.name)
     return version
 

@@ -17,11 +17,23 @@ log = logging.getLogger("evergreen")
 
 @task
 def validate(case: Case, batch: Batch) -> Validation:
-    """Judge a batch by the suite of its use case; without one the verdict is *not applicable*.
+    """Judge a batch by the suite of its use case, and stop where that refuses it.
 
     Raises:
         DataRefusedError: the suite refuses the batch.
     """
+    validation = _judge(case, batch)
+    validation.raise_if_refused(batch.source)
+    return validation
+
+
+@task
+def judge(case: Case, batch: Batch) -> Validation:
+    """Judge a batch by the suite of its use case, whatever comes of it; without one the verdict is *not applicable*."""
+    return _judge(case, batch)
+
+
+def _judge(case: Case, batch: Batch) -> Validation:
     if case.suite is None:
         log.info("no suite for %s: validation is not applicable", case.name)
         return Validation(suite="")
@@ -32,5 +44,4 @@ def validate(case: Case, batch: Batch) -> Validation:
         for r in validation.results
     ]
     publish_table(f"{case.name}-validation", rows, f"{batch.source}: {validation.summary}")
-    validation.raise_if_refused(batch.source)
     return validation

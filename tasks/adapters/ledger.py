@@ -1,12 +1,13 @@
-"""The ledger: an SQL table that decides who is champion; the registry's aliases follow it."""
+"""The ledger: SQL tables that say who is champion, and what was decided on each batch; they are only ever added to."""
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.core.champions import Epoch
+from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 def create(address: str) -> None:
     """Create the ledger's tables where they are missing."""
-    table = _champion_table()
     with _connect(address) as connection:
-        table.metadata.create_all(connection)
+        for table in (_champion_table(), _batch_table()):
+            table.metadata.create_all(connection)
 
 
 def line_of_champions(address: str, use_case: str) -> list[Epoch]:
@@ -48,6 +49,63 @@ def crown(address: str, epoch: Epoch) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def batches(address: str, use_case: str) -> list[BatchEntry]:
+    """List the decisions on batches of a use case, the first one first."""
+    from sqlalchemy import select
+
+    table = _batch_table()
+    with _connect(address) as connection:
+        rows = connection.execute(select(table).where(table.c.use_case == use_case).order_by(table.c.number)).mappings()
+        return [_entry(dict(row)) for row in rows]
+
+
+def record(address: str, entry: BatchEntry) -> bool:
+    """Write down a decision on a batch, unless another process just did; one INSERT decides.
+
+    Returns:
+        Whether it is this one that stands.
+    """
+    from sqlalchemy import insert
+    from sqlalchemy.exc import IntegrityError
+
+    values = {**vars(entry), "rows": entry.rows.model_dump_json(), "reasons": json.dumps(entry.reasons, ensure_ascii=False)}
+    try:
+        with _connect(address) as connection:
+            connection.execute(insert(_batch_table()).values(values))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _entry(row: dict[str, Any]) -> BatchEntry:
+    del row["number"]
+    rows, reasons = BatchRows.model_validate_json(row.pop("rows")), tuple(json.loads(row.pop("reasons")))
+    return BatchEntry(**row, rows=rows, reasons=reasons)
+
+
+def _batch_table() -> Table:
+    from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+    return Table(
+        "batch",
+        MetaData(),
+        Column("number", Integer, primary_key=True),
+        Column("use_case", String(60), nullable=False, index=True),
+        Column("digest", String(64), nullable=False),
+        Column("decision", String(20), nullable=False),
+        Column("name", Text, nullable=False),
+        Column("kind", String(20), nullable=False),
+        Column("rows", Text, nullable=False),
+        Column("reasons", Text, nullable=False),
+        Column("because", Text, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("decided_at", String(40), nullable=False),
+        Column("profile", Text, nullable=False),
+        Column("staged", Text, nullable=False),
+        UniqueConstraint("use_case", "digest", "decision"),
+    )
 
 
 def _champion_table() -> Table:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from tasks.core import names
 from tasks.core.errors import UsageError
 from tasks.core.snapshot import Case
-from tasks.core.use_case import MAX_NAME, UseCase
+from tasks.core.use_case import LAKE, MAX_NAME, UseCase
 
 if TYPE_CHECKING:
-    from tasks.core.options import TrainOptions
+    from collections.abc import Callable
+
+    from tasks.core.options import CaseOptions
     from tasks.core.settings import Settings
 
 DEFAULT_USE_CASE = "diabetes"
@@ -26,8 +28,13 @@ def bundled() -> Path:
     return package / "bundled" if (package / "bundled").is_dir() else package.parent
 
 
-def resolve(options: TrainOptions, settings: Settings) -> Case:
+def resolve(options: CaseOptions, settings: Settings, has_lake: Callable[[str], bool] = lambda _: False) -> Case:
     """Find the use case that a call means: named, or made of the table that it brings.
+
+    Args:
+        options: The call.
+        settings: Where use cases are.
+        has_lake: Says whether rows of a use case were ingested; they go before the table that its file names.
 
     Raises:
         UsageError: there is no such use case, or its file is wrong.
@@ -37,12 +44,17 @@ def resolve(options: TrainOptions, settings: Settings) -> Case:
         message = f"EVERGREEN_PROJECT is '{settings.project}', which is no folder"
         raise UsageError(message, where="EVERGREEN_PROJECT")
     found = load_use_case(name, settings.project)
-    if found is None and options.data is None:
+    data = options.data or (LAKE if has_lake(name) else None)
+    if found is None and data is None:
         raise UsageError.unknown("use case", name, use_case_names(settings.project), where="--use-case")
-    use_case = (found or UseCase.from_values(name, {"data": options.data}, where="--use-case")).with_options(options)
-    if options.data is None and not use_case.data.startswith("sklearn:") and "://" not in use_case.data:
-        use_case = use_case.model_copy(update={"data": str(settings.project / use_case.data)})
+    use_case = (found or UseCase.from_values(name, {}, where="--use-case")).with_options(options)
+    if options.data is None:
+        use_case = use_case.model_copy(update={"data": data or _absolute(use_case.data, settings.project)})
     return Case(use_case, settings, find_suite(name, settings.project))
+
+
+def _absolute(data: str, project: Path) -> str:
+    return data if data.startswith("sklearn:") or "://" in data or data == LAKE else str(project / data)
 
 
 def use_case_names(project: Path) -> list[str]:

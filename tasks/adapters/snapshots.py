@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
+
+FRAME_ROWS = 500_000
 
 
 def write(df: pd.DataFrame, folder: Path, name: str) -> Path:
@@ -66,6 +68,32 @@ def read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(path)
+
+
+def read_frames(path: Path, rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
+    """Yield stored rows in parts that fit into memory; at least one, be it empty."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows):
+            yield pa.Table.from_batches([batch], file.schema_arrow).to_pandas()
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().to_pandas()
+
+
+def column_names(path: Path) -> list[str]:
+    """Name the columns of stored rows."""
+    from pyarrow import parquet
+
+    return parquet.read_schema(path).names
+
+
+def read_column(path: Path, name: str) -> pd.Series:
+    """Read one column of stored rows."""
+    import pandas as pd
+
+    return pd.read_parquet(path, columns=[name])[name]
 
 
 def remove_partials(folder: Path) -> None:

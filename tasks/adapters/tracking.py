@@ -31,6 +31,7 @@ OWNER_TAG = "evergreen.owner"
 ATTEMPT_TAG = "evergreen.attempt"
 MANIFEST_TAG = "evergreen.manifest"
 SPREAD_TAG = "evergreen.spread"
+LAKE_TAG = "evergreen.lake"
 DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
@@ -152,8 +153,16 @@ def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: np.ndarray, exa
     return logged.model_id
 
 
-def register(name: str, model_id: str, attempt: Attempt, spread: float | None) -> Version:
-    """Register a logged model as the next version with the digests of its stored files, the alias `challenger` on it."""
+def register(name: str, model_id: str, attempt: Attempt, spread: float | None, lake: str = "") -> Version:
+    """Register a logged model as the next version with the digests of its stored files, the alias `challenger` on it.
+
+    Args:
+        name: Of the model.
+        model_id: The logged model.
+        attempt: What the run was asked.
+        spread: Standard deviation of its paired loss differences; None without a champion.
+        lake: What names its rows in the lake; empty where they are not from there.
+    """
     import contextlib
     import io
 
@@ -165,6 +174,7 @@ def register(name: str, model_id: str, attempt: Attempt, spread: float | None) -
         ATTEMPT_TAG: json.dumps(asdict(attempt)),
         MANIFEST_TAG: json.dumps(manifest),
         SPREAD_TAG: "" if spread is None else repr(spread),
+        **({LAKE_TAG: lake} if lake else {}),
     }
     # MLflow prints here whatever the log level, and standard error belongs to progress.
     with contextlib.redirect_stderr(io.StringIO()):

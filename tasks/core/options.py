@@ -20,16 +20,12 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TrainOptions(Options):
-    """Train a challenger; it becomes champion when the gate does not show it to be worse."""
-
-    model_config = ConfigDict(title="Training")
+class CaseOptions(Options):
+    """What names a use case, and what may be said instead of what its file says."""
 
     data: Annotated[
         str | None,
-        Field(
-            title="Data", description="table to train on: a file, folder, URL or database, or sklearn:NAME", json_schema_extra=POSITIONAL
-        ),
+        Field(title="Data", description="table to take: a file, folder, URL or database, or sklearn:NAME", json_schema_extra=POSITIONAL),
     ] = None
     use_case: Annotated[
         str | None,
@@ -38,11 +34,28 @@ class TrainOptions(Options):
     target: Annotated[str | None, Field(title="Target", description="column to predict (default: the last one)")] = None
     task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
     time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
-    again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
     read: Annotated[
         tuple[str, ...],
         Field(title="Reading", description="how the table is written, as KEY=VALUE: header, delimiter, quote, encoding, decimal, skip …"),
     ] = ()
+
+
+class TrainOptions(CaseOptions):
+    """Train a challenger; it becomes champion when the gate does not show it to be worse."""
+
+    model_config = ConfigDict(title="Training")
+
+    again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
+
+
+class IngestOptions(CaseOptions):
+    """Take deliveries into the lake of a use case: validated, bad rows set aside, damage held for a person."""
+
+    model_config = ConfigDict(title="Ingestion")
+
+    labels: Annotated[bool, Field(title="Labels alone", description="the table holds labels of rows that came before")] = False
+    accept: Annotated[str | None, Field(title="Accept", description="a batch that is held: its digest, or the first digits")] = None
+    because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted")] = None
 
 
 class DeploymentsOptions(Options):

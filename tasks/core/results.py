@@ -71,6 +71,7 @@ class TrainReport:
         seconds: How long each stage took.
         repairs: What was repaired while the source was read.
         aside: Rows of the source that do not fit, counted as quarantined.
+        lake: Versions of the tables that the rows came from; empty where they are not from the lake.
     """
 
     use_case: str
@@ -91,6 +92,7 @@ class TrainReport:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     repairs: tuple[Repair, ...] = ()
     aside: tuple[SetAside, ...] = ()
+    lake: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
 
     @property
     def read_verdict(self) -> ReadVerdict:
@@ -127,7 +129,7 @@ class TrainReport:
             },
             "complete": True,
             "rows": vars(self.rows),
-            "snapshot": {"versions": {}, "digest": self.snapshot},
+            "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
             "metrics": {name: {key: _number(value) for key, value in vars(i).items()} for name, i in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
             "leaderboard": [{"candidate": s.candidate, "score": _number(s.loss), "seconds": round(s.seconds, 3)} for s in self.leaderboard],

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core import names
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,6 +42,10 @@ class Case:
         """Name the use case, its experiment and its registered model."""
         return self.use_case.name
 
+    def at(self, source: str) -> Case:
+        """Give the same use case with other data."""
+        return dataclasses.replace(self, use_case=self.use_case.model_copy(update={"data": source}))
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -52,6 +58,8 @@ class Batch:
         lines: Line (CSV) or row of the source for each row, int64.
         repairs: What was repaired while they were read.
         aside: Rows of the source that do not fit and are not among them.
+        lake: What names these rows in the lake, as text; empty where they are not from there.
+        quarantined: Rows that the lake set aside before.
     """
 
     path: Path
@@ -60,6 +68,13 @@ class Batch:
     lines: np.ndarray
     repairs: tuple[Repair, ...] = ()
     aside: tuple[SetAside, ...] = ()
+    lake: str = ""
+    quarantined: int = 0
+
+    @property
+    def delivered(self) -> str:
+        """Digest all that was delivered: the rows that fit, and those that do not."""
+        return names.digest(self.digest, *(f"{row.line}:{row.text}" for row in self.aside)) if self.aside else self.digest
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class Snapshot:
         validation: What the suite said of the batch.
         repairs: What was repaired while the source was read.
         aside: Rows of the source that do not fit, counted as quarantined.
+        lake: What names the rows in the lake, as text, before this suite set any aside; empty where they are not from there.
     """
 
     path: Path
@@ -85,6 +101,7 @@ class Snapshot:
     validation: Validation
     repairs: tuple[Repair, ...] = ()
     aside: tuple[SetAside, ...] = ()
+    lake: str = ""
 
 
 @dataclass(frozen=True)

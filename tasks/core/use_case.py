@@ -13,11 +13,12 @@ from tasks.core.table import Task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tasks.core.options import TrainOptions
+    from tasks.core.options import CaseOptions
 
 Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 MAX_NAME = 60
+LAKE = "lake"  # as data: the rows that were ingested
 
 
 class Gate(BaseModel):
@@ -35,10 +36,13 @@ class UseCase(BaseModel):
 
     name: Annotated[str, Field(pattern=NAME, max_length=MAX_NAME, description="also the MLflow experiment and registered model")]
     description: str = ""
-    data: Annotated[str, Field(description="file or folder, relative to the project, URL, database, or sklearn:NAME")]
+    data: Annotated[str, Field(description="file or folder, relative to the project, URL, database, or sklearn:NAME")] = LAKE
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
     task: Annotated[Task | None, Field(description="default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
+    key: Annotated[tuple[str, ...], Field(description="columns that name a row; default: a hash of its cells")] = ()
+    pii: Annotated[tuple[str, ...], Field(description="columns whose values stand in no report, log or message")] = ()
+    landing: Annotated[str | None, Field(description="folder of deliveries: incoming/, done/, refused/")] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
     candidates: Annotated[tuple[str, ...], Field(description="default: all that serve the task")] = ()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
@@ -75,7 +79,7 @@ class UseCase(BaseModel):
         nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
-    def with_options(self, options: TrainOptions) -> UseCase:
+    def with_options(self, options: CaseOptions) -> UseCase:
         """Let what a call says go before what the file says."""
         given = {"data": options.data, "target": options.target, "task": options.task, "time": options.time}
         reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))

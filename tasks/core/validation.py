@@ -95,14 +95,20 @@ class Validation:
         Raises:
             DataRefusedError: an expectation of severity critical failed, or one could not be evaluated.
         """
+        if why := self.refusal:
+            message = f"{source} is refused by {self.suite}: {why}; {WAYS_ON}"
+            raise DataRefusedError(message, where=source)
+
+    @property
+    def refusal(self) -> str:
+        """Say what the batch is refused for; empty when it is not."""
         refusals = [result for result in self.results if result.consequence == "refused"]
         if not refusals:
-            return
+            return ""
         first = refusals[0]
         told = first.problem or first.found or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-        message = f"{source} is refused by {self.suite}: {first.expectation}: {told}{more}; {WAYS_ON}"
-        raise DataRefusedError(message, where=source)
+        return f"{first.expectation}: {told}{more}"
 
 
 def _grouped(failing: list[Positions]) -> tuple[Positions, Positions, list[list[int]]]:

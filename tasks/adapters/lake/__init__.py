@@ -11,6 +11,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tasks.adapters.lake import arrow
 from tasks.adapters.lake.reading import State, arrived, opened
 from tasks.adapters.lake.tables import Table, counts
 from tasks.adapters.lake.writing import BatchWriting, LabelWriting, Tables
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
+
+    from tasks.core.lake.columns import Kind
 
 # A store that does not answer is told within half a minute; by default the client tries for three.
 PATIENCE = {"max_retries": "3", "retry_timeout": "30s", "connect_timeout": "10s"}
@@ -54,6 +57,23 @@ class Lake:
         self.url = f"{address.removeprefix('file://').rstrip('/')}/{use_case}"
         given = storage_options(os.environ) if options is None else options
         self._tables = Tables(*(Table(f"{self.url}/{name}", given) for name in ("observations", "labels", "quarantine")))
+
+    def begun_with(self) -> Terms | None:
+        """Give the key and the target of the first batch; None before it.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        table = self._tables.observations.open()
+        return None if table is None else arrow.declared(table)[0]
+
+    def target_kind(self) -> Kind:
+        """Give the kind of the labels; before the first of them, numbers.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return self._tables.label_kind() or "float64"
 
     # ------------------------------------------------------------------------------------------------------------ writing
 
@@ -209,8 +229,6 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        from tasks.adapters.lake import arrow
-
         return arrow.quarantine_frame(self._tables.quarantine.open(), batch)
 
     # -------------------------------------------------------------------------------------------------------- maintenance

@@ -122,6 +122,12 @@ class LakeSnapshot(BaseModel):
             raise StoreError(message, where=where) from error
 
 
+def versions_of(text: str) -> dict[str, int | None]:
+    """Give the versions of the tables that a snapshot's text names; none for an empty text."""
+    snapshot = LakeSnapshot.from_text(text) if text else None
+    return {"observations": snapshot.observations, "labels": snapshot.labels} if snapshot else {}
+
+
 class LabelCounts(BaseModel):
     """What is to be told of the labels that had arrived by a time.
 

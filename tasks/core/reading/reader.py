@@ -64,6 +64,11 @@ def as_frame(aside: Sequence[SetAside]) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in aside])
 
 
+def as_rows(df: pd.DataFrame) -> list[SetAside]:
+    """Give the rows of such a table back."""
+    return [SetAside(int(line), str(text), str(reason)) for line, text, reason in zip(df["line"], df["text"], df["reason"], strict=True)]
+
+
 def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool = False) -> Reading:
     """Read contents that have equal columns as one table.
 

@@ -1,0 +1,147 @@
+"""The page of a batch: its verdict, what failed, where its rows went, and what changed since the one before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tasks.core.deliveries import STATE_NAMES, TAKEN
+from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten
+from tasks.core.profiles import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tasks.core.deliveries import BatchEntry
+    from tasks.core.findings import Inspection
+    from tasks.core.lake.values import SetAsideRow
+    from tasks.core.page import Cell, Outcome, Tone
+    from tasks.core.profiles import ColumnProfile
+    from tasks.core.validation import Consequence, Validation
+
+SHOWN_ROWS = 20
+MAX_CELL = 160
+TONES: dict[str, Tone] = {"ingested": "good", "accepted": "neutral", "held": "bad", "refused": "bad"}
+BADGES: dict[Consequence, Outcome] = {"none": "passed", "reported": "warned", "quarantined": "warned", "refused": "failed"}
+
+
+def build(
+    entry: BatchEntry,
+    validation: Validation | None,
+    profile: Profile | None,
+    inspection: Inspection | None,
+    before: BatchEntry | None,
+    aside: Sequence[SetAsideRow],
+    pii: Collection[str],
+) -> str:
+    """Give the page of one decision on a batch as HTML.
+
+    Args:
+        entry: The decision.
+        validation: What the suite said; None where the rows were not judged.
+        profile: What the rows look like; None where they could not be read.
+        inspection: What the data show of damage.
+        before: The batch that was taken last before this one.
+        aside: Rows that were set aside.
+        pii: Columns whose values must not be shown.
+    """
+    sentence = entry.reasons[0] if entry.reasons and entry.decision not in TAKEN else str(entry.rows)
+    sections = (
+        _delivery(entry),
+        *([_findings(inspection)] if inspection and inspection.findings else []),
+        *([_expectations(validation)] if validation else []),
+        *([_aside(aside, is_hidden=bool(pii))] if aside else []),
+        *([_changes(profile, before)] if profile and before else []),
+        *([_columns(profile)] if profile else []),
+    )
+    page = Page(
+        title=f"{entry.use_case}, {entry.name}",
+        verdict=Verdict(TONES[entry.decision], STATE_NAMES[entry.decision], sentence),
+        sections=sections,
+        footer=f"Evergreen · {entry.use_case} · batch {entry.digest} · {entry.decided_at} · {entry.who}",
+    )
+    return render(page)
+
+
+def _delivery(entry: BatchEntry) -> Section:
+    facts = [("Batch", entry.digest[:16]), ("Decided at", entry.decided_at), ("By", entry.who), ("Brings", entry.kind)]
+    facts += [("Because", entry.because)] if entry.because else []
+    return Section("Delivery", (Text(f"Rows: {entry.rows}"), *(Text(reason) for reason in entry.reasons), Facts(tuple(facts))))
+
+
+def _findings(inspection: Inspection) -> Section:
+    rows = [
+        (finding.code.replace("-", " "), Badge("failed" if finding.severity == "critical" else "warned"), finding.column, finding.message)
+        for finding in inspection.findings
+    ]
+    return Section("Damage", (Table("What the data themselves show", ("finding", "outcome", "column", "what"), rows),))
+
+
+def _expectations(validation: Validation) -> Section:
+    if not validation.suite:
+        return Section("Expectations", (Text(validation.summary),))
+    rows = [
+        (r.expectation, r.severity, Badge(BADGES[r.consequence], r.consequence), len(r.failing_rows), r.problem or r.found or r.notes)
+        for r in sorted(validation.results, key=lambda r: r.consequence == "none")
+    ]
+    columns = ("expectation", "severity", "consequence", "failing rows", "why")
+    return Section("Expectations", (Text(validation.summary), Table(validation.suite, columns, rows)))
+
+
+def _aside(aside: Sequence[SetAsideRow], *, is_hidden: bool) -> Section:
+    rows = [(row.line, "; ".join(row.reasons), "not shown" if is_hidden else shorten(row.text, MAX_CELL)) for row in aside[:SHOWN_ROWS]]
+    told = f"The first {len(rows)} of {len(aside):,} rows; all of them are in the quarantine of the lake."
+    return Section("Rows set aside", (Text(told), Table("Rows set aside", ("line", "reason", "row"), rows)))
+
+
+def _changes(profile: Profile, before: BatchEntry) -> Section:
+    """Show what changed, the greatest change first."""
+    last = Profile.from_json(before.profile, where=f"the profile of {before.name}")
+    pairs = [(column, past) for column in profile.columns if (past := last.column(column.name))]
+    pairs.sort(key=lambda pair: _change(*pair), reverse=True)
+    rows = [(now.name, _share(past), _share(now), _middle(past), _middle(now), past.distinct, now.distinct) for now, past in pairs]
+    columns = ("column", "missing then", "now", "median then", "now ", "distinct then", "now  ")
+    told = f"Then is {before.name}, taken at {before.decided_at}: {last.rows:,} rows; now {profile.rows:,}."
+    return Section("What changed since the last batch", (Text(told), Table("Columns, the greatest change first", columns, rows)))
+
+
+def _change(now: ColumnProfile, past: ColumnProfile) -> float:
+    """Measure a move of the median in spreads, and a change of the missing share."""
+    moved = 0.0
+    if now.quantiles and past.quantiles and past.spread:
+        moved = abs(now.quantiles[50] - past.quantiles[50]) / past.spread
+    return moved + abs(_missing(now) - _missing(past))
+
+
+def _missing(column: ColumnProfile) -> float:
+    rows = column.missing + column.infinite + column.present
+    return column.missing / rows if rows else 0.0
+
+
+def _share(column: ColumnProfile) -> str:
+    return f"{_missing(column):.1%}"
+
+
+def _middle(column: ColumnProfile) -> Cell:
+    if column.pii:
+        return "not kept"
+    if column.quantiles:
+        return column.quantiles[50] if column.kind == "number" else _moment(column.quantiles[50])
+    return shorten(column.frequent[0][0], 40) if column.frequent else None
+
+
+def _moment(microseconds: float) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).strftime("%Y-%m-%d %H:%M")
+
+
+def _columns(profile: Profile) -> Section:
+    rows = [(c.name, c.kind, _share(c), c.distinct, _shown(c, c.minimum), _middle(c), _shown(c, c.maximum)) for c in profile.columns]
+    columns = ("column", "kind", "missing", "distinct", "least", "middle", "most")
+    return Section("Columns", (Table(f"What the {profile.rows:,} rows hold", columns, rows),))
+
+
+def _shown(column: ColumnProfile, value: float | None) -> Cell:
+    if column.pii:
+        return "not kept"
+    return _moment(value) if column.kind == "date" and value is not None else value

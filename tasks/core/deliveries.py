@@ -1,0 +1,208 @@
+"""Deliveries and what became of them: taken in, refused, held for a person, or known already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.core.errors import UsageError
+from tasks.core.profiles import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# What is written down of a batch; a delivery that is known already is not.
+Decision = Literal["ingested", "accepted", "held", "refused"]
+TAKEN: tuple[Decision, ...] = ("ingested", "accepted")
+SHOWN_DIGITS = 8
+STATE_NAMES = {"ingested": "Ingested", "accepted": "Accepted", "held": "Held", "refused": "Refused", "known": "Known already"}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Something to take in.
+
+    Attributes:
+        name: What it is called; the same name never brings other content.
+        source: Where it is.
+        landing: The landing folder that it lies in; None where a person named it.
+    """
+
+    name: str
+    source: str
+    landing: Path | None = None
+
+
+class BatchRows(BaseModel):
+    """Where every row of a batch went: read = labelled + unlabelled + quarantined, or nothing was taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    read: int = Field(default=0, ge=0)
+    labelled: int = Field(default=0, ge=0)
+    unlabelled: int = Field(default=0, ge=0)
+    quarantined: int = Field(default=0, ge=0)
+
+    def __str__(self) -> str:
+        """Write the sum that must add up."""
+        return f"{self.read:,} read = {self.labelled:,} labelled + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined"
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """One decision on a batch, as it is written down.
+
+    Attributes:
+        use_case: Whose batch.
+        digest: Of all that was delivered, 64 hexadecimal digits; for a delivery that cannot be read, of its name and the reason.
+        decision: What was decided.
+        name: What the delivery was called.
+        kind: Whether it brought rows, or labels alone.
+        rows: Where they went.
+        reasons: Why it is held or refused, or what was found and did not stand against it.
+        because: What a person said who accepted it.
+        who: User and host.
+        decided_at: ISO 8601 in UTC.
+        profile: What the rows look like, as JSON; empty where they were not looked at.
+        staged: Parquet file of the rows, while they are held.
+    """
+
+    use_case: str
+    digest: str
+    decision: Decision
+    name: str
+    kind: Literal["rows", "labels"]
+    rows: BatchRows
+    reasons: tuple[str, ...]
+    who: str
+    decided_at: str
+    because: str = ""
+    profile: str = ""
+    staged: str = ""
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What became of one delivery: the entry, whether it was known before this run, and its page."""
+
+    entry: BatchEntry
+    is_known: bool = False
+    page: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """Name it as a script may rely on."""
+        return "known" if self.is_known else self.entry.decision
+
+    @property
+    def message(self) -> str:
+        """Say it in one sentence."""
+        entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
+        if self.is_known:
+            return f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
+        if entry.decision in TAKEN:
+            return f"{entry.name} is batch {short}: {entry.rows}"
+        return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
+
+    def as_json(self) -> dict[str, object]:
+        """Give what scripts may rely on; keys are added, never renamed."""
+        return {
+            "name": self.entry.name,
+            "batch": self.entry.digest,
+            "kind": self.entry.kind,
+            "outcome": self.outcome,
+            "rows": self.entry.rows.model_dump(),
+            "reasons": list(self.entry.reasons),
+            "because": self.entry.because,
+            "page": self.page,
+        }
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What came of one ingestion."""
+
+    use_case: str
+    batches: tuple[BatchReport, ...]
+
+    @property
+    def stopped(self) -> list[BatchReport]:
+        """List the deliveries that were not taken and wait for a person."""
+        return [batch for batch in self.batches if batch.outcome in ("held", "refused")]
+
+    @property
+    def state_name(self) -> str:
+        """Name the run's final state by the worst outcome."""
+        worst = ("refused", "held", "accepted", "ingested", "known")
+        found = {batch.outcome for batch in self.batches}
+        return next((STATE_NAMES[outcome] for outcome in worst if outcome in found), "Nothing came")
+
+    @property
+    def state_message(self) -> str:
+        """Say in one sentence what came."""
+        if not self.batches:
+            return f"nothing has come for {self.use_case}"
+        if len(self.batches) == 1:
+            return self.batches[0].message
+        outcomes = [batch.outcome for batch in self.batches]
+        counted = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in STATE_NAMES if outcome in outcomes)
+        return f"{len(self.batches)} deliveries for {self.use_case}: {counted}"
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        return {"use_case": self.use_case, "outcome": self.state_name, "batches": [batch.as_json() for batch in self.batches]}
+
+
+def describe(report: IngestReport, folder: str) -> str:
+    """Give what a person reads of an ingestion: a line for each delivery, and its page; paths are relative to a folder."""
+    if not report.batches:
+        return report.state_message
+    lines: list[str] = []
+    for batch in report.batches:
+        lines += [batch.message, *([f"  {'page':<12}{batch.page.removeprefix(f'{folder}/')}"] if batch.page else [])]
+    return "\n".join(lines)
+
+
+def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> BatchEntry:
+    """Find the batch that a person means, among those that wait for one.
+
+    Raises:
+        UsageError: none begins with these digits, or several do, or it was taken meanwhile.
+    """
+    taken = {entry.digest for entry in entries if entry.decision in TAKEN}
+    waiting = {entry.digest: entry for entry in entries if entry.staged and entry.digest not in taken}
+    found = [entry for digest, entry in waiting.items() if digest.startswith(digits.lower())]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} batches of {use_case} wait that begin with" if found else f"no batch of {use_case} waits that begins with"
+    listed = ", ".join(f"{digest[:SHOWN_DIGITS]} ({entry.name})" for digest, entry in waiting.items())
+    message = f"{what} '{digits}'; waiting are: {listed or 'none'}"
+    raise UsageError(message, where="--accept")
+
+
+def other_content(entries: Sequence[BatchEntry], delivery: Delivery, digest: str) -> BatchEntry | None:
+    """Give the batch that came under the same name with other content, if one was taken."""
+    return next((e for e in entries if e.name == delivery.name and e.digest != digest and e.decision in TAKEN), None)
+
+
+def profile_of(entry: BatchEntry, *, without: str | None) -> Profile:
+    """Give the profile of a batch less a column.
+
+    Raises:
+        StoreError: the ledger holds something else.
+    """
+    return without_column(Profile.from_json(entry.profile, where=f"the profile of {entry.name} in the ledger"), without)
+
+
+def without_column(profile: Profile, name: str | None) -> Profile:
+    """Leave a column out, such as the target: labels may be late, and what they do is judged elsewhere."""
+    return profile.model_copy(update={"columns": tuple(column for column in profile.columns if column.name != name)})
+
+
+def arrived_us(entry: BatchEntry) -> float:
+    """Give the microseconds since 1970 at which a batch was decided on."""
+    return datetime.fromisoformat(entry.decided_at).timestamp() * 1e6
