@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from array import array
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,7 @@ def _merged(batches: Iterable[Any], places: list[int], suite: ExpectationSuite, 
         for place, one in zip(places, _judge(batch.to_pandas(), _at(suite, places), path), strict=True):
             found[place].append(parts.Part(start, one.considered, one.result))
         start += batch.num_rows
-    kwargs = {place: suite.expectations[place].configuration.kwargs for place in places}
-    return {place: parts.merge(found[place], float(kwargs[place].get("mostly", 1))) for place in places}
+    return {place: parts.merge(found[place], rules.share(suite.expectations[place].configuration.kwargs)) for place in places}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def _judge(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judge
 def _suite(expectations: list[Any]) -> ExpectationSuite:
     import great_expectations as gx
 
-    return gx.ExpectationSuite(name="asked", expectations=expectations)
+    # A copy has no id: what carries one cannot belong to a second suite.
+    return gx.ExpectationSuite(name="asked", expectations=[copy(expectation) for expectation in expectations])
 
 
 def _considered(counted: dict[str, Any]) -> int:

@@ -128,6 +128,12 @@ def is_success(considered: int, failing: int, mostly: float) -> bool:
     return not considered or (considered - failing) / considered >= mostly
 
 
+def share(kwargs: Kwargs) -> float:
+    """Give the share of the considered rows that must satisfy an expectation: all, where it does not say."""
+    mostly = kwargs.get("mostly")
+    return 1.0 if mostly is None else float(mostly)
+
+
 def compile_rule(kind: str, kwargs: Kwargs) -> Rule:
     """Compile an expectation from its type and keyword arguments, as they stand in a suite.
 
@@ -157,9 +163,7 @@ def compile_rule(kind: str, kwargs: Kwargs) -> Rule:
     else:
         message = f"no rule for {kind}"
         raise NoRuleError(message)
-    mostly = kwargs.get("mostly")
-    read = tuple(dict.fromkeys([*columns, *conditioned]))
-    return Rule(kind, read, 1.0 if mostly is None else float(mostly), (*condition, *considers), holds)
+    return Rule(kind, tuple(dict.fromkeys([*columns, *conditioned])), share(kwargs), (*condition, *considers), holds)
 
 
 # ------------------------------------------------------------------------------------------------- the rows that are considered
