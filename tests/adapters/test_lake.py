@@ -435,7 +435,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_the_lake_stays_as_it_was(small_
     lake = Lake(str(small_disk), "wine", KEYED)
     lake.append("b1", [table()], arrived_at=at(0))
     before = lake.read(lake.snapshot())
-    told = f"cannot use the lake at {lake.url}/observations: its disk is full; free some space and run again; nothing was appended"
+    told = f"cannot use the lake at {lake.url}/observations: its disk is full; free some space and bring the batch again"
     with pytest.raises(StoreError) as refused:
         lake.append("b2", [noise(400_000)], arrived_at=at(1))
     assert refused.value.message == told
