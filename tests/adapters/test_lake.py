@@ -346,6 +346,17 @@ def test_order_and_digest_do_not_depend_on_how_files_are_cut(lake: Lake, monkeyp
     assert ordered == [f"big{group}-{place}" for group in (2, 3, 100) for place in range(11)]
 
 
+def test_times_are_compared_to_the_microsecond_whatever_statistics_keep(lake: Lake) -> None:
+    times = [at(0) + timedelta(microseconds=999_998 + place) for place in range(3)]
+    for place, time_ in enumerate(times):
+        late = table(f"{place}-").assign(when=pd.Series([np.datetime64("9999-12-31T23:59:59.999999")] * 4))
+        lake.append(f"b{place}", [late], arrived_at=time_)
+    for _ in range(2):
+        assert [lake.snapshot(as_of=time_).rows for time_ in times] == [4, 8, 12]
+        assert [lake.snapshot(since=time_).rows for time_ in times] == [12, 8, 4]
+        lake.maintain(unused_for=EVER)
+
+
 def test_a_snapshot_of_other_rows_is_refused(lake: Lake, tmp_path: Path) -> None:
     snapshot, _ = filled(lake)
     told = r"the rows of wine at version 6 are not those of the snapshot: 30 rows with digest \w{8} instead of 30 with 00000000;"
