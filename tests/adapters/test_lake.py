@@ -265,6 +265,15 @@ def test_the_latest_label_that_had_arrived_by_a_time_is_the_one(lake: Lake) -> N
     assert (counts.total, counts.late, counts.corrected, counts.duplicate, counts.unknown) == (6, 5, 1, 1, 1)
 
 
+def test_rows_may_come_long_before_the_first_label(lake: Lake) -> None:
+    lake.append("b1", [table().assign(y=pd.Series([None] * 4, dtype=object)), table("b").drop(columns="y")], arrived_at=at(0))
+    early = lake.snapshot()
+    assert lake.append_labels("l1", [pd.DataFrame({"id": ["a0"], "y": [None]})], arrived_at=at(1)).labels == 0
+    lake.append_labels("l2", [pd.DataFrame({"id": ["a0", "b3"], "y": [None, "good"]})], arrived_at=at(1))
+    assert lake.read(lake.snapshot())["y"].fillna("-").tolist() == ["-"] * 7 + ["good"]
+    assert lake.read(early)["y"].isna().all()
+
+
 def test_labels_of_a_kind_that_is_not_declared_are_refused(lake: Lake) -> None:
     with pytest.raises(StoreError, match="has no rows yet; ingest a batch first"):
         lake.append_labels("l1", [pd.DataFrame({"id": ["a0"], "y": [1.0]})], arrived_at=at(0))
