@@ -84,6 +84,7 @@ def test_a_column_of_no_kind_is_refused(values: object) -> None:
         (["a", 1], "a column is called 1, and the lake needs a text"),
         (["a", ""], "a column is called '', and the lake needs a text that is not empty"),
         (["_batch"], "a column is called '_batch', which is a name of the lake's own; rename it"),
+        (["x", "_Batch"], "a column is called '_Batch', which is a name of the lake's own"),
         ([], "the table has no columns"),
     ],
 )

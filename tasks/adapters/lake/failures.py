@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # (what the engine's text says, what failed, what to do)
 CAUSES = [
-    (r"No space left|Disk quota exceeded|File too large", "its disk is full", "free some space and run again; nothing was appended"),
+    (r"No space left|Disk quota exceeded|File too large", "its disk is full", "free some space and bring the batch again"),
     (r"Permission denied|Read-only file system|AccessDenied|status code 40[13]|Forbidden", "it may not be written or read", "grant access"),
     (r"URL scheme is not allowed", "plain http is not allowed", "set AWS_ALLOW_HTTP=true if the endpoint has no TLS"),
     (r"NoSuchBucket|bucket does not exist", "there is no such bucket", "create it, or correct EVERGREEN_LAKE_URL"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.core.errors import StoreError
+from tasks.core.lake.values import aware
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Part:
 
     def __init__(self, table: Table, batch: str, arrived_at: datetime) -> None:
         self.rows = 0
-        self._table, self._batch, self._arrived_at = table, batch, arrived_at
+        self._table, self._batch, self._arrived_at = table, batch, aware(arrived_at, "arrived_at")
         self._is_held = table.holds(batch)
         self._files: Files | None = None
         self._adds: Sequence[Any] = ()

@@ -9,6 +9,7 @@ from tasks.adapters.lake import arrow, tables
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns
 from tasks.core.lake.labels import LabelBook
+from tasks.core.lake.values import aware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,19 +47,19 @@ class State:
                 df[terms.target] = book.of(keys).astype(columns.kind(terms.target))
             yield df, keys
 
-    def book(self) -> LabelBook:
-        """Give the labels that had arrived, ready to be asked for."""
+    def book(self, *, with_times: bool = False) -> LabelBook:
+        """Give the labels that had arrived, ready to be asked for; with their times they can be counted."""
         book = LabelBook()
         if self.labels is not None:
             for window in tables.in_order(self.labels, ["_row_key", arrow.VALUE], arrived(self.as_of)):
                 df = window.to_pandas()
-                book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64"))
+                book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64") if with_times else None)
         book.close()
         return book
 
     def met(self) -> LabelBook:
         """Give the labels after they met the rows that had arrived."""
-        book = self.book()
+        book = self.book(with_times=True)
         for window in tables.in_order(self.observations, ["_row_key"], arrived(self.as_of)):
             df = window.select(["_row_key", "_arrived_at"]).to_pandas()
             book.meet(df["_row_key"], df["_arrived_at"].astype("int64"))
@@ -71,8 +72,8 @@ def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN
     import pyarrow.compute as pc
 
     kind = pa.timestamp("us", "UTC")
-    condition = pc.field("_arrived_at") <= pa.scalar(as_of, kind)
-    return condition if since is None else condition & (pc.field("_arrived_at") >= pa.scalar(since, kind))
+    condition = pc.field("_arrived_at") <= pa.scalar(aware(as_of, "as_of"), kind)
+    return condition if since is None else condition & (pc.field("_arrived_at") >= pa.scalar(aware(since, "since"), kind))
 
 
 def opened(table: tables.Table, version: int | None) -> DeltaTable:

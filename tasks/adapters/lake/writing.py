@@ -109,11 +109,10 @@ class BatchWriting(_Writing):
         optional = () if target is None else (target,)
         cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
         keys = self._keys.of(cells, first_row=first)
-        if target in cells.columns:
-            assert self._label is not None  # noqa: S101 - `_columns` has declared it
+        if target is not None and target in cells.columns:
             has_label = cells[target].notna()
             labels = cells.loc[has_label, [target]].rename(columns={target: arrow.VALUE}).assign(observed_at=None)
-            self.labels.add(arrow.label_schema(self._label), keys[has_label], labels)
+            self.labels.add(arrow.label_schema(columns.kind(target)), keys[has_label], labels)
             cells = cells.drop(columns=target)
         self.observations.add(arrow.observation_schema(columns.without(optional)), keys, cells)
 
@@ -128,8 +127,7 @@ class BatchWriting(_Writing):
             self._features = found.without([target or ""])
         if target is None:
             return self._features
-        if self._label is None and target in df.columns:
-            self._label = label_kind(df, target)
+        self._label = self._label or label_kind(df, target)
         return Columns((*self._features.columns, Column(target, self._label or "str")))
 
     def set_aside(self, rows: Sequence[SetAsideRow]) -> None:
@@ -180,8 +178,7 @@ class LabelWriting(_Writing):
             DataRefusedError: a value would change, or the columns are others.
             StoreError: they cannot be written.
         """
-        if self._label is None and self._value in df.columns:
-            self._label = label_kind(df, self._value)
+        self._label = self._label or label_kind(df, self._value)
         kind: Kind = self._label or "str"
         observed = Column(arrow.OBSERVED, "datetime64[us, UTC]")
         columns = Columns((*self._named_by, Column(self._value, kind), observed))
@@ -202,13 +199,15 @@ class LabelWriting(_Writing):
         return self._label is not None and commit_labels(self.labels, self._terms, self._label)
 
 
-def label_kind(df: pd.DataFrame, target: str) -> Kind:
-    """Give the kind of a target: numbers or text.
+def label_kind(df: pd.DataFrame, target: str) -> Kind | None:
+    """Give the kind of a target, numbers or text; None as long as no label has come.
 
     Raises:
         DataRefusedError: it is neither.
     """
-    kind = declare(df[[target]]).columns[0].kind
+    if target not in df.columns or not len(labels := df[[target]].dropna()):
+        return None
+    kind = declare(labels).columns[0].kind
     if kind not in ("float64", "str"):
         message = f"the target '{target}' is neither numbers nor text; write its classes as text"
         raise DataRefusedError(message, where=target)

@@ -129,7 +129,7 @@ def check_names(names: Iterable[object]) -> None:
         if not isinstance(name, str) or name == "":
             message = f"a column is called {name!r}, and the lake needs a text that is not empty; give it a name"
             raise DataRefusedError(message, where=str(name))
-        if name in OWN:
+        if name.lower() in OWN:
             message = f"a column is called '{name}', which is a name of the lake's own; rename it (taken: {', '.join(OWN)})"
             raise DataRefusedError(message, where=name)
     texts = [str(name) for name in found]

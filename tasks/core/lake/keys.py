@@ -87,17 +87,30 @@ class _Counter:
         self._runs: list[np.ndarray] = []
 
     def count(self, hashes: np.ndarray) -> np.ndarray:
+        """Say of each hash how often it came before."""
         import numpy as np
-        import pandas as pd
 
-        earlier = pd.Series(hashes).groupby(hashes).cumcount().to_numpy(dtype=np.int64)
-        for run in self._runs:
-            earlier = earlier + np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
-        self._runs.append(np.sort(hashes))
+        order = np.argsort(hashes, kind="stable")
+        ranked, places = hashes[order], np.arange(len(hashes))
+        is_first = np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]
+        earlier = places - np.maximum.accumulate(np.where(is_first, places, 0))
+        for run in self._runs:  # looked up in their order, which is twice as fast as in any other
+            left = np.searchsorted(run, ranked)
+            hit = np.flatnonzero(run[np.minimum(left, len(run) - 1)] == ranked)
+            earlier[hit] += np.searchsorted(run, ranked[hit], "right") - left[hit]
+        self._add(ranked)
+        counted = np.empty_like(earlier)
+        counted[order] = earlier
+        return counted
+
+    def _add(self, run: np.ndarray) -> None:
+        import numpy as np
+
+        if len(run):
+            self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()
             self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
-        return earlier
 
 
 class Digest:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+# Later than any label.
+NEVER = 2**63 - 1
+
 
 class LabelBook:
-    """Labels of a lake, taken in the order of their arrival; some 50 bytes each, whatever their keys look like.
+    """Labels of a lake, taken in the order of their arrival; 24 bytes each, whatever their keys look like.
 
     >>> import pandas as pd
     >>> book = LabelBook()
@@ -28,17 +31,25 @@ class LabelBook:
     """
 
     def __init__(self) -> None:
-        self._chunks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._firsts: list[np.ndarray] = []
+        self._seconds: list[np.ndarray] = []
+        self._codes: list[np.ndarray] = []
+        self._times: list[np.ndarray] = []
         self._texts: dict[str, int] | None = None
 
-    def add(self, keys: pd.Series[Any], values: pd.Series[Any], arrived: pd.Series[Any]) -> None:
-        """Take in labels that arrived after all those before; arrived is int64."""
+    def add(self, keys: pd.Series[Any], values: pd.Series[Any], arrived: pd.Series[Any] | None = None) -> None:
+        """Take in labels that arrived after all those before; their times (int64) are for counting only."""
         import numpy as np
 
         if values.dtype != np.float64:
             self._texts = {} if self._texts is None else self._texts
             values = values.map(self._code)
-        self._chunks.append((hash_texts(keys.to_numpy(dtype=object)), values.to_numpy(dtype=np.float64), arrived.to_numpy(dtype=np.int64)))
+        first, second = hash_texts(keys.to_numpy(dtype=object)).T.copy()
+        self._firsts.append(first)
+        self._seconds.append(second)
+        self._codes.append(values.to_numpy(dtype=np.float64))
+        if arrived is not None:
+            self._times.append(arrived.to_numpy(dtype=np.int64))
 
     def _code(self, text: str) -> int:
         texts = self._texts if self._texts is not None else {}
@@ -48,24 +59,21 @@ class LabelBook:
         """Put the labels in the order of their keys; then they can be asked for."""
         import numpy as np
 
-        hashes = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *(chunk[0] for chunk in self._chunks)])
-        values = np.concatenate([np.zeros(0), *(chunk[1] for chunk in self._chunks)])
-        arrived = np.concatenate([np.zeros(0, dtype=np.int64), *(chunk[2] for chunk in self._chunks)])
-        self._chunks.clear()
-        order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: of one key the latest stays last
-        hashes, values, self._arrived = hashes[order], values[order], arrived[order]
-        is_repeated = (hashes[1:] == hashes[:-1]).all(axis=1)
+        first, second = _joined(self._firsts, np.uint64), _joined(self._seconds, np.uint64)
+        order = np.lexsort((second, first))  # stable: of one key the latest stays last
+        first, second = first[order], second[order]
+        values, self._arrived = _joined(self._codes, np.float64)[order], _joined(self._times, np.int64)
+        self._arrived = self._arrived[order] if len(self._arrived) else self._arrived
+        is_repeated = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
         is_same = values[1:] == values[:-1]
-        is_last = np.append(~is_repeated, len(values) > 0)[: len(values)]
         self.total = len(values)
         self.corrected = int((is_repeated & ~is_same).sum())
         self.duplicate = int((is_repeated & is_same).sum())
-        self._values = values[is_last]
-        self._first_arrived = self._arrived[np.flatnonzero(np.append(True, is_last[:-1]))[: len(self._values)]]
-        self._first, self._second = hashes[is_last, 0], hashes[is_last, 1]
-        self._of_key = np.cumsum(np.append(0, is_last[:-1]))[: self.total]
-        self._is_known = np.zeros(len(self._values), dtype=bool)
-        self._row_arrived = np.zeros(len(self._values), dtype=np.int64)
+        self._is_last = np.append(~is_repeated, True)[: self.total]
+        self._values = values[self._is_last]
+        self._first: np.ndarray = first[self._is_last]
+        self._second: np.ndarray = second[self._is_last]
+        self._row_arrived: np.ndarray | None = None
 
     def of(self, keys: pd.Series[Any]) -> pd.Series[Any]:
         """Give the label of each key, missing where none has arrived."""
@@ -85,32 +93,45 @@ class LabelBook:
         """Take note of rows that are there, and when they arrived (int64), in the order of their arrival."""
         import numpy as np
 
+        times = self._row_times()
         places = self._places(keys)
         found = np.flatnonzero(places >= 0)[::-1]  # the first of equal keys is written last
-        new = found[~self._is_known[places[found]]]
-        self._row_arrived[places[new]] = arrived.to_numpy(dtype=np.int64)[new]
-        self._is_known[places[new]] = True
+        new = found[times[places[found]] == NEVER]
+        times[places[new]] = arrived.to_numpy(dtype=np.int64)[new]
+
+    def _row_times(self) -> np.ndarray:
+        """Give when the row of each distinct key arrived, as far as rows were met."""
+        import numpy as np
+
+        if self._row_arrived is None:
+            self._row_arrived = np.full(len(self._values), NEVER)
+        return self._row_arrived
+
+    def _row_time_of_labels(self) -> np.ndarray:
+        import numpy as np
+
+        of_key = np.cumsum(np.append(0, self._is_last[:-1]))[: self.total]
+        return self._row_times()[of_key]
 
     @property
     def unknown(self) -> int:
         """Count the labels of rows that were not met."""
-        return int((~self._is_known[self._of_key]).sum())
+        return int((self._row_time_of_labels() == NEVER).sum())
 
     @property
     def late(self) -> int:
         """Count the labels that arrived after their row."""
-        import numpy as np
-
-        is_later = self._arrived > self._row_arrived[self._of_key]
-        return int(np.sum(is_later & self._is_known[self._of_key]))
+        return int((self._arrived > self._row_time_of_labels()).sum())
 
     def _places(self, keys: pd.Series[Any]) -> np.ndarray:
         """Give the place of each key among the distinct ones, -1 for one that is not there."""
         import numpy as np
 
-        first, second = hash_texts(keys.to_numpy(dtype=object)).T
+        hashes = hash_texts(keys.to_numpy(dtype=object))
+        first: np.ndarray = hashes[:, 0]
+        second: np.ndarray = hashes[:, 1]
         places = np.full(len(keys), -1, dtype=np.int64)
-        starts = self._first.searchsorted(first)
+        starts = np.searchsorted(self._first, first)
         for step in range(self._longest_tie()):
             candidates = np.minimum(starts + step, max(len(self._first) - 1, 0))
             hit = (self._first[candidates] == first) & (self._second[candidates] == second)
@@ -127,3 +148,12 @@ class LabelBook:
         same = np.flatnonzero(self._first[1:] == self._first[:-1])
         for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1):
             yield np.append(run, 0)
+
+
+def _joined(chunks: list[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
+    """Join chunks, and let go of them: at ten million labels every copy counts."""
+    import numpy as np
+
+    joined = np.concatenate([np.zeros(0, dtype=dtype), *chunks])
+    chunks.clear()
+    return joined

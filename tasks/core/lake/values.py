@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.core.errors import StoreError
+from tasks.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -158,13 +158,13 @@ class Maintenance(BaseModel):
     removed: int
 
 
-def ticks(time: datetime) -> int:
-    """Give microseconds since 1970 in UTC, exactly.
+def aware(time: datetime, what: str) -> datetime:
+    """Give a time that has a zone.
 
-    >>> from datetime import UTC, datetime
-    >>> ticks(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
-    1000005
+    Raises:
+        UsageError: it has none, and would be taken for another instant on another machine.
     """
-    from datetime import UTC, datetime, timedelta
-
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if time.tzinfo is None:
+        message = f"{what} is {time.isoformat()} without a time zone; add one, such as {time.isoformat()}+00:00"
+        raise UsageError(message, where=what)
+    return time
