@@ -2,7 +2,7 @@
 
 That a column has moved is no sign of damage, however suddenly. What is looked for is a conversion that somebody makes by
 mistake, that undoes the move, and that a natural drift would not happen to be. Common factors such as inches to
-centimetres are not tried: of columns that were doubled on seven tables, 13 % would have been taken for kilograms in pounds.
+centimetres are not tried: of columns that doubled on seven tables, 8 % would have been taken for kilograms that came in pounds.
 """
 
 from __future__ import annotations
@@ -57,12 +57,11 @@ class UnitLimits:
     Attributes:
         far: Gap that the move must have at least: quieter ones do no harm.
         back: Gap that may remain, where the column was never further from its past.
-        back_at_most: Gap that may remain in any case: beyond it nothing has come back. A column that moves more by itself is
-            judged by hundreds only.
+        back_at_most: Gap that may remain in any case: beyond it nothing has come back.
         back_hundreds: Gap that may remain where the factor is 100 or more, or 1/100 or less: no drift goes that far.
-        gain: How many times smaller the gap must become.
+        gain: How many times smaller the gap must become, and how many times larger than usual it must be.
         gain_shift: The same for °C and K, which a shift alone could explain.
-        doubt: How many times larger the gap must stay under the best factor alone, and the best shift alone, for a temperature.
+        doubt: How many times nearer the width must be to that of a temperature than to that of growth alone.
         scale: Factor that the scale may still differ by.
         scale_hundreds: The same where the factor is 100 or more, or 1/100 or less.
         noise: Gap of two samples of n rows, times √n: the largest that seven tables showed among 24 batches each was 1.04.
@@ -156,7 +155,7 @@ def find_unit_change(column: ColumnProfile, past: Sequence[ColumnProfile], usual
     if column.distinct <= 2 and all(state.distinct == 2 for state in past):
         return _of_two_values(now, states)
     before = nearest_gap(now, states)
-    if before < limits.far or column.distinct < 2:
+    if before < max(limits.far, limits.gain * usual) or column.distinct < 2:
         return None
     noise = limits.noise / min(column.present, *(state.present for state in past)) ** 0.5
     room = max(usual, noise, limits.back)
@@ -185,7 +184,7 @@ def _is_fit(change: UnitChange, now: np.ndarray, states: Sequence[np.ndarray], r
     back, scale = _leeway(conversion, room, noise, limits, is_signed=bool(state[5] < 0 < state[95]))
     ratio = _width(undone) / (_width(state) or np.inf)
     is_back = change.after <= back and change.after * limits.gain <= change.before and 1 / scale <= ratio <= scale
-    return is_back and (conversion.evidence != "temperature" or _must_be_temperature(change, now, state, room, limits))
+    return is_back and (conversion.evidence != "temperature" or _must_be_temperature(change, now, state, limits))
 
 
 def _leeway(conversion: Conversion, room: float, noise: float, limits: UnitLimits, *, is_signed: bool) -> tuple[float, float]:
@@ -198,19 +197,19 @@ def _leeway(conversion: Conversion, room: float, noise: float, limits: UnitLimit
         return limits.back_hundreds, limits.scale_hundreds
     if is_signed and conversion.evidence == "power of ten":
         return noise, math.exp(2 * noise)
-    return (room if room <= limits.back_at_most else 0.0), limits.scale
+    return min(room, limits.back_at_most), limits.scale
 
 
-def _must_be_temperature(change: UnitChange, now: np.ndarray, state: np.ndarray, room: float, limits: UnitLimits) -> bool:
-    """Say whether the values are temperatures, and neither growth alone nor a shift alone would explain them as well."""
+def _must_be_temperature(change: UnitChange, now: np.ndarray, state: np.ndarray, limits: UnitLimits) -> bool:
+    """Say whether the values are temperatures, and their width fits neither growth alone nor a shift alone as well."""
     conversion = change.conversion
     if not _are_temperatures(conversion, now, state):
         return False
     if conversion.factor == 1:  # °C and K; a shift explains it by itself, so it must be a far one that is met closely
         return change.after * limits.gain_shift <= change.before
-    grown = float((now @ state) / (state @ state))
-    others = (now / grown if grown else now, now - (now[50] - state[50]))
-    return min(gap(other, state) for other in others) > max(limits.doubt * change.after, room)
+    wider, grown = math.log(_width(now) / _width(state)), float((now @ state) / (state @ state))
+    off = abs(wider - math.log(conversion.factor))
+    return off < abs(wider) and (grown <= 0 or limits.doubt * off < abs(wider - math.log(grown)))
 
 
 def _width(quantiles: np.ndarray) -> float:

@@ -307,3 +307,18 @@ def test_findings_about_pii_columns_tell_no_value() -> None:
 def test_limits_are_given_by_the_caller() -> None:
     strict = inspect_batch(arrival(rows(400, seed=8, day=5)), REFERENCE, HISTORY, time="ts", limits=Limits(volume=1.1))
     assert codes(strict) == [("rows-few", "warning", "")]
+
+
+def season(day: int, seed: int) -> pd.DataFrame:
+    """Draw a batch of a stream in which the temperature goes up and down by its own spread from batch to batch."""
+    df = rows(seed=seed, day=day)
+    return df.assign(temp=df["temp"] + 6 * np.sin(day))
+
+
+def test_seasons_are_no_incident_and_fahrenheit_within_them_is() -> None:
+    history = [arrival(season(day, day), f"day {day}") for day in range(12)]
+    now = season(12, 12)
+    assert inspect(now, history).findings == ()
+    assert inspect(now.assign(temp=now["temp"] + 12), history).findings == ()
+    found = only(inspect(now.assign(temp=now["temp"] * 1.8 + 32), history))
+    assert (found.code, found.column, found.inputs["conversion"]) == ("unit-changed", "temp", "°C to °F")
