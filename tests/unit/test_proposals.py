@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import UsageError
@@ -100,6 +100,7 @@ def test_ranges_stay_on_their_side_of_zero_and_times_have_none() -> None:
     assert "values_to_be_between" not in {**of(suite, "ts"), **of(suite, "id")}
 
 
+@settings(max_examples=20)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_a_range_holds_all_that_it_was_made_from(values: list[float]) -> None:
     df = pd.DataFrame({"x": values, "y": 1.0})
