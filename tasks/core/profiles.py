@@ -36,6 +36,7 @@ class ColumnProfile(BaseModel):
     Attributes:
         missing: Rows without a value.
         infinite: Rows that hold an infinity; they count in nothing that follows.
+        present: Rows that hold any other value.
         distinct: Distinct values.
         distinct_is_exact: Whether they were counted; else they are estimated within about 1.6 %.
         longest_run: The most rows in a row that hold the same value, missing ones passed over.
@@ -53,6 +54,7 @@ class ColumnProfile(BaseModel):
     pii: bool = False
     missing: Count = 0
     infinite: Count = 0
+    present: Count = 0
     distinct: Count = 0
     distinct_is_exact: bool = True
     longest_run: Count = 0
@@ -295,6 +297,7 @@ class _Column:
             pii=self.pii,
             missing=self.missing,
             infinite=self.infinite,
+            present=self.present - self.infinite,
             distinct=self.distinct.count,
             distinct_is_exact=self.distinct.is_exact,
             longest_run=self.runs.longest,

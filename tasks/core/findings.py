@@ -1,0 +1,137 @@
+"""What incidents are made of: a batch that came, what it is held against, the limits, and what is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from tasks.core.units import UnitLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.core.profiles import ColumnProfile, Profile
+    from tasks.core.validation import Severity
+
+Code = Literal[
+    "column-missing",
+    "column-new",
+    "column-kind",
+    "column-twins",
+    "batch-empty",
+    "batch-repeated",
+    "rows-few",
+    "rows-many",
+    "time-late",
+    "time-past",
+    "values-missing",
+    "values-constant",
+    "unit-changed",
+]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a change is an incident; each is written where the check is, with its reason.
+
+    Attributes:
+        missing: Share of missing values beyond the largest that was usual, a warning: fields fall out of use in small steps.
+        missing_critical: The same, critical: more than a model can have learnt to do without.
+        certainty: Standard errors by which a share of few rows must exceed its limit: one in 700 by chance.
+        constant_rows: Rows that a batch needs before one value in all of them means anything.
+        constant_runs: Times that the longest run of one value must be exceeded: holidays and seasons also last.
+        repeated_rows: Rows from which on an equal batch is no coincidence.
+        repeated_values: Distinct values that equal profiles must hold to be one and the same batch under new times.
+        volume: Times fewer than the fewest rows, or more than the most, that came so far.
+        late_steps: Usual steps from batch to batch that the newest row may be later than it ever was.
+        history: Batches before that are looked at, the newest.
+        near: Newest batches that, with the reference, are the past that a column is compared with.
+        past: Earlier batches from which on that which is usual is known.
+        still: Gap, in widths of the middle 90 %, within which a column stands still whatever is usual for it.
+        moved: Share of the other columns that may have moved beside one that came under a factor.
+        moved_temperature: The same beside a temperature, where the evidence is weaker.
+        unit: From where on a move of quantiles is a conversion.
+    """
+
+    missing: float = 0.1
+    missing_critical: float = 0.3
+    certainty: float = 3.0
+    constant_rows: int = 30
+    constant_runs: float = 3.0
+    repeated_rows: int = 10
+    repeated_values: int = 100
+    volume: float = 3.0
+    late_steps: float = 3.0
+    history: int = 30
+    near: int = 3
+    past: int = 3
+    still: float = 0.15
+    moved: float = 0.5
+    moved_temperature: float = 0.2
+    unit: UnitLimits = field(default_factory=UnitLimits)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A batch: its name, its profile, and when it came, in microseconds since 1970 where that is known."""
+
+    name: str
+    profile: Profile
+    arrived_us: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a batch.
+
+    Attributes:
+        code: Stable name.
+        severity: `critical` is damage; `warning` is told.
+        column: The column that it is about; empty when it is about the batch.
+        message: One sentence for a person.
+        inputs: The numbers that it was found from, and the limits that they exceed.
+    """
+
+    code: Code
+    severity: Severity
+    column: str
+    message: str
+    inputs: dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found, and what could not be looked for; that is *not applicable*, never *passed*."""
+
+    findings: tuple[Finding, ...]
+    not_applicable: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Say whether a finding is critical."""
+        return any(finding.severity == "critical" for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A batch and all that it is held against."""
+
+    batch: Arrival
+    reference: Profile
+    history: Sequence[Arrival]
+    time: str | None
+    limits: Limits
+
+    def past(self, name: str, *, until: int | None = None) -> list[ColumnProfile]:
+        """Give the states of a column that one is compared with: the reference and the newest batches that hold values."""
+        newest = self.history[:until][-self.limits.near :]
+        profiles = [self.reference, *(arrival.profile for arrival in newest)]
+        return _holding(profiles, name)
+
+    def all_past(self, name: str) -> list[ColumnProfile]:
+        """Give all states of a column that are known and hold values."""
+        return _holding([self.reference, *(arrival.profile for arrival in self.history)], name)
+
+
+def _holding(profiles: Sequence[Profile], name: str) -> list[ColumnProfile]:
+    return [column for profile in profiles if (column := profile.column(name)) and column.present]

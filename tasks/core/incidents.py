@@ -1,0 +1,205 @@
+"""Incidents: changes that the data themselves show to be damage. Suddenness alone is none.
+
+A batch is held against the reference profile of its use case and against the batches before it. A shifted or wider
+distribution is drift, which other checks judge; here it is no finding.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tasks.core.damaged_values import check_constant, check_missing, check_units, moment
+from tasks.core.findings import Arrival, Case, Finding, Inspection, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tasks.core.profiles import ColumnProfile, Profile
+
+HOUR_US = 3.6e9
+
+
+def inspect_batch(
+    batch: Arrival, reference: Profile, history: Sequence[Arrival] = (), *, time: str | None = None, limits: Limits | None = None
+) -> Inspection:
+    """Find out what is wrong with a batch, worst first.
+
+    Args:
+        batch: The batch that came.
+        reference: What the rows looked like that the model in use was made from.
+        history: The batches before that were taken in, oldest first; blocked ones are not among them.
+        time: The column that orders the rows, if one does.
+        limits: From where on a change is an incident.
+
+    >>> import pandas as pd
+    >>> from tasks.core.profiles import profile_rows
+    >>> usual, metres = [[150.0 + x % 37 for x in range(90)], [1.5 + x % 37 / 100 for x in range(90)]]
+    >>> reference, now = [profile_rows([pd.DataFrame({"height": x})]) for x in (usual, metres)]
+    >>> [finding.message for finding in inspect_batch(Arrival("monday", now), reference).findings]
+    ["'height' came as 1/100 of its values: median 1.64 instead of 164; put right, it is back where it was (gap ... before, ... after)"]
+    """
+    limits = limits or Limits()
+    case = Case(batch, reference, history[-limits.history :], time, limits)
+    checks = (_check_schema, _check_rows, _check_repeated, _check_time, check_missing, check_constant, check_units)
+    found = [finding for check in checks for finding in check(case)] if batch.profile.rows else [_tell_empty(case)]
+    return Inspection(tuple(sorted(found, key=lambda finding: finding.severity != "critical")), tuple(_list_not_applicable(case)))
+
+
+def _tell_empty(case: Case) -> Finding:
+    return Finding("batch-empty", "critical", "", "the batch holds no rows; look whether its source failed", {"rows": 0})
+
+
+def _list_not_applicable(case: Case) -> Iterator[tuple[str, str]]:
+    if not case.history:
+        yield "rows", "no batch came before"
+    if (why := _why_no_time(case)) is not None:
+        yield "time", why
+    hidden = [column.name for column in case.batch.profile.columns if column.pii and column.kind == "number"]
+    if hidden:
+        yield "unit-changed", f"no values are kept of {', '.join(map(repr, hidden))}"
+
+
+# ---------------------------------------------------------------------------------------------------------------- schema
+
+
+def _check_schema(case: Case) -> Iterator[Finding]:
+    now, before = case.batch.profile.names, case.reference.names
+    yield from (_tell_missing(name, now) for name in before if name not in now)
+    yield from (_tell_new(name) for name in now if name not in before)
+    yield from _find_twins(now)
+    for column in case.batch.profile.columns:
+        past = case.reference.column(column.name)
+        if past and past.kind != column.kind and _filled(column) and _filled(past):
+            message = f"'{column.name}' holds {_plural(column)} now, and held {_plural(past)}"
+            yield Finding("column-kind", "critical", column.name, message, {"kind": column.kind, "was": past.kind})
+
+
+def _filled(column: ColumnProfile) -> int:
+    return column.present + column.infinite
+
+
+def _plural(column: ColumnProfile) -> str:
+    return {"number": "numbers", "date": "dates", "text": "text"}[column.kind]
+
+
+def _tell_missing(name: str, now: Sequence[str]) -> Finding:
+    twin = next((other for other in now if _fold(other) == _fold(name)), None)
+    message = f"column '{name}' is missing" + (f"; '{twin}' came, which is written almost like it" if twin else "")
+    return Finding("column-missing", "critical", name, message, {"columns": len(now), "twin": twin or ""})
+
+
+def _tell_new(name: str) -> Finding:
+    return Finding("column-new", "warning", name, f"column '{name}' is new; the model does not know it", {})
+
+
+def _find_twins(now: Sequence[str]) -> Iterator[Finding]:
+    """Find columns whose names differ in case or blanks only; tables of the lake cannot hold both."""
+    seen: dict[str, str] = {}
+    for name in now:
+        twin = seen.setdefault(_fold(name), name)
+        if twin != name:
+            message = f"columns '{twin}' and '{name}' differ only in how they are written; rename one"
+            yield Finding("column-twins", "critical", name, message, {"twin": twin})
+
+
+def _fold(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+# ----------------------------------------------------------------------------------------------------------------- batch
+
+
+def _check_rows(case: Case) -> Iterator[Finding]:
+    if not case.history:
+        return
+    rows, seen = case.batch.profile.rows, [arrival.profile.rows for arrival in case.history]
+    least, most = min(seen), max(seen)
+    inputs: dict[str, float | str] = {"rows": rows, "least": least, "most": most, "limit": case.limits.volume}
+    told = f"{rows:,} rows came, where {least:,} to {most:,} came before"
+    if rows * case.limits.volume < least:
+        yield Finding("rows-few", "warning", "", f"{told}; look whether the batch was cut off", inputs)
+    if rows > most * case.limits.volume:
+        yield Finding("rows-many", "warning", "", f"{told}; look whether rows came twice", inputs)
+
+
+def _check_repeated(case: Case) -> Iterator[Finding]:
+    now = case.batch.profile
+    for arrival in reversed(case.history):
+        how = _why_same(now, arrival.profile, case)
+        if how is not None:
+            severity = "critical" if now.rows >= case.limits.repeated_rows else "warning"
+            message = f"the {now.rows:,} rows are those of batch '{arrival.name}' again{how}"
+            yield Finding("batch-repeated", severity, "", message, {"rows": now.rows, "batch": arrival.name, "digest": now.digest})
+            return
+
+
+def _why_same(now: Profile, before: Profile, case: Case) -> str | None:
+    """Say how two batches are the same; None where they are not."""
+    if now.digest == before.digest:
+        return ""
+    if now.contents == before.contents:
+        return ", in another order"
+    ours, theirs = (_untimed(profile, case.time) for profile in (now, before))
+    is_telling = sum(column.distinct for column in ours if not column.pii) >= case.limits.repeated_values
+    return ", under other times" if is_telling and now.rows == before.rows and ours == theirs else None
+
+
+def _untimed(profile: Profile, time: str | None) -> list[ColumnProfile]:
+    return [column for column in profile.columns if column.kind != "date" and column.name != time]
+
+
+# ------------------------------------------------------------------------------------------------------------------ time
+
+
+def _why_no_time(case: Case) -> str | None:
+    if case.time is None:
+        return "no column orders the rows"
+    column = case.batch.profile.column(case.time)
+    if column is None or column.maximum is None:
+        return f"'{case.time}' holds no time that may be told"
+    return None if _newest_times(case) else "no batch came before"
+
+
+def _newest_times(case: Case) -> list[float]:
+    columns = [arrival.profile.column(case.time or "") for arrival in case.history]
+    return [column.maximum for column in columns if column and column.maximum is not None and column.kind == _time_kind(case)]
+
+
+def _time_kind(case: Case) -> str | None:
+    column = case.batch.profile.column(case.time or "")
+    return column.kind if column else None
+
+
+def _check_time(case: Case) -> Iterator[Finding]:
+    column = case.batch.profile.column(case.time) if case.time else None
+    before = _newest_times(case)
+    if column is None or column.maximum is None or not before:
+        return
+    if column.maximum < max(before):
+        told = f"its newest row is of {moment(column, column.maximum)}, and rows up to {moment(column, max(before))} had come"
+        inputs: dict[str, float | str] = {"newest": column.maximum, "had_come": max(before)}
+        yield Finding("time-past", "warning", column.name, f"the whole batch lies in the past: {told}", inputs)
+    if column.kind == "date":
+        yield from _check_late(case, column.name, column.maximum, before)
+
+
+def _check_late(case: Case, name: str, newest: float, before: Sequence[float]) -> Iterator[Finding]:
+    """Compare the age of the newest row with what it was when earlier batches came."""
+    steps = [later - earlier for earlier, later in pairwise(before) if later > earlier]
+    ages = [age for arrival in case.history if (age := _age(arrival, name)) is not None]
+    age = _age(case.batch, name)
+    if age is None or len(steps) < case.limits.past or len(ages) < case.limits.past:
+        return
+    limit = max(ages) + case.limits.late_steps * median(steps)
+    if age > limit:
+        told = f"{age / HOUR_US:,.1f} hours old, where {max(ages) / HOUR_US:,.1f} was the most and a batch comes every"
+        message = f"the newest row is {told} {median(steps) / HOUR_US:,.1f} hours; look whether the source stands still"
+        inputs: dict[str, float | str] = {"newest": newest, "age_us": age, "oldest_us": max(ages), "limit_us": limit}
+        yield Finding("time-late", "warning", name, message, inputs)
+
+
+def _age(arrival: Arrival, name: str) -> float | None:
+    column = arrival.profile.column(name)
+    return None if arrival.arrived_us is None or column is None or column.maximum is None else arrival.arrived_us - column.maximum
