@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 PREFECT_CLIENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
@@ -147,6 +148,12 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         yield
     except EvergreenError as error:
         _fail(error, as_json=as_json)
+    except BrokenPipeError:  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except MemoryError as error:  # Arrow's is one of them
+        message = "there is too little memory for this; take a machine with more, or less data at once"
+        _fail(EvergreenError(f"{message} ({str(error).splitlines()[0]})" if str(error) else message), as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted; the next run closes what this one left open", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -97,6 +97,23 @@ def test_a_given_encoding_goes_before_what_fits() -> None:
     assert told_whole(decode(Blob(b"\xe9"), "t.csv", "cp1251")) == ("й", "cp1251", ())
 
 
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_a_file_that_is_said_to_be_utf16_need_not_have_a_mark(written: str) -> None:
+    decoded = decode(Blob(TEXT.encode(written)), "t.csv", "utf-16")
+    assert (decoded.text.whole(), decoded.repairs) == (TEXT, ())
+
+
+def test_a_file_with_half_a_character_of_utf16_is_refused() -> None:
+    with pytest.raises(DataRefusedError, match=r"^t.csv, line 1: byte 0x21 is not UTF-16-LE; name another encoding"):
+        decode(Blob(b"a,b\n1,x\n!"), "t.csv", "utf-16")
+
+
+def test_a_mark_goes_before_what_is_said_and_is_told() -> None:
+    decoded = decode(Blob(codecs.BOM_UTF8 + TEXT.encode()), "t.csv", "cp1252")
+    assert (decoded.text.whole(), told(decoded)) == (TEXT, [("encoding", (1,))])
+    assert decoded.repairs[0].detail == "begins with the mark of utf-8; read as that, not as cp1252"
+
+
 def test_zeros_in_both_halves_are_no_utf16() -> None:
     assert wide_encoding(b"a\0b\0") == "utf-16-le"
     assert wide_encoding(b"\0a\0b") == "utf-16-be"

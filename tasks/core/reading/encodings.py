@@ -25,6 +25,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+WITH_MARK = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 WIDE_SHARE = 0.3
 OTHER_PAGES = ["cp1251", "cp1253", "cp932", "gb18030", "big5", "euc_kr", "koi8_r"]
 SAMPLE = 65_536
@@ -124,6 +125,8 @@ def wide_encoding(data: bytes) -> str:
 
 
 def _decode_all(blob: Blob, start: int, encoding: str, source: str) -> Iterator[str]:
+    if encoding in WITH_MARK:  # told of a file that has no mark: then it is in the usual order of bytes, or in the one that shows
+        encoding = wide_encoding(blob.read(0, SAMPLE)) or WITH_MARK[encoding]
     decoder = codecs.getincrementaldecoder(encoding)()
     at = start
     try:
