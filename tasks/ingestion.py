@@ -9,6 +9,7 @@ import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,11 +152,19 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
 
 
 def complete(reception: Reception, batch: Batch) -> Batch:
-    """Give rows that came without labels an empty target, so that they have the columns of the use case."""
+    """Give rows that came without labels an empty target, so that they have the columns of the use case.
+
+    Raises:
+        UsageError: nothing came before, and the target looks like a column's name that was mistyped.
+    """
     lake = reception.lake(batch)
-    target = lake.terms.target
-    if target is None or target in snapshots.column_names(batch.path):
+    target, columns = lake.terms.target, snapshots.column_names(batch.path)
+    if target is None or target in columns:
         return batch
+    if lake.begun_with() is None and get_close_matches(target, columns):
+        what = "column"
+        raise UsageError.unknown(what, target, columns, where="target")
+    log.warning("the rows come without labels: there is no column '%s'", target)
     kind = lake.target_kind()
     frames = (df.assign(**{target: _missing(len(df), kind)}) for df in snapshots.read_frames(batch.path))
     path = snapshots.write_frames(frames, batch.path.parent, f"{batch.digest}-without-labels")
