@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tasks.adapters import landing, ledger
 from tasks.core.deliveries import BatchEntry, BatchRows, Delivery
 from tasks.core.errors import UsageError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -103,7 +103,7 @@ def broken_and_good_batches_are_told_apart(desk: Desk, incoming: Path) -> list[s
         time.sleep(draw.uniform(1.0, 3.0))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    code, told = ingest(desk)
+    _, told = ingest(desk)
     assert not list(incoming.iterdir()), told
     assert sums(desk) == {"batches": 6, "read": 6 * ROWS + 1, "quarantined": 1}
     refused = sorted(path.name for path in (desk.folder / "landing" / "refused").iterdir())

@@ -179,3 +179,36 @@ def test_lines_to_skip_are_no_sample_of_the_table() -> None:
     assert (table.names, rows(table), table.lines.tolist()) == (("a", "b"), [("1", "x"), ("2", "y")], [4002, 4003])
     with pytest.raises(DataRefusedError, match=r"^t.csv holds nothing below line 9; pass over fewer lines with --read skip=$"):
         read("a,b\n1,x\n", options=ReadingOptions(skip=9))
+
+
+@pytest.mark.parametrize("cells", ["<5,<3", "..,..", "unknown,missing", "k.A.,k.A.", "x,x", "*,*", "########,########"])
+def test_values_that_are_not_there_do_not_make_a_row_the_header(cells: str) -> None:
+    told = refusal(f"Hamburg,{cells}\n" + "".join(f"town{n},{n},{3 * n}\n" for n in range(24)))
+    assert told.endswith("nothing shows it; say so with --read header=yes or header=no")
+
+
+@pytest.mark.parametrize("cells", ["..,..", "k.A.,n.v.", "########,########"])
+def test_a_first_row_without_values_is_not_joined_to_the_names(cells: str) -> None:
+    table = read(f"city,a,b\nHamburg,{cells}\n" + "".join(f"town{n},{n},{3 * n}\n" for n in range(24)))
+    assert (table.names, len(table.lines)) == (("city", "a", "b"), 25)
+
+
+def test_last_rows_in_another_delimiter_are_rows() -> None:
+    table = read("id,name,size\n" + "".join(f"{n},x{n},{2 * n}\n" for n in range(30)) + "31;x31;62\n32;x32;64\n")
+    assert rows(table)[-1] == ("32", "x32", "64")
+    assert codes(table) == ["row_delimiter"]
+
+
+def test_last_rows_that_only_hold_their_date_are_rows() -> None:
+    table = read("day,a,b\n" + "".join(f"2024-01-{n:02d},{n},{2 * n}\n" for n in range(1, 20)) + "2024-01-20,,\n2024-01-21,,\n")
+    assert (len(table.lines), table.aside) == (21, ())
+
+
+def test_last_lines_that_only_hold_text_are_set_aside_and_counted() -> None:
+    table = read("town,a,b\n" + "".join(f"t{n},{n},{2 * n}\n" for n in range(20)) + "Source: the town hall,,\n")
+    assert [(row.line, row.text) for row in table.aside] == [(22, "Source: the town hall,,")]
+
+
+def test_last_lines_that_are_cut_off_behind_a_number_are_set_aside_and_counted() -> None:
+    table = read("id,a,b\n" + "".join(f"{n},{n},{2 * n}\n" for n in range(20)) + "31\n32\n")
+    assert [row.line for row in table.aside] == [22, 23]

@@ -10,6 +10,7 @@ from tasks.core.reading.clean import read_clean
 from tasks.core.reading.dialects import RULE_LINE
 from tasks.core.reading.ragged import fit, two_rows
 from tasks.core.reading.records import Record, read_records
+from tasks.core.reading.shapes import shape_of
 from tasks.core.reading.store import Columns
 from tasks.core.reading.terms import SetAside
 
@@ -164,7 +165,7 @@ class Grid:
     def _settle_end(self, doubtful: list[Record]) -> None:
         """Tell a footer from rows that do not fit: nothing of it can be made to fit."""
         ends = len(doubtful)
-        while ends and (len(doubtful[ends - 1].cells) <= max(1, self.layout.width // 3)):
+        while ends and self._may_be_footer(doubtful[ends - 1]):
             ends -= 1
         if len(doubtful) - ends > max(FOOTER_LINES, MAX_ASIDE_SHARE * self._count):
             ends = len(doubtful)  # so much is no footer, but rows that do not fit
@@ -172,6 +173,17 @@ class Grid:
         self._settle(doubtful[:ends])
         for record in footer:
             self.note("footer", "lines below the table were passed over", record.line)
+
+    def _may_be_footer(self, record: Record) -> bool:
+        """Say whether a last line is none of the rows: it has few cells, it begins with no value, and no other delimiter makes it fit."""
+        if len(record.cells) > max(1, self.layout.width // 3):
+            return False
+        first = self.layout.kinds[0].shape if self.layout.kinds else "text"
+        if first in ("number", "date") and shape_of(record.cells[0]) == first:
+            return False
+        found = fit(record, self.style, self.layout.kinds)
+        is_typed = any(kind.shape in ("number", "date") for kind in self.layout.kinds)
+        return isinstance(found, str) or found[1].code != "row_delimiter" or not is_typed
 
     def _flush(self) -> None:
         import numpy as np

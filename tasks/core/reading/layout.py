@@ -23,6 +23,10 @@ SHOWN_CHARACTERS = 40
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 NAME = re.compile(r"[^\W\d][\w .()/%°#&+:-]*")
+# Words that stand where a value should be; over a column of numbers they are no evidence of a name.
+PLACEHOLDER = re.compile(
+    r"missing|unknown|unbekannt|suppressed|confidential|n\.? ?[avdb]\.?|k\.? ?a\.?|s\.? ?o\.?|not available|withheld|#[a-z/0]+[!?]?"
+)
 UNIT = re.compile(r"[(\[].{0,12}[)\]]|[^\d\s]{1,6}(?:[/²³^]\S{0,5})?|")
 
 
@@ -190,10 +194,17 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]], kinds: Sequen
     if not body or (valued and named):
         return None
     if named:
-        return True
+        return None if _are_placeholders([first[place] for place in named]) else True
     if valued or any(shape in ("number", "date") for shape in shapes):
         return False
     return _is_header_of_text(first, body)
+
+
+def _are_placeholders(cells: Sequence[str]) -> bool:
+    """Say whether texts over numbers may stand for values that are not there, rather than name them: `..`, `<5`, unknown."""
+    folded = [cell.strip().casefold() for cell in cells]
+    is_same = len(folded) > 1 and len(set(folded)) == 1
+    return is_same or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
 
 
 def _are_years_of_names(first: Sequence[str], body: Sequence[Sequence[str]], typed: Sequence[int]) -> bool:
@@ -278,6 +289,10 @@ def _names_too(record: Record, kinds: Sequence[Kind], width: int) -> bool:
         return False
     shapes = [shape_of(cell) for cell in record.cells]
     typed = [shape for shape, kind in zip(shapes, kinds, strict=True) if kind.shape in ("number", "date")]
+    texts = [c for c, shape, kind in zip(record.cells, shapes, kinds, strict=True) if shape == "text" and kind.shape in ("number", "date")]
+    is_unit = all(UNIT.fullmatch(cell.strip()) for cell in record.cells)
+    if not is_unit and _are_placeholders(texts):
+        return False
     return "text" in typed and not any(shape in ("number", "date") for shape in shapes)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.store import Columns
 
 FEW_ROWS = 5
+LONELY = "only the first cell holds anything, as in lines below a table"
 TELLING_SIGNS = ('"', "'", *HARD_BLANKS)
 
 
@@ -125,7 +126,7 @@ def _all_but(rows: list[int], count: int) -> np.ndarray:
 
 
 def _without_padded_footer(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
-    """Pass over last rows in which only the first cell holds anything, where no other row is like that."""
+    """Set last rows aside in which only the first cell holds anything, where no other row is like that, unless it holds a value."""
     if not len(lines) or grid.layout.width < 3 or any(cell.strip() for cell in columns.rows([len(lines) - 1])[0][1:]):
         return columns, lines
     lonely = columns[0].str.strip() != ""
@@ -134,8 +135,11 @@ def _without_padded_footer(grid: Grid, columns: Columns, lines: np.ndarray) -> t
     count = int(lonely.sum())
     if not count or count == len(lonely) or not bool(lonely.iloc[-count:].all()):
         return columns, lines
-    for line in lines[-count:].tolist():
-        grid.note("footer", "lines below the table were passed over", line)
+    last = range(len(lines) - count, len(lines))
+    cells = columns.rows(last)
+    if grid.layout.kinds[0].shape in ("number", "date") and all(shape_of(row[0]) == grid.layout.kinds[0].shape for row in cells):
+        return columns, lines
+    grid.aside += [SetAside(int(lines[n]), grid.style.delimiter.join(row), LONELY) for n, row in zip(last, cells, strict=True)]
     kept = _all_but([], len(lines) - count)
     return columns.take(kept), lines[kept]
 
