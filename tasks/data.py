@@ -13,6 +13,7 @@ from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.reading import reader
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
+from tasks.core.table import with_reading
 from tasks.core.use_case import LAKE
 from tasks.record import task
 
@@ -78,7 +79,7 @@ def read_rows(case: Case) -> Batch:
         log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
         snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
     log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
-    return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside)
+    return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside, evidence=reading.evidence)
 
 
 def _read_lake(case: Case) -> Batch:
@@ -118,6 +119,7 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
     inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
+    inferred = dataclasses.replace(inferred, columns=with_reading(inferred.columns, batch.evidence))
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=len(reasons) + misfits)

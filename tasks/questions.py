@@ -10,7 +10,7 @@ from tasks.core.errors import EvergreenError
 from tasks.core.preview import FilePreview, Told, as_csv
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
-from tasks.core.table import Column
+from tasks.core.table import Column, with_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _preview(path: str, options: ReadingOptions, call: PreviewOptions) -> FilePr
         message = error.message
     table = reading.table
     columns = found.columns if found else tuple(Column(name, schema.type_of(table[name]), "unused", "") for name in table)
-    return FilePreview.of(path, reading, columns, found, message, out)
+    return FilePreview.of(path, reading, with_reading(columns, reading.evidence), found, message, out)
 
 
 def write_deployments(_options: DeploymentsOptions) -> Iterator[Told]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,13 +48,15 @@ def write_csv(parts: Iterable[str], folder: str, name: str) -> str:
         UsageError: the folder cannot be written.
     """
     taken, place = Path(folder), 1
+    partial = taken / f".{name}.{os.getpid()}.partial"
     try:
         taken.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
         while True:
             path = taken / (f"{name}.csv" if place == 1 else f"{name}-{place}.csv")
             try:
-                with path.open("x", encoding="utf-8", newline="") as file:
-                    file.writelines(parts)
+                path.hardlink_to(partial)
             except FileExistsError:
                 place += 1
             else:
@@ -61,6 +64,9 @@ def write_csv(parts: Iterable[str], folder: str, name: str) -> str:
     except OSError as error:
         message = f"cannot write to '{folder}': {(error.strerror or str(error)).lower()}; name another folder with --out"
         raise UsageError(message, where="--out") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def read(path: Path) -> pd.DataFrame:

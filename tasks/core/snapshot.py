@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tasks.core import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -60,6 +61,7 @@ class Batch:
         aside: Rows of the source that do not fit and are not among them.
         lake: What names these rows in the lake, as text; empty where they are not from there.
         quarantined: Rows that the lake set aside before.
+        evidence: How columns were read, by name, where that is worth a word.
     """
 
     path: Path
@@ -70,6 +72,7 @@ class Batch:
     aside: tuple[SetAside, ...] = ()
     lake: str = ""
     quarantined: int = 0
+    evidence: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
     @property
     def delivered(self) -> str:

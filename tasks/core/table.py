@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core.reading.store import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -75,6 +75,12 @@ class Column:
     type: ColumnType
     role: Role
     evidence: str
+
+
+def with_reading(columns: Iterable[Column], evidence: Mapping[str, str]) -> tuple[Column, ...]:
+    """Add to columns how they were read, by name, where that is worth a word."""
+    read = ((column, evidence.get(column.name, "")) for column in columns)
+    return tuple(replace(column, evidence="; ".join(filter(None, (column.evidence, told)))) for column, told in read)
 
 
 @dataclass(frozen=True)

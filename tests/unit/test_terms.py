@@ -37,9 +37,9 @@ def test_each_key_is_read_as_a_person_writes_it(pair: str, key: str, value: obje
         ("header=perhaps", "--read header is 'perhaps'; it takes whether the first row of the table names the columns: yes or no"),
         ("delimiter=ab", "--read delimiter is 'ab'; it takes one character, or comma, semicolon, tab, pipe, space"),
         ("delimiter=", "--read delimiter is ''; it takes one character, or comma, semicolon, tab, pipe, space"),
-        ("skip=-1", "--read skip is '-1'; it takes lines before the table"),
-        ("decimal=;", "--read decimal is ';'; it takes decimal mark of numbers"),
-        ("dates=first", "--read dates is 'first'; it takes order in dates such as 03/04/2024"),
+        ("skip=-1", "--read skip is '-1'; it takes the number of lines before the table"),
+        ("decimal=;", "--read decimal is ';'; it takes the decimal mark of numbers, . or ,"),
+        ("dates=first", "--read dates is 'first'; it takes the order in dates such as 03/04/2024, day-first or month-first"),
     ],
 )
 def test_a_value_that_a_key_cannot_have_is_refused_with_what_it_takes(pair: str, message: str) -> None:

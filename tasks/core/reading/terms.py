@@ -43,12 +43,14 @@ class ReadingOptions(BaseModel):
     ] = None
     quote: Annotated[str | None, _character(QUOTES), Field(max_length=1, description="one character, or double, single, none")] = None
     encoding: Annotated[str | None, Field(description="such as utf-8, cp1252, utf-16")] = None
-    decimal: Annotated[Literal[".", ","] | None, Field(description="decimal mark of numbers")] = None
-    dates: Annotated[Literal["day-first", "month-first"] | None, Field(description="order in dates such as 03/04/2024")] = None
+    decimal: Annotated[Literal[".", ","] | None, Field(description="the decimal mark of numbers, . or ,")] = None
+    dates: Annotated[
+        Literal["day-first", "month-first"] | None, Field(description="the order in dates such as 03/04/2024, day-first or month-first")
+    ] = None
     missing: Annotated[
         tuple[str, ...], BeforeValidator(_listed), Field(description="further cells that mean missing, with commas between them")
     ] = ()
-    skip: Annotated[int | None, Field(ge=0, description="lines before the table")] = None
+    skip: Annotated[int | None, Field(ge=0, description="the number of lines before the table")] = None
     sheet: Annotated[str | None, Field(description="sheet of an Excel file")] = None
     query: Annotated[str | None, Field(description="SQL query, where the source is a database")] = None
 
