@@ -14,7 +14,7 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import TrainOptions
+from tasks.core.options import IngestOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import Artifact, FlowRun, State
 
+    from tasks.core.options import CaseOptions
     from tasks.core.results import TrainReport
 
 
@@ -67,15 +68,23 @@ class Project:
     folder: Path
 
     def train(self, run_name: str | None = None, **options: object) -> Run:
-        """Run the flow as a worker does: on a flow run that the server already has, and that somebody may have named."""
-        from prefect.flow_engine import run_flow
-
         from flows.train import train
 
-        parameters = {"options": TrainOptions.model_validate(options)}
+        return self._run(train, TrainOptions.model_validate(options), run_name)
+
+    def ingest(self, **options: object) -> Run:
+        from flows.ingest import ingest
+
+        return self._run(ingest, IngestOptions.model_validate(options))
+
+    def _run(self, flow: Any, options: CaseOptions, run_name: str | None = None) -> Run:  # noqa: ANN401
+        """Run a flow as a worker does: on a flow run that the server already has, and that somebody may have named."""
+        from prefect.flow_engine import run_flow
+
+        parameters = {"options": options}
         with client() as prefect:
-            created = prefect.create_flow_run(train, name=run_name, parameters=parameters)
-            state = run_flow(train, flow_run=created, parameters=parameters, return_type="state")
+            created = prefect.create_flow_run(flow, name=run_name, parameters=parameters)
+            state = run_flow(flow, flow_run=created, parameters=parameters, return_type="state")
             return Run(prefect.read_flow_run(created.id), state)
 
     def write_use_case(self, name: str, **values: object) -> None:

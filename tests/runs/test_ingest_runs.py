@@ -1,0 +1,65 @@
+"""Ingestion as Prefect records it: final states, artifacts, and a batch that waits for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.core.errors import DataRefusedError
+
+if TYPE_CHECKING:
+    from conftest import Project, Run
+
+NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a", "mostly": 0.9}, "severity": "critical"}
+
+
+def batch(seed: int) -> pd.DataFrame:
+    draw = np.random.default_rng(seed)
+    a, b = draw.normal(50, 9, 200).round(3), draw.normal(size=200).round(3)
+    return pd.DataFrame({"key": [f"{seed}-{n}" for n in range(200)], "a": a, "b": b, "y": (a + 9 * b).round(3)})
+
+
+@pytest.fixture(scope="module")
+def life(project: Project) -> dict[str, Run]:
+    """Ingest four deliveries of one use case, and train on what came."""
+    project.write_use_case("meters", key=["key"], target="y", candidates=["ridge"])
+    project.write_suite("meters", NOT_NULL)
+
+    def ingest(name: str, table: pd.DataFrame) -> Run:
+        return project.ingest(use_case="meters", data=project.write_table(name, table))
+
+    gaps = batch(2)
+    gaps.loc[:4, "a"] = None
+    runs = {"first": ingest("m1", batch(1)), "gaps": ingest("m2", gaps), "again": ingest("m2", gaps)}
+    runs["fault"] = ingest("m3", batch(3).assign(a=lambda df: df["a"] * 1000))
+    runs["training"] = project.train(use_case="meters")
+    return runs
+
+
+@pytest.mark.parametrize(("run", "name"), [("first", "Ingested"), ("gaps", "Ingested"), ("again", "Known already")])
+def test_a_run_ends_in_a_state_that_says_what_became_of_the_batch(life: dict[str, Run], run: str, name: str) -> None:
+    assert (life[run].flow_run.state.type.value, life[run].flow_run.state.name) == ("COMPLETED", name)
+
+
+def test_rows_that_fail_are_counted_and_shown(life: dict[str, Run]) -> None:
+    message = life["gaps"].flow_run.state.message
+    assert message.startswith("m2.csv is batch ")
+    assert message.endswith(": 200 read = 195 labelled + 0 unlabelled + 5 quarantined")
+    assert set(life["gaps"].artifacts) == {"meters-validation", "meters-batch"}
+
+
+def test_a_fault_that_the_data_show_fails_the_run_in_one_sentence_that_says_how_to_go_on(life: dict[str, Run]) -> None:
+    error = life["fault"].error
+    assert isinstance(error, DataRefusedError)
+    assert "m3.csv is held: 'a' came as 1,000 times its values" in error.message
+    assert "--accept" in error.message
+
+
+def test_training_takes_the_rows_of_the_lake_and_names_its_versions(life: dict[str, Run]) -> None:
+    report = life["training"].report
+    assert (report.rows.read, report.rows.used + report.rows.holdout, report.rows.unlabelled, report.rows.quarantined) == (400, 395, 0, 5)
+    assert report.lake == {"observations": 2, "labels": 2}
+    assert report.source == "the lake of meters, version 2"
