@@ -86,8 +86,14 @@ def _read_lake(case: Case) -> Batch:
     """Take the rows that were ingested so far, under versions that name them for ever."""
     import numpy as np
 
-    lake = Lake(case.settings.lake_address, case.name)
-    lake = Lake(case.settings.lake_address, case.name, lake.begun_with())
+    begun = Lake(case.settings.lake_address, case.name).begun_with()
+    if begun is None:
+        message = (
+            f"use case '{case.name}' names no data and nothing was ingested for it; set data: in its file, or run: "
+            f"python -m flows.ingest FILE --use-case {case.name}"
+        )
+        raise UsageError(message, where=case.name)
+    lake = Lake(case.settings.lake_address, case.name, begun)
     snapshot = lake.snapshot()
     path = snapshots.write_frames(lake.read_chunks(snapshot), case.settings.home / "snapshots", snapshot.digest)
     quarantined = sum(arrival.quarantined for arrival in lake.batches() if arrival.arrived_at <= snapshot.as_of)

@@ -173,6 +173,14 @@ def test_what_a_person_can_mistake_is_one_sentence(desk: Desk, arguments: tuple[
     assert (found, sentence in told) == (code, True), told
 
 
+def test_training_on_a_lake_without_rows_says_how_they_come(desk: Desk) -> None:
+    write_use_case(desk)
+    done = desk.run("-m", "flows.train", "--use-case", "houses", "--no-record")
+    assert (done.returncode, "names no data and nothing was ingested for it; set data: in its file" in done.stderr) == (2, True), (
+        done.stderr
+    )
+
+
 def test_a_mistyped_target_is_told_before_anything_is_stored(desk: Desk) -> None:
     incoming = write_use_case(desk, landing="landing", target="prices")
     rows(0).to_csv(incoming / "b0.csv", index=False)
