@@ -181,7 +181,7 @@ def test_lines_to_skip_are_no_sample_of_the_table() -> None:
         read("a,b\n1,x\n", options=ReadingOptions(skip=9))
 
 
-@pytest.mark.parametrize("cells", ["<5,<3", "..,..", "unknown,missing", "k.A.,k.A.", "x,x", "*,*", "########,########"])
+@pytest.mark.parametrize("cells", ["<5,<3", "..,..", "unknown,missing", "k.A.,k.A.", "x,x", "*,*", "closed,<3", "########,########"])
 def test_values_that_are_not_there_do_not_make_a_row_the_header(cells: str) -> None:
     told = refusal(f"Hamburg,{cells}\n" + "".join(f"town{n},{n},{3 * n}\n" for n in range(24)))
     assert told.endswith("nothing shows it; say so with --read header=yes or header=no")

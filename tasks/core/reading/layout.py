@@ -23,6 +23,7 @@ SHOWN_CHARACTERS = 40
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 NAME = re.compile(r"[^\W\d][\w .()/%°#&+:-]*")
+CENSORED = re.compile(r"[<>≤≥]=? ?[0-9][0-9.,]*")  # less than what can be measured
 # Words that stand where a value should be; over a column of numbers they are no evidence of a name.
 PLACEHOLDER = re.compile(
     r"missing|unknown|unbekannt|suppressed|confidential|n\.? ?[avdb]\.?|k\.? ?a\.?|s\.? ?o\.?|not available|withheld|#[a-z/0]+[!?]?"
@@ -204,7 +205,7 @@ def _are_placeholders(cells: Sequence[str]) -> bool:
     """Say whether texts over numbers may stand for values that are not there, rather than name them: `..`, `<5`, unknown."""
     folded = [cell.strip().casefold() for cell in cells]
     is_same = len(folded) > 1 and len(set(folded)) == 1
-    return is_same or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
+    return is_same or any(CENSORED.fullmatch(cell) for cell in folded) or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
 
 
 def _are_years_of_names(first: Sequence[str], body: Sequence[Sequence[str]], typed: Sequence[int]) -> bool:
