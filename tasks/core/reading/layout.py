@@ -205,7 +205,11 @@ def _are_placeholders(cells: Sequence[str]) -> bool:
     """Say whether texts over numbers may stand for values that are not there, rather than name them: `..`, `<5`, unknown."""
     folded = [cell.strip().casefold() for cell in cells]
     is_same = len(folded) > 1 and len(set(folded)) == 1
-    return is_same or any(CENSORED.fullmatch(cell) for cell in folded) or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
+    return (
+        is_same
+        or any(CENSORED.fullmatch(cell) for cell in folded)
+        or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
+    )
 
 
 def _are_years_of_names(first: Sequence[str], body: Sequence[Sequence[str]], typed: Sequence[int]) -> bool:
