@@ -216,7 +216,8 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
     rows = _count(batch, failing, lake.terms.target, len(aside))
     noted = (*judgement.against, *judgement.noted)
     decision: Decision = "accepted" if because else "ingested"
-    entry = _entry(reception, delivery, batch.delivered, decision, noted, rows=rows, because=because, profile=judgement.profile.to_json())
+    entry = _entry(reception, delivery, batch.delivered, decision, noted)
+    entry = dataclasses.replace(entry, rows=rows, because=because, profile=judgement.profile.to_json())
     _conclude(reception, delivery, entry, judgement, aside)
 
 
@@ -238,7 +239,8 @@ def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
     rows = BatchRows(read=kept + len(batch.aside), labelled=labelled, unlabelled=kept - labelled, quarantined=len(batch.aside))
     counts = lake.count_labels()
     told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
-    _conclude(reception, delivery, _entry(reception, delivery, batch.delivered, "ingested", (told,), rows=rows, kind="labels"))
+    entry = _entry(reception, delivery, batch.delivered, "ingested", (told,))
+    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, kind="labels"))
 
 
 def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Delivery, Batch]:
@@ -288,8 +290,8 @@ def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Jud
     how = f"to take it in all the same: python -m flows.ingest {accepting}"
     decision: Decision = "refused" if judgement.validation.refusal else "held"
     rows = BatchRows(read=len(batch.lines) + len(batch.aside))
-    entry = _entry(reception, delivery, digest, decision, (*judgement.against, how), rows=rows, staged=str(batch.path))
-    _conclude(reception, delivery, entry, judgement)
+    entry = _entry(reception, delivery, digest, decision, (*judgement.against, how))
+    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement)
 
 
 def _held_file(case: Case, digest: str, what: str) -> Path:
@@ -323,19 +325,9 @@ def _count(batch: Batch, failing: dict[int, str], target: str | None, aside: int
     return BatchRows(read=kept + aside, labelled=labelled, unlabelled=kept - labelled, quarantined=aside)
 
 
-def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...], **more: Any) -> BatchEntry:  # noqa: ANN401
-    return BatchEntry(
-        use_case=reception.case.name,
-        digest=digest,
-        decision=decision,
-        name=delivery.name,
-        kind=more.pop("kind", "rows"),
-        rows=more.pop("rows", BatchRows()),
-        reasons=reasons,
-        who=f"{getpass.getuser()}@{socket.gethostname()}",
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        **more,
-    )
+def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
+    who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
+    return BatchEntry(reception.case.name, digest, decision, delivery.name, "rows", BatchRows(), reasons, who, now)
 
 
 def _conclude(

@@ -88,7 +88,11 @@ def _expectations(validation: Validation) -> Section:
 
 
 def _aside(aside: Sequence[SetAsideRow], *, is_hidden: bool) -> Section:
-    rows = [(row.line, "; ".join(row.reasons), "not shown" if is_hidden else shorten(row.text, MAX_CELL)) for row in aside[:SHOWN_ROWS]]
+    # The reason of a row that does not fit quotes its cell.
+    shown = [
+        ("not shown", "not shown") if is_hidden else ("; ".join(row.reasons), shorten(row.text, MAX_CELL)) for row in aside[:SHOWN_ROWS]
+    ]
+    rows = [(row.line, *cells) for row, cells in zip(aside, shown, strict=False)]
     told = f"The first {len(rows)} of {len(aside):,} rows; all of them are in the quarantine of the lake."
     return Section("Rows set aside", (Text(told), Table("Rows set aside", ("line", "reason", "row"), rows)))
 

@@ -64,7 +64,7 @@ def _one_of_many(fs: Any, name: str, options: ReadingOptions) -> Content:  # noq
     return recognised(_fetched(fs, name, shown), shown, options)
 
 
-def _remote_names(fs: Any, path: str, url: str) -> list[str] | None:  # noqa: ANN401
+def _remote_names(fs: Any, path: str, url: str) -> list[str] | None:  # noqa: ANN401  # fsspec has no types
     """Give the files of a folder or glob; None where the path is that of one file."""
     if has_magic(path):
         return sorted(name for name in fs.glob(path) if not is_hidden(name) and not fs.isdir(name))
@@ -74,7 +74,7 @@ def _remote_names(fs: Any, path: str, url: str) -> list[str] | None:  # noqa: AN
     return [name for name in checked_files(entries, url) if not is_hidden(name)]
 
 
-def _fetched(fs: Any, path: str, shown: str) -> Blob:  # noqa: ANN401
+def _fetched(fs: Any, path: str, shown: str) -> Blob:  # noqa: ANN401  # fsspec has no types
     before, kept = fs.info(path), Spool()
     with fs.open(path, "rb") as file:
         while chunk := file.read(8 * MIB):

@@ -96,11 +96,11 @@ def _chosen(book: Any, source: str, name: str | None) -> Any:  # noqa: ANN401  #
     return sheets[filled[0]]
 
 
-def _has_cells(chosen: Any) -> bool:  # noqa: ANN401
+def _has_cells(chosen: Any) -> bool:  # noqa: ANN401  # openpyxl has no types
     return any(value is not None and value != "" for row in chosen.iter_rows(values_only=True) for value in row)
 
 
-def _grid(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[Grid, str]:  # noqa: ANN401
+def _grid(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[Grid, str]:  # noqa: ANN401  # openpyxl has no types
     rows: list[list[str]] = []
     cells = width = 0
     first, seen = 2**31, dict[str, str]()
@@ -152,7 +152,7 @@ def _shown(cell: Any) -> str:  # noqa: ANN401, PLR0911  # one line for each type
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
-def _number(value: float, cell: Any) -> str:  # noqa: ANN401
+def _number(value: float, cell: Any) -> str:  # noqa: ANN401  # openpyxl has no types
     if isinstance(value, float) and not (value.is_integer() and abs(value) < EXACT_WHOLE):
         return repr(value)
     whole = str(int(value))
@@ -169,7 +169,7 @@ def _unescaped(text: str) -> str:
 # ---------------------------------------------------------------------- what the read-only mode of openpyxl leaves out
 
 
-def _checked_sheet(data: bytes, chosen: Any, source: str) -> bytes:  # noqa: ANN401
+def _checked_sheet(data: bytes, chosen: Any, source: str) -> bytes:  # noqa: ANN401  # openpyxl has no types
     """Give the XML of a sheet, in which every formula has the value that it had when a spreadsheet program saved it."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         book = archive.read("xl/workbook.xml")
