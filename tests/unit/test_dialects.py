@@ -68,7 +68,7 @@ def test_marks_inside_one_column_part_nothing(cells: list[str]) -> None:
         ("0,5;0,25\n1,5;1,25\n2,5;2,25\n", ";"),
         ("name;val\nx0;74 448,54\nx1;44 419,59\nx2;88 384,68\n", ";"),
         ('"mpg" "cyl"\n"Mazda RX4" 21 6\n"Datsun 710" 22.8 4\n', " "),
-        ('18.0   8   307.0\t"chevelle malibu"\n15.0   8   350.0\t"buick skylark"\n', " "),
+        ('18.0   8   307.0   130.0   70  1\t"chevelle malibu"\n15.0   8   350.0   165.0   70  1\t"buick skylark"\n', " "),
     ],
 )
 def test_of_two_delimiters_the_one_that_leaves_values_in_the_cells_is_taken(text: str, delimiter: str) -> None:

@@ -141,13 +141,16 @@ def _header_of_another_make(
     above = records[start - 1] if start else None
     if above is None or len(above.cells) == width or options.header is not None or options.skip is not None or options.names:
         return None
-    ways = [("header_delimiter", "the header has another delimiter than the rows", above.text.split(d)) for d in OTHER_DELIMITERS]
     bare = above.cells[:width] if not any(cell.strip() for cell in above.cells[width:]) else ()
-    ways.append(("long_header", "empty cells behind the last name were taken off", [*bare]))
-    for code, told, cells in ways:
-        names = tuple(cell.strip() for cell in cells)
-        if len(names) == width and all(NAME.fullmatch(name) for name in names) and is_header(names, [r.cells for r in body], kinds):
-            return names, (Repair(code, (above.line,), told),)
+    ways = [
+        ("header_delimiter", "the header has another delimiter than the rows", [above.text.split(mark) for mark in OTHER_DELIMITERS]),
+        ("long_header", "empty cells behind the last name were taken off", [[*bare]]),
+    ]
+    for code, told, readings in ways:
+        for cells in readings:
+            names = tuple(cell.strip() for cell in cells)
+            if len(names) == width and all(map(NAME.fullmatch, names)) and is_header(names, [r.cells for r in body], kinds):
+                return names, (Repair(code, (above.line,), told),)
     return None
 
 
