@@ -56,7 +56,7 @@ def test_without_a_project_the_bundled_use_cases_are_there(project: Path) -> Non
 def test_every_bundled_use_case_has_a_suite_and_a_schedule(project: Path, name: str) -> None:
     case = projects.resolve(TrainOptions(use_case=name), settings(project))
     assert case.use_case.data == f"sklearn:{name}"
-    assert case.use_case.schedule
+    assert case.use_case.schedule.train
     assert case.suite is not None
     assert case.suite.is_file()
 

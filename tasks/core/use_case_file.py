@@ -1,0 +1,93 @@
+"""The file of a new use case: what was found is set, everything else stands commented out with its default and its meaning."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pydantic import BaseModel
+
+from tasks.core.command import choices_of
+from tasks.core.use_case import UseCase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+CODE_WIDTH = 34
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key that something was found out about.
+
+    Attributes:
+        value: As YAML knows it.
+        why: The evidence, in a few words.
+        is_certain: Whether it is set, or only suggested.
+    """
+
+    value: object
+    why: str
+    is_certain: bool = True
+
+
+def write(name: str, origin: str, settings: Mapping[str, Setting]) -> str:
+    """Write the file of a use case.
+
+    Args:
+        name: Of the use case.
+        origin: What it was proposed from.
+        settings: By key.
+
+    >>> print(write("houses", "houses.csv", {"target": Setting("price", "last column")}).splitlines()[4])
+    target: price                       # column to predict: last column
+    """
+    lines = [
+        f"# The use case '{name}', proposed from {_plain(origin)}. It is yours to edit; nothing overwrites it.",
+        "# What is commented out shows its default.",
+    ]
+    for key, field in UseCase.model_fields.items():
+        if key != "name":
+            lines += _lines(key, field, settings.get(key))
+    return "\n".join(lines) + "\n"
+
+
+def _lines(key: str, field: FieldInfo, setting: Setting | None) -> Iterator[str]:
+    meaning, _, default = (field.description or "").partition("; ")
+    if setting is not None:
+        mark, why = ("", setting.why) if setting.is_certain else ("# ", f"suggested, because {setting.why}")
+        yield _line(f"{mark}{key}: {_spelled(setting.value)}", ": ".join(filter(None, (meaning, why))))
+        return
+    value = field.get_default()
+    if isinstance(value, BaseModel):
+        yield _line(f"# {key}:", field.description or "")
+        for inner, inner_field in type(value).model_fields.items():
+            yield _line(f"#   {inner}: {_spelled(inner_field.get_default())}".rstrip(), inner_field.description or "")
+        return
+    options = choices_of(field.annotation)
+    told = [meaning, *([", ".join(options)] if options else []), *([default] if default else [])]
+    yield _line(f"# {key}: {_spelled(value)}".rstrip(), "; ".join(told))
+
+
+def _line(code: str, comment: str) -> str:
+    return f"{code:<{CODE_WIDTH}}  # {_plain(comment)}"
+
+
+def _spelled(value: object) -> str:
+    """Spell a value in one line of YAML; nothing for None, which YAML reads from nothing."""
+    import yaml
+
+    if value is None:
+        return ""
+    plain = [*cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
+    text = text.removesuffix("...\n").strip()
+    return json.dumps(plain, ensure_ascii=False) if "\n" in text else text
+
+
+def _plain(text: str) -> str:
+    """Keep a comment in its line, whatever names of columns and files hold."""
+    return "".join(c if c.isprintable() else " " for c in text)
