@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from tasks import questions
+from tasks import questions, setup
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
 from tasks.core import command, deliveries, names, summary
 from tasks.core.errors import EvergreenError, UsageError
-from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
+from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, InitOptions, PreviewOptions, TrainOptions
 from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ JOBS = {
 }
 QUESTIONS = {
     "preview": Question(PreviewOptions, questions.preview),
+    "init": Question(InitOptions, setup.init),
     "deployments": Question(DeploymentsOptions, questions.write_deployments),
 }
 

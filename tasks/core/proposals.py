@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # How Great Expectations 1.24 names the only three types that a reader gives; with pandas 3 it knows no list of them.
 TYPES = {"number": "float64", "text": "str", "datetime": "datetime64[us]", "category": "str", "date": "datetime64[us]"}
 RANGE_SLACK = 0.5  # widths on each side: half as wide again is rare even where a stream wanders
+FEW_ROWS = 1000  # fewer have not seen the tails: twice the slack
 SET_VALUES = 50  # texts; more is no list that a person reads
 SET_ROWS = 10  # rows for each text: fewer, and the next new one is only a matter of time
 FEW_NULLS = 0.01  # share of rows that may be missing where none was
@@ -149,7 +150,8 @@ def _expect_range(known: ColumnProfile, column: Column) -> Iterator[Expectation]
     low, high = known.minimum, known.maximum
     if low == high:
         return  # one value says nothing of others
-    slack = 2 * RANGE_SLACK * (high / 2 - low / 2)  # halves: the width itself may be infinite
+    widths = RANGE_SLACK if known.present >= FEW_ROWS else 2 * RANGE_SLACK
+    slack = 2 * widths * (high / 2 - low / 2)  # halves: the width itself may be infinite
     least = 0.0 if low >= 0 > low - slack else _round_out(low - slack, math.floor)
     most = 0.0 if high <= 0 < high + slack else _round_out(high + slack, math.ceil)
     notes = f"{_why(column)}It was {low:.6g} to {high:.6g} in {known.present:,} rows; the slack is {slack:.3g} on each side"

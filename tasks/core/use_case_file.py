@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, cast
 from pydantic import BaseModel
 
 from tasks.core.command import choices_of
+from tasks.core.schema import IDENTIFIER, LEAK
 from tasks.core.use_case import UseCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
+
+    from tasks.core.table import Schema
 
 CODE_WIDTH = 34
 
@@ -34,6 +37,42 @@ class Setting:
     is_certain: bool = True
 
 
+def settle(asked: UseCase, schema: Schema, data: str | None, personal: Mapping[str, str]) -> dict[str, Setting]:
+    """Say what is known of the keys of a use case: what was asked or found is set, what only a person can know is suggested.
+
+    Args:
+        asked: What the call says.
+        schema: Of the table.
+        data: What to write as its data; None where that may hold a secret.
+        personal: Columns that may be about persons, and why.
+    """
+    target = next(column for column in schema.columns if column.role == "target")
+    settings = {
+        "target": Setting(schema.target, target.evidence),
+        "task": Setting(schema.task, "given" if asked.task else "from the values of the target"),
+    }
+    if data is not None:
+        settings["data"] = Setting(data, "")
+    if schema.time is not None:
+        settings["time"] = Setting(schema.time, next(column.evidence for column in schema.columns if column.role == "time"))
+    if reading := asked.reading.model_dump(exclude_defaults=True):
+        settings["reading"] = Setting({key: list(value) if isinstance(value, tuple) else value for key, value in reading.items()}, "given")
+    if personal:
+        whys = dict.fromkeys(personal.values())
+        settings["pii"] = Setting([*personal], " and ".join(whys), is_certain=False)
+    if leaks := [column.name for column in schema.columns if LEAK in column.evidence]:
+        settings["drop"] = Setting(leaks, "the target may be read off", is_certain=False)
+    return {**settings, **_key(asked, schema)}
+
+
+def _key(asked: UseCase, schema: Schema) -> dict[str, Setting]:
+    if asked.key:
+        return {"key": Setting([*asked.key], "given")}
+    identifiers = [column for column in schema.columns if column.role == "unused" and column.evidence.startswith(IDENTIFIER)]
+    why = "it is {}; true only if no other table uses the same values again"
+    return {"key": Setting([one.name], why.format(one.evidence), is_certain=False) for one in identifiers[:1]}
+
+
 def write(name: str, origin: str, settings: Mapping[str, Setting]) -> str:
     """Write the file of a use case.
 
@@ -46,7 +85,7 @@ def write(name: str, origin: str, settings: Mapping[str, Setting]) -> str:
     target: price                       # column to predict: last column
     """
     lines = [
-        f"# The use case '{name}', proposed from {_plain(origin)}. It is yours to edit; nothing overwrites it.",
+        f"# The use case '{name}', proposed from {in_one_line(origin)}. It is yours to edit; nothing overwrites it.",
         "# What is commented out shows its default.",
     ]
     for key, field in UseCase.model_fields.items():
@@ -73,7 +112,7 @@ def _lines(key: str, field: FieldInfo, setting: Setting | None) -> Iterator[str]
 
 
 def _line(code: str, comment: str) -> str:
-    return f"{code:<{CODE_WIDTH}}  # {_plain(comment)}"
+    return f"{code:<{CODE_WIDTH}}  # {in_one_line(comment)}"
 
 
 def _spelled(value: object) -> str:
@@ -88,6 +127,6 @@ def _spelled(value: object) -> str:
     return json.dumps(plain, ensure_ascii=False) if "\n" in text else text
 
 
-def _plain(text: str) -> str:
-    """Keep a comment in its line, whatever names of columns and files hold."""
+def in_one_line(text: str) -> str:
+    """Keep a text in its line, whatever names of columns and files hold."""
     return "".join(c if c.isprintable() else " " for c in text)
