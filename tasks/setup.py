@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, projects, sources
@@ -23,6 +22,7 @@ from tasks.core.use_case import LAKE, UseCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tasks.core.init_report import Outcome
     from tasks.core.options import InitOptions
@@ -113,8 +113,9 @@ def _write(proposal: Proposal, project: Path, *, is_update: bool) -> InitReport:
     texts[projects.PREFECT_YAML] = _deploy(use_case.name, texts[case_path], project)
     files: dict[str, Outcome] = {}
     for path, text in texts.items():
-        is_there = (project / path).exists()
-        files[str(path)] = "kept" if text is None and path == case_path else "unchanged" if text is None else "updated" if is_there else "written"
+        kept: Outcome = "kept" if path == case_path else "unchanged"
+        new: Outcome = "updated" if (project / path).exists() else "written"
+        files[str(path)] = kept if text is None else new
     projects.write_files(project, {path: text for path, text in texts.items() if text is not None})
     return InitReport(
         use_case=use_case.name,

@@ -26,9 +26,12 @@ KINDS = {
     "expect_column_values_to_be_of_type": ("types", "a column that changes its type cannot be drift"),
     "expect_column_values_to_be_unique": ("unique key", "it names a row"),
     "expect_compound_columns_to_be_unique": ("unique key", "together they name a row"),
-    "expect_column_values_to_be_between": ("ranges", "beyond what was, with half its width as slack on each side, twice that for few rows"),
+    "expect_column_values_to_be_between": ("ranges", "what was, and half as wide again on each side, twice that for few rows"),
     "expect_column_values_to_be_in_set": ("sets of values", "few texts that each came often"),
-    "expect_column_values_to_not_be_null": ("without missing values", "none was missing, or it is part of the key"),
+    "expect_column_values_to_not_be_null": (
+        "never missing",
+        "as in these rows, with a slack of 1 %, more for few rows, none for a key",
+    ),
     "expect_column_proportion_of_non_null_values_to_be_between": ("shares of missing values", "as many as were, with slack"),
 }
 

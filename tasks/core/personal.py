@@ -29,7 +29,7 @@ def suspect_personal(table: pd.DataFrame | Table) -> dict[str, str]:
     >>> suspect_personal(pd.DataFrame({"Home-Phone": [151.0], "size": [3.0], "reach": pd.Series(["a@b.org"], dtype="str")}))
     {'Home-Phone': 'its name says so', 'reach': 'it holds e-mail addresses'}
     """
-    found = {str(name): _why(str(name), table[name]) for name in table}
+    found = {name: _why(name, table[name]) for name in map(str, table)}
     return {name: why for name, why in found.items() if why}
 
 

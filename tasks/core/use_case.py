@@ -25,7 +25,7 @@ LAKE = "lake"  # as data: the rows that were ingested
 
 def _check_cron(text: str) -> str:
     if problem := cron.problem_of(text):
-        raise PydanticCustomError("cron", "{problem}", {"problem": problem})  # noqa: EM101 (pydantic's template)
+        raise PydanticCustomError("cron", "{problem}", {"problem": problem})
     return text
 
 
@@ -75,7 +75,9 @@ class UseCase(BaseModel):
     gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
     schedule: Annotated[
-        Schedule, BeforeValidator(_training_alone), Field(description="cron in UTC, such as '0 3 * * 1'; one alone is when the deployment trains")
+        Schedule,
+        BeforeValidator(_training_alone),
+        Field(description="cron in UTC, such as '0 3 * * 1'; one alone is for training"),
     ] = Schedule()
 
     @classmethod

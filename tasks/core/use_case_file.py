@@ -54,12 +54,12 @@ def settle(asked: UseCase, schema: Schema, data: str | None, personal: Mapping[s
     if data is not None:
         settings["data"] = Setting(data, "")
     if schema.time is not None:
-        settings["time"] = Setting(schema.time, next(column.evidence for column in schema.columns if column.role == "time"))
-    if reading := asked.reading.model_dump(exclude_defaults=True):
-        settings["reading"] = Setting({key: list(value) if isinstance(value, tuple) else value for key, value in reading.items()}, "given")
-    if personal:
-        whys = dict.fromkeys(personal.values())
-        settings["pii"] = Setting([*personal], " and ".join(whys), is_certain=False)
+        evidence = next(column.evidence for column in schema.columns if column.role == "time")
+        settings["time"] = Setting(schema.time, evidence.replace("orders the rows", "found"))
+    if reading := asked.reading.model_dump(mode="json", exclude_defaults=True):
+        settings["reading"] = Setting(reading, "given")
+    if untold := {name: why for name, why in personal.items() if name not in asked.pii}:
+        settings["pii"] = Setting([*untold], " and ".join(dict.fromkeys(untold.values())), is_certain=False)
     if leaks := [column.name for column in schema.columns if LEAK in column.evidence]:
         settings["drop"] = Setting(leaks, "the target may be read off", is_certain=False)
     return {**settings, **_key(asked, schema)}
@@ -68,9 +68,10 @@ def settle(asked: UseCase, schema: Schema, data: str | None, personal: Mapping[s
 def _key(asked: UseCase, schema: Schema) -> dict[str, Setting]:
     if asked.key:
         return {"key": Setting([*asked.key], "given")}
-    identifiers = [column for column in schema.columns if column.role == "unused" and column.evidence.startswith(IDENTIFIER)]
-    why = "it is {}; true only if no other table uses the same values again"
-    return {"key": Setting([one.name], why.format(one.evidence), is_certain=False) for one in identifiers[:1]}
+    found = next((column for column in schema.columns if column.role == "unused" and column.evidence.startswith(IDENTIFIER)), None)
+    if found is None:
+        return {}
+    return {"key": Setting([found.name], f"it is {found.evidence}; only where no other table uses them again", is_certain=False)}
 
 
 def write(name: str, origin: str, settings: Mapping[str, Setting]) -> str:
