@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.core.table import Schema
 
 CODE_WIDTH = 34
+WIDE = 10**6
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,10 @@ def _spelled(value: object) -> str:
     if value is None:
         return ""
     plain = [*cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
-    text = text.removesuffix("...\n").strip()
-    return json.dumps(plain, ensure_ascii=False) if "\n" in text else text
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=WIDE, sort_keys=False).removesuffix("...\n").strip()
+    if not text.isprintable():  # in double quotes every character has an escape
+        text = yaml.safe_dump(plain, default_flow_style=True, default_style='"', width=WIDE, sort_keys=False).strip()
+    return text
 
 
 def in_one_line(text: str) -> str:
