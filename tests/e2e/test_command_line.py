@@ -256,7 +256,8 @@ def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_
 
 @pytest.mark.parametrize("job", JOBS)
 def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, job: str) -> None:
-    command = ["-m", f"flows.{job}", "--help"] if job in ("train", "ingest") else ["-m", "flows", job, "--help"]
+    is_flow = job in ("train", "ingest", "maintain")
+    command = ["-m", f"flows.{job}", "--help"] if is_flow else ["-m", "flows", job, "--help"]
     costs: list[float] = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -265,8 +266,8 @@ def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, j
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
     assert min(costs) <= HELP_LIMIT_S
-    assert done.stdout.startswith(f"usage: python -m flows.{job} " if job in ("train", "ingest") else "usage: ")
-    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest"))
+    assert done.stdout.startswith(f"usage: python -m flows.{job} " if is_flow else "usage: ")
+    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest", "init"))
 
 
 def test_the_package_lists_its_jobs_and_answers_for_them(desk: Desk) -> None:
