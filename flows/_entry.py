@@ -20,17 +20,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from tasks import questions
+from tasks import questions, setup
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
-from tasks.core import command, deliveries, names, summary
+from tasks.core import command, deliveries, maintenance, names, summary
+from tasks.core.deployments import ALL
 from tasks.core.errors import EvergreenError, StoreError, UsageError
-from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
+from tasks.core.options import (
+    CaseOptions,
+    DeploymentsOptions,
+    IngestOptions,
+    InitOptions,
+    MaintainOptions,
+    Options,
+    PreviewOptions,
+    TrainOptions,
+)
 from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from tasks.core.settings import Settings
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -53,7 +64,7 @@ class Job:
         tell: Gives what a person reads of its outcome, with paths relative to a folder.
     """
 
-    options: type[CaseOptions]
+    options: type[Options]
     engines: tuple[str, ...]
     tell: Callable[[Any, str], str]
 
@@ -97,9 +108,11 @@ JOBS = {
         engines=("pandas", "deltalake", "great_expectations"),
         tell=deliveries.describe,
     ),
+    "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell=maintenance.describe),
 }
 QUESTIONS = {
     "preview": Question(PreviewOptions, questions.preview),
+    "init": Question(InitOptions, setup.init),
     "deployments": Question(DeploymentsOptions, questions.write_deployments),
 }
 
@@ -177,33 +190,40 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         _fail(_unexpected(error), as_json=as_json)
 
 
-def _run(job: str, call: command.Call[CaseOptions]) -> Outcome:
+def _run(job: str, call: command.Call[Options]) -> Outcome:
     if not call.record:
         os.environ["EVERGREEN_RECORD"] = "false"
     _show_progress()
     settings = home.settings()
     home.bootstrap()
-    # What a person mistyped is told before seconds of imports.
-    case = projects.resolve(call.options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
-    if case.use_case.data != LAKE and not (job == "ingest" and call.options.data is None):
-        sources.check(case.use_case.data)
+    use_case, has_suite = _look_ahead(job, call.options, settings)
     home.prepare(settings.home)
     log.info("starting: the engines%s", " and Prefect" if settings.record else "")
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:
-            if case.suite or engine != "great_expectations":  # seconds that only a suite is worth
+            if has_suite or engine != "great_expectations":  # seconds that only a suite is worth
                 importlib.import_module(engine)
         flow = getattr(importlib.import_module(f"flows.{job}"), job)
         if started:
             started.wait()
         record = importlib.import_module("tasks.record")
-        run_name = names.run_name(job, case.name, names.digest(call.options.model_dump_json()))
+        run_name = names.run_name(job, use_case, names.digest(call.options.model_dump_json()))
         try:
             # Standard output belongs to the answer.
             with contextlib.redirect_stdout(sys.stderr):
                 return record.named(flow, run_name)(call.options)
         finally:
             record.flush()
+
+
+def _look_ahead(job: str, options: Options, settings: Settings) -> tuple[str, bool]:
+    """Tell what a person mistyped before seconds of imports; give the use case's name, and whether it has a suite."""
+    if not isinstance(options, CaseOptions):
+        return getattr(options, "use_case", None) or ALL, False
+    case = projects.resolve(options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
+    if case.use_case.data != LAKE and not (job == "ingest" and options.data is None):
+        sources.check(case.use_case.data)
+    return case.name, case.suite is not None
 
 
 @contextlib.contextmanager

@@ -170,9 +170,9 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
 
 
 def _create_stores(settings: Settings) -> None:
-    mlflow_file = settings.home / "mlflow.db"
+    mlflow_file = settings.own_mlflow_file
     with home.lock(settings.home, "stores"):
-        if settings.mlflow_uri == f"sqlite:///{mlflow_file}" and not mlflow_file.exists():
+        if mlflow_file and not mlflow_file.exists():
             log.info("creating the MLflow store")
             tracking.create_sqlite_store(mlflow_file)
             home.switch_to_wal(mlflow_file)

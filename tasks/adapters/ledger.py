@@ -51,6 +51,15 @@ def crown(address: str, epoch: Epoch) -> bool:
     return True
 
 
+def use_cases(address: str) -> list[str]:
+    """Name the use cases that have a champion, or batches that were decided on."""
+    from sqlalchemy import select, union
+
+    names = union(*(select(table.c.use_case) for table in (_champion_table(), _batch_table())))
+    with _connect(address) as connection:
+        return sorted(connection.execute(names).scalars())
+
+
 def batches(address: str, use_case: str) -> list[BatchEntry]:
     """List the decisions on batches of a use case, the first one first."""
     from sqlalchemy import select

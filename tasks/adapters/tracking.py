@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, Version
+from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
 from tasks.core.errors import StoreError
 from tasks.core.trust import ALLOWED_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -36,6 +36,7 @@ DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
+PAGE = 1000
 
 
 def create_sqlite_store(path: Path) -> None:
@@ -237,6 +238,21 @@ def get_version(name: str, number: int) -> Version | None:
     """Find a version by its number."""
     found = _found(lambda: _client().get_model_version(name, str(number)))
     return None if found is None else _version(found)
+
+
+def named_rows() -> Iterator[NamedRows]:
+    """Yield the rows that the versions of all models name; models that are not ours name none.
+
+    Raises:
+        StoreError: MLflow does not answer, or a version of ours cannot be read.
+    """
+    page = None
+    while page is None or page.token:
+        token = page.token if page else None
+        page = _found(lambda token=token: _client().search_model_versions(max_results=PAGE, page_token=token))
+        for found in page:
+            if ATTEMPT_TAG in found.tags:
+                yield NamedRows(found.name, int(found.version), _version(found).attempt.snapshot, found.tags.get(LAKE_TAG, ""))
 
 
 def fetch(name: str, number: int, file: str) -> bytes:

@@ -334,9 +334,14 @@ def test_a_snapshot_is_rebuilt_bit_for_bit_after_appends_and_maintenance(lake: L
 def test_maintenance_removes_what_no_kept_snapshot_needs_and_not_before_its_time(lake: Lake) -> None:
     snapshot, rows = filled(lake)
     files = len(list(Path(lake.url).glob("*/*.parquet")))
-    assert lake.maintain().removed == 0
+    done = lake.maintain()
+    assert (done.files_before, done.files_after, done.removed, done.removed_bytes) == (8, 2, 0, 0)
     pd.testing.assert_frame_equal(lake.read(snapshot), rows)
-    assert lake.maintain(unused_for=EVER).removed == files
+    size = sum(path.stat().st_size for path in Path(lake.url).glob("*/*.parquet"))
+    done = lake.maintain(unused_for=EVER)
+    assert done.removed == files
+    assert done.removed_bytes == size - sum(path.stat().st_size for path in Path(lake.url).glob("*/*.parquet"))
+    assert lake.maintain(unused_for=EVER).removed == 0
     with pytest.raises(StoreError, match="a file of it is gone"):
         lake.read(snapshot)
     newest = lake.snapshot()
@@ -548,6 +553,8 @@ def test_the_lake_is_the_same_behind_s3(s3: dict[str, str]) -> None:
     lake.append("late", [table("late-")], arrived_at=at(9), aside=[aside(3)])
     lake.maintain([snapshot], unused_for=EVER)
     pd.testing.assert_frame_equal(lake.read(snapshot), rows, check_exact=True)
+    freed = lake.maintain(unused_for=EVER)
+    assert freed.removed_bytes > freed.removed > 0
     assert lake.quarantined()["line"].tolist() == [3]
     assert [arrival.batch for arrival in lake.batches()] == ["b0", "b1", "b2", "l1", "late"]
 

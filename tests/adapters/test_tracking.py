@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 from tasks.adapters import home, models, tracking
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt
+from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, NamedRows
 from tasks.core.errors import StoreError
 from tasks.core.metrics import Prediction
 
@@ -279,6 +279,19 @@ def test_a_version_that_somebody_else_registered_is_told_in_one_sentence(logged:
     for tag, value in ((tracking.ATTEMPT_TAG, '{"rows": 5}'), (tracking.ATTEMPT_TAG, "?"), (tracking.ATTEMPT_TAG, "[]")):
         client.set_model_version_tag("foreign", "1", tag, value)
         assert refusal(lambda: tracking.get_version("foreign", 1)) == told
+
+
+def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "PAGE", 1)
+    client.create_registered_model("of others")
+    client.create_model_version("of others", "file:///elsewhere")
+    for lake in ("", '{"use_case": "naming"}'):
+        tracking.register("naming", logged.model_id, ATTEMPT, None, lake)
+    found = [rows for rows in tracking.named_rows() if rows.use_case in ("naming", "of others")]
+    assert sorted(found, key=lambda rows: rows.version) == [
+        NamedRows("naming", 1, ATTEMPT.snapshot, ""),
+        NamedRows("naming", 2, ATTEMPT.snapshot, '{"use_case": "naming"}'),
+    ]
 
 
 def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Logged) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP_LIMIT_S = 0.6
 MAX_LINES = 20
-JOBS = ("train", "ingest", "preview", "deployments")
+JOBS = ("train", "ingest", "maintain", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)
@@ -273,7 +273,8 @@ def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_
 
 @pytest.mark.parametrize("job", JOBS)
 def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, job: str) -> None:
-    command = ["-m", f"flows.{job}", "--help"] if job in ("train", "ingest") else ["-m", "flows", job, "--help"]
+    is_flow = job in ("train", "ingest", "maintain")
+    command = ["-m", f"flows.{job}", "--help"] if is_flow else ["-m", "flows", job, "--help"]
     costs: list[float] = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -282,8 +283,8 @@ def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, j
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
     assert min(costs) <= HELP_LIMIT_S
-    assert done.stdout.startswith(f"usage: python -m flows.{job} " if job in ("train", "ingest") else "usage: ")
-    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest"))
+    assert done.stdout.startswith(f"usage: python -m flows.{job} " if is_flow else "usage: ")
+    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest", "init"))
 
 
 def test_the_package_lists_its_jobs_and_answers_for_them(desk: Desk) -> None:

@@ -248,6 +248,5 @@ class Lake:
         for snapshot in kept:
             self._state(snapshot)  # what cannot be opened before must not be blamed on this afterwards
         versions = ([s.observations for s in kept], [s.labels for s in kept if s.labels is not None], [])
-        done = [table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True)]
-        before, after, removed = (sum(numbers) for numbers in zip(*done, strict=True))
-        return Maintenance(files_before=before, files_after=after, removed=removed)
+        done = (table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True))
+        return sum(done, Maintenance())
