@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.champions import Epoch
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
+from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -141,7 +142,7 @@ def _connect(address: str) -> Generator[Connection]:
 
     try:
         arguments = {"timeout": 60} if address.startswith("sqlite") else {}
-        with create_engine(address, poolclass=NullPool, connect_args=arguments).begin() as connection:
+        with create_engine(with_driver(address), poolclass=NullPool, connect_args=arguments).begin() as connection:
             yield connection
     except IntegrityError:
         raise

@@ -272,6 +272,6 @@ def test_what_a_person_can_mistake_is_one_sentence(project: Path, table: str, op
 
 def test_a_table_without_anything_to_predict_is_refused(project: Path) -> None:
     houses().assign(price=1.0).to_csv(project / "houses.csv", index=False)
-    with pytest.raises(DataRefusedError, match="target column 'price' is '1.0' in all rows"):
+    with pytest.raises(DataRefusedError, match=r"target column 'price' is '1\.0' in all rows"):
         init(data="houses.csv")
     assert written(project) == {}

@@ -1068,7 +1068,7 @@ def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     for url in ("postgresql://ann:geheim@localhost:1/d?password=geheim", "postgresql://ann:geheim@localhost:port/d"):
         assert "geheim" not in refusal(url, UsageError, query="SELECT 1")
-    message = refusal("postgresql+psycopg://ann:geheim@localhost:1/d", UsageError, query="SELECT 1")
+    message = refusal("postgresql://ann:geheim@localhost:1/d", UsageError, query="SELECT 1")
     assert message == (
         "postgresql+psycopg:// URLs need a package that is not installed: "
         "pip install 'evergreen-modelops[postgres]', or: pip install psycopg"

@@ -283,6 +283,8 @@ def test_a_version_that_somebody_else_registered_is_told_in_one_sentence(logged:
 
 def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "PAGE", 1)
+    for damaged in client.search_registered_models("name = 'foreign'"):
+        client.delete_registered_model(damaged.name)
     client.create_registered_model("of others")
     client.create_model_version("of others", "file:///elsewhere")
     for lake in ("", '{"use_case": "naming"}'):
@@ -292,6 +294,9 @@ def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.Mlf
         NamedRows("naming", 1, ATTEMPT.snapshot, ""),
         NamedRows("naming", 2, ATTEMPT.snapshot, '{"use_case": "naming"}'),
     ]
+    client.set_model_version_tag("naming", "1", tracking.ATTEMPT_TAG, "[]")
+    assert refusal(lambda: list(tracking.named_rows())).startswith("version 1 of 'naming' was not registered by Evergreen")
+    client.delete_registered_model("naming")
 
 
 def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Logged) -> None:

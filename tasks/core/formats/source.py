@@ -237,6 +237,16 @@ def shown_url(url: str) -> str:
     return SECRET.sub("***", url)
 
 
+def with_driver(url: str) -> str:
+    """Name the driver of a PostgreSQL URL that names none: the one that the extra `postgres` brings.
+
+    >>> with_driver("postgresql://db/shop"), with_driver("postgresql+asyncpg://db/shop")
+    ('postgresql+psycopg://db/shop', 'postgresql+asyncpg://db/shop')
+    """
+    scheme, mark, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if mark and scheme.lower() == "postgresql" else url
+
+
 def missing_package(package: str, what: str) -> UsageError:
     """Build the message about something that needs a package, and the extra of ours that brings it."""
     extra = f"pip install 'evergreen-modelops[{EXTRAS[package]}]', or: " if package in EXTRAS else ""
