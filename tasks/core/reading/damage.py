@@ -10,9 +10,10 @@ from tasks.core.reading.terms import ReadingOptions
 DAMAGE = {
     # the file
     "lying_extension": "The name ends otherwise than the content says; it is read by its content.",
-    "encoding": "The bytes are not UTF-8; they are read in the code page that fits, which is named.",
+    "encoding": "The bytes are not UTF-8; they are read in the code page that makes most sense, and what another would read is told.",
+    "cut_off": "The file ends within a character, which stands as \ufffd.",
     "mixed_encodings": "Some lines are UTF-8 and some are not; each is read as what it is.",
-    "mojibake": "Text looks like UTF-8 that was once read in another encoding; it is kept as it stands.",
+    "mojibake": "Text looks like UTF-8 that was once read in another encoding; it is kept, but for a mark at the start of the file.",
     "nul_bytes": "NUL bytes are taken out.",
     "control_characters": "Control characters are taken out.",
     "invisible_characters": "Characters without width, byte order marks in the middle among them, are taken out.",
