@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from tasks.core.reading.alphabets import EAST_ASIAN, LANGUAGES, SYMBOLS
@@ -197,6 +198,9 @@ def _doubt(best: _Reading, other: _Reading) -> str:
 
 
 def _differences(word: str, other: str) -> list[tuple[str, str]]:
-    if len(word) != len(other):
-        return [(word, other)]
-    return [(a, b) for a, b in zip(word, other, strict=True) if a != b]
+    """Give what differs, and no more: words may be somebody's name."""
+    if len(word) == len(other):
+        return [(ours, theirs) for ours, theirs in zip(word, other, strict=True) if ours != theirs]
+    start, end = len(commonprefix([word, other])), len(commonprefix([word[::-1], other[::-1]]))
+    end = min(end, len(word) - start, len(other) - start)
+    return [(word[start : len(word) - end], other[start : len(other) - end])]

@@ -49,6 +49,7 @@ DAMAGE = {
     "row_escape": "A row escapes its quotes in another way than the rest.",
     "wrapped_row": "A row stands in quotes as a whole; they are taken off.",
     "stray_quotes": "Quotes that open or close nothing are kept as characters.",
+    "padded_quotes": "Blanks between a quote and a delimiter are taken off.",
     "unclosed_quote": "A quote that is never closed is taken to end with its cell.",
     "trailing_delimiter": "Each line ends with a delimiter that separates nothing.",
     # cells
