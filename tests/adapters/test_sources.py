@@ -362,7 +362,13 @@ def test_a_file_that_is_being_written_is_refused(here: Path) -> None:
         assert refusal("t.csv") == "t.csv changed while it was read; try again when it is complete"
 
 
-@pytest.mark.parametrize("change", [lambda path: path.write_text("a,b\n3,4\n"), lambda path: path.unlink()])
+def rewrite_and_restore_the_time(path: Path) -> None:
+    before = path.stat()
+    path.write_text("a,b\n1,2\n3,5\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("a,b\n3,4\n"), rewrite_and_restore_the_time, lambda path: path.unlink()])
 def test_a_file_that_does_not_fit_into_memory_is_refused_where_it_has_changed_at_the_end(
     here: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
 ) -> None:

@@ -77,6 +77,27 @@ def test_frames_of_other_types_are_refused() -> None:
     assert (reading.rows, reading.table.lines.tolist(), reading.raw) == (2, [1, 1], None)
 
 
+@pytest.mark.parametrize(
+    ("other", "cell", "value", "codes"),
+    [
+        ("3,5", "1.234", 1234.0, ["open_marks"]),
+        ("3.5", "1.234", 1.234, []),
+        ("3.5", "1,234", 1234.0, ["open_marks"]),
+        ("3,5", "1,234", 1.234, []),
+        ("3", "1.234", 1.234, []),
+    ],
+)
+def test_what_a_mark_means_is_learnt_from_the_other_columns(other: str, cell: str, value: float, codes: list[str]) -> None:
+    reading = read("id;a;b\n" + "".join(f"{n};{other};{cell}\n" for n in range(30)))
+    assert reading.table.df["b"].tolist() == [value] * 30
+    assert [repair.code for repair in reading.repairs] == codes
+
+
+def test_columns_that_contradict_one_another_teach_nothing() -> None:
+    reading = read("a;b;c\n" + "3,5;3.5;1,234\n" * 30)
+    assert set(reading.table.df["c"]) == {"1,234"}
+
+
 def test_rows_set_aside_become_a_table() -> None:
     assert as_frame([SetAside(4, "x", "why")]).to_dict("list") == {"line": [4], "text": ["x"], "reason": ["why"]}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
-from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from tasks.core.reading.alphabets import EAST_ASIAN, LANGUAGES, SYMBOLS
@@ -201,6 +201,5 @@ def _differences(word: str, other: str) -> list[tuple[str, str]]:
     """Give what differs, and no more: words may be somebody's name."""
     if len(word) == len(other):
         return [(ours, theirs) for ours, theirs in zip(word, other, strict=True) if ours != theirs]
-    start, end = len(commonprefix([word, other])), len(commonprefix([word[::-1], other[::-1]]))
-    end = min(end, len(word) - start, len(other) - start)
-    return [(word[start : len(word) - end], other[start : len(other) - end])]
+    parts = SequenceMatcher(None, word, other, autojunk=False).get_opcodes()
+    return [(word[a:b], other[c:d]) for what, a, b, c, d in parts if what != "equal"]

@@ -55,6 +55,7 @@ DAMAGE = {
     # cells
     "hard_blanks": "Non-breaking blanks around cells are taken off.",
     "mixed_decimals": "Some numbers of a column have a decimal comma and some a point; each is read as what it is.",
+    "open_marks": "Numbers such as 1.234 or 1,234 are read as thousands, by what stands beside them or in other columns.",
     "mixed_thousands": "Some numbers of a column are grouped in another way than the rest.",
     "mixed_units": "Some numbers of a column carry a unit or currency and some do not.",
     "mixed_dates": "Dates of a column are written in several ways, each of which leaves no doubt.",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import typed
+from tasks.core.reading.cells import Typed, typed
 from tasks.core.reading.delimited import read_grid, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -15,7 +14,7 @@ from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -135,13 +134,10 @@ def _of_frames(contents: Sequence[Content], frames: Sequence[pd.DataFrame]) -> R
 
 
 def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: bool) -> Reading:
-    values, all_odd, repairs, evidence = Columns(), list[Mapping[int, str]](), list[Repair](), dict[str, str]()
-    for name, cells in zip(text.names, text.cells, strict=True):
-        column = typed(cells.rename(name), text.lines, options)
-        values.add(column.values)
-        all_odd.append(column.odd)
-        repairs += column.repairs if not as_text else ()
-        evidence |= {name: column.evidence} if column.evidence else {}
+    values, columns = _typed_columns(text, options)
+    all_odd = [column.odd for column in columns]
+    repairs = [] if as_text else [repair for column in columns for repair in column.repairs]
+    evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
     # A row with one odd cell has a typing error; one with several is out of step, and no cell of it can be trusted.
     odd = _odd_rows(all_odd, text.names, at_least=2 if as_text else 1)
     raw, lines, aside = text, text.lines, text.aside
@@ -153,6 +149,27 @@ def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: 
     table = Table(text.names, values, source, lines)
     aside = tuple(sorted(aside, key=_line))
     return Reading(table, raw if as_text else None, text.dialect, (*text.repairs, *repairs), aside, evidence)
+
+
+def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, list[Typed]]:
+    """Give columns their types: each by itself, then those with numbers of two readings by the decimal mark of the others.
+
+    Returns:
+        The values, and what else is said of each column.
+    """
+    values, said = Columns(), list[Typed]()
+    for name, cells in zip(text.names, text.cells, strict=True):
+        column = typed(cells.rename(name), text.lines, options)
+        values.add(column.values)
+        said.append(replace(column, values=column.values.iloc[:0]))
+    marks = {column.mark for column in said} & {".", ","}
+    if options.decimal is None and len(marks) == 1:
+        decimal = marks.pop()
+        for place in (place for place, column in enumerate(said) if column.mark == "open"):
+            column = typed(text.cells[place].rename(text.names[place]), text.lines, options, decimal=decimal)
+            values.put(place, column.values)
+            said[place] = replace(column, values=column.values.iloc[:0])
+    return values, said
 
 
 def _odd_rows(columns_odd: Sequence[Mapping[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:

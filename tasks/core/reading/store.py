@@ -88,9 +88,16 @@ class Columns(Sequence["pd.Series"]):
 
     def add(self, column: pd.Series) -> None:
         """Keep a further column."""
+        self._pieces.append(self._pieces_of(column))
+
+    def put(self, place: int, column: pd.Series) -> None:
+        """Keep a column in the place of another one."""
+        self._pieces[place] = self._pieces_of(column)
+
+    def _pieces_of(self, column: pd.Series) -> list[Piece]:
         starts = range(0, max(1, len(column)), PIECE_ROWS)
         whole = len(starts) == 1
-        self._pieces.append([self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts])
+        return [self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts]
 
     def extend(self, columns: Sequence[pd.Series]) -> None:
         """Keep further rows of all columns."""
