@@ -85,7 +85,12 @@ def _line_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
             if number == 1 and isinstance(error, json.JSONDecodeError) and _is_one_object(blob.whole()):
                 raise refused(source, "is one JSON object; give one object a line, or an array of objects") from error
             raise refused(source, f"no JSON object on one line ({_reason(error)})", where) from error
-        yield _checked(row, source, where)
+        yield cast("dict[str, object]", row) if isinstance(row, dict) and _is_surely_flat(line) else _checked(row, source, where)
+
+
+def _is_surely_flat(line: bytes) -> bool:
+    """Say whether a line shows that its object holds plain values, none of them half a character, which only an escape can write."""
+    return line.count(b"{") == 1 and b"[" not in line and b"\\u" not in line
 
 
 def _array_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
