@@ -85,7 +85,7 @@ def _line_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
             if number == 1 and isinstance(error, json.JSONDecodeError) and _is_one_object(blob.whole()):
                 raise refused(source, "is one JSON object; give one object a line, or an array of objects") from error
             raise refused(source, f"no JSON object on one line ({_reason(error)})", where) from error
-        yield cast("dict[str, object]", row) if isinstance(row, dict) and _is_surely_flat(line) else _checked(row, source, where)
+        yield _checked(row, source, where, is_flat=_is_surely_flat(line))
 
 
 def _is_surely_flat(line: bytes) -> bool:
@@ -153,11 +153,11 @@ def _constant(name: str) -> float:
     return math.nan
 
 
-def _checked(row: object, source: str, where: str) -> dict[str, object]:
+def _checked(row: object, source: str, where: str, *, is_flat: bool = False) -> dict[str, object]:
     if not isinstance(row, dict):
         raise refused(source, f"no JSON object but {_kind(row)}", where)
     fields = cast("dict[str, object]", row)
-    for key, value in fields.items():
+    for key, value in () if is_flat else fields.items():
         if isinstance(value, dict | list):
             raise refused(source, f"'{key}' holds {_kind(cast('object', value))}; give one plain value a key, such as '{key}.x'", where)
         if (isinstance(value, str) and _has_surrogate(value)) or _has_surrogate(key):
