@@ -24,7 +24,7 @@ from tasks import questions
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
 from tasks.core import command, deliveries, names, summary
-from tasks.core.errors import EvergreenError, UsageError
+from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
 from tasks.core.use_case import LAKE
 
@@ -116,7 +116,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
         outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
-        print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
+        _tell(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
     sys.exit(0)
 
 
@@ -126,7 +126,7 @@ def answer(question: str, argv: Sequence[str]) -> NoReturn:
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
         for answer in asked.ask(command.parse(f"python -m flows {question}", asked.options, argv).options):
-            print(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text(), flush=True)
+            _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
     sys.exit(0)
 
 
@@ -135,6 +135,22 @@ def overview() -> str:
     told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: asked.options.__doc__ for name, asked in QUESTIONS.items()}
     lines = [f"  {name:<12} {(text or '').splitlines()[0]}" for name, text in told.items()]
     return "\n".join(["usage: evergreen NAME [--help] [ARGUMENTS]   (python -m flows NAME is the same)", "", *lines])
+
+
+def _tell(text: str) -> None:
+    """Write what was asked for to standard output.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in it would fail again at the end
+        message = f"standard output cannot be written: {error.strerror}"
+        raise StoreError(message, where="stdout") from error
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ def ensure_experiment(name: str, artifacts: str) -> str:
     try:
         experiment = _client().get_experiment_by_name(name)
         if experiment is None:
+            _check_artifacts(artifacts)
             return _client().create_experiment(name, artifact_location=f"{artifacts}/{name}")
     except (MlflowException, SQLAlchemyError) as error:
         message = f"MLflow does not find or create the experiment '{name}': {str(error).strip().splitlines()[0]}"
@@ -68,7 +69,23 @@ def ensure_experiment(name: str, artifacts: str) -> str:
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
         message = f"the MLflow experiment '{name}' was deleted; bring it back with `{restore}`, or use another name with --use-case"
         raise StoreError(message, where=name)
+    _check_artifacts(experiment.artifact_location)
     return experiment.experiment_id
+
+
+def _check_artifacts(location: str) -> None:
+    """Look into remote storage before minutes of fitting, not after them."""
+    import mlflow
+
+    if location.startswith(("file:", "mlflow-artifacts:", "/")):
+        return
+    try:
+        mlflow.artifacts.list_artifacts(artifact_uri=location)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # each kind of storage raises errors of a library of its own
+        message = f"the artifacts at {location} cannot be reached: {str(error).strip().splitlines()[0]}"
+        raise StoreError(message, where="EVERGREEN_ARTIFACTS_URL") from error
 
 
 @contextmanager

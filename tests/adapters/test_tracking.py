@@ -127,6 +127,15 @@ def test_an_experiment_is_made_once_with_its_artifacts_in_the_home(store: Store,
     assert client.get_experiment(first).artifact_location == f"{store.artifacts}/houses"
 
 
+def test_artifacts_that_cannot_be_reached_are_told_before_anything_is_fitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody", "AWS_MAX_ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    message = refusal(lambda: tracking.ensure_experiment("remote", "s3://nowhere"))
+    assert message.startswith("the artifacts at s3://nowhere cannot be reached: ")
+    assert mlflow.get_experiment_by_name("remote") is None
+
+
 def test_a_deleted_experiment_is_told_with_the_command_that_restores_it(store: Store, client: mlflow.MlflowClient) -> None:
     experiment = tracking.ensure_experiment("deleted", store.artifacts)
     client.delete_experiment(experiment)

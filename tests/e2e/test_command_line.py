@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -232,6 +233,22 @@ def test_a_store_that_cannot_be_used_leaves_the_process_with_exit_code_one(busy:
     done = busy.train("--no-record", "houses.csv", EVERGREEN_LEDGER_URL="nonsense")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("store: the ledger cannot be used: ")
+
+
+def test_an_answer_that_cannot_be_written_is_one_sentence(desk: Desk) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    command = shlex.join([desk.python, "-m", "flows", "preview", "sklearn:wine", "--json"])
+    done = subprocess.run(f"{command} > {full}", shell=True, cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "store: standard output cannot be written: No space left on device\n")
+
+
+def test_whoever_has_read_enough_of_an_answer_ends_it_without_a_word(desk: Desk) -> None:
+    command = shlex.join([desk.python, "-m", "flows", "preview", "sklearn:wine"])
+    script = f"{command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("141\n", "")
 
 
 def test_without_json_a_refusal_leaves_standard_output_empty(busy: Desk) -> None:

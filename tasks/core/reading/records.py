@@ -147,8 +147,8 @@ def split(text: str, style: Style) -> tuple[tuple[str, ...], bool, bool]:
     """
     if style.delimiter == RUN:
         return tuple(re.split(r" {2,}", text.strip())), False, False
-    if style.delimiter == " " and style.is_padded and not (style.quote and style.quote in text):
-        text = " ".join(text.split())
+    if style.delimiter == " " and style.is_padded:
+        text = text.strip().replace("\t", " ") if style.quote and style.quote in text else " ".join(text.split())
     if style.has_border:
         text = text.strip().removeprefix(style.delimiter).removesuffix(style.delimiter)
     if not style.quote or style.quote not in text:
@@ -165,6 +165,8 @@ def _split_quoted(text: str, style: Style) -> tuple[list[str], bool, bool]:
     cells: list[str] = []
     at, is_odd = 0, False
     while True:
+        if style.delimiter == " " and style.is_padded:
+            at = _behind_blanks(text, at, style)  # of several blanks one separates
         cell, at, odd = _quoted_cell(text, at, style) or _bare_cell(text, at, style)
         cells.append(cell)
         is_odd |= odd
@@ -216,7 +218,7 @@ def _quoted(text: str, at: int, style: Style) -> tuple[str, int, bool]:
             parts.append(text[at : end + 1])
             at = end + 2
             continue
-        behind = _behind_blanks(text, end + 1, style)
+        behind = end + 1 if style.delimiter == " " else _behind_blanks(text, end + 1, style)
         if behind >= len(text) or (style.delimiter and text.startswith(style.delimiter, behind)):
             return "".join([*parts, text[at:end]]), behind, is_odd or (behind > end + 1 and not style.is_padded)
         # A quote that nobody doubled: it belongs to the cell, which ends at the next quote before a delimiter.
