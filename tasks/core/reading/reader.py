@@ -94,10 +94,10 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
 
 
 def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool) -> Reading:
-    frames = [content.frame for content in contents if content.frame is not None]
-    if len(frames) == len(contents):
-        return _of_frames(contents, frames)
-    if frames:
+    tables = [content.table for content in contents if content.table is not None]
+    if len(tables) == len(contents):
+        return _of_tables(contents, tables)
+    if tables:
         message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
         raise DataRefusedError(message, where=contents[-1].source)
     texts = [_text_of(content, options, parse) for content in contents]
@@ -115,21 +115,20 @@ def _text_of(content: Content, options: ReadingOptions, parse: Parse) -> TextTab
     return read_text(content.data, options, content.source, parse)
 
 
-def _of_frames(contents: Sequence[Content], frames: Sequence[pd.DataFrame]) -> Reading:
+def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
     import numpy as np
-    import pandas as pd
 
-    for content, frame in zip(contents, frames, strict=True):
-        _check_same_columns(list(frames[0].columns), list(frame.columns), contents[0].source, content.source)
-        for name in frame.columns:
-            if frame[name].dtype != frames[0][name].dtype:
-                kinds = f"{frame[name].dtype} in {content.source}, {frames[0][name].dtype} in {contents[0].source}"
+    first, columns = tables[0], tables[0].columns
+    for table in tables[1:]:
+        _check_same_columns(first.names, table.names, first.source, table.source)
+        for name, dtype, other in zip(first.names, columns.dtypes, table.columns.dtypes, strict=True):
+            if dtype != other:
+                kinds = f"{other} in {table.source}, {dtype} in {first.source}"
                 message = f"column '{name}' is {kinds}; mend one of them, or read them one by one"
-                raise DataRefusedError(message, where=content.source)
-    df = pd.concat(frames, ignore_index=True)
-    names, renamed = unique_names([str(name) for name in df.columns], df.shape[1])
-    lines = np.concatenate([np.arange(1, len(frame) + 1, dtype=np.int64) for frame in frames])
-    table = Table.of(df.set_axis(list(names), axis="columns"), _named(contents), lines)
+                raise DataRefusedError(message, where=table.source)
+        columns = columns.below(table.columns)
+    names, renamed = unique_names(first.names, len(first.names))
+    table = Table(names, columns, _named(contents), np.concatenate([table.lines for table in tables]))
     return Reading(table, None, Dialect(contents[0].format), tuple(renamed), (), {})
 
 

@@ -11,7 +11,7 @@ from tasks.core.reading import blob
 from tasks.core.reading.blob import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import pandas as pd
@@ -26,6 +26,7 @@ class Piece:
     values: pd.Series | None
     rows: int
     spool: Spool
+    dtype: object
     at: int = 0
     size: int = 0
 
@@ -56,7 +57,7 @@ class Store:
 
     def keep(self, values: pd.Series) -> Piece:
         """Take a part of a column."""
-        piece = Piece(values, len(values), self._spool)
+        piece = Piece(values, len(values), self._spool, values.dtype)
         self._held.append(piece)
         self._size += int(values.nbytes)
         if self._size > blob.HELD_BYTES:
@@ -91,6 +92,10 @@ class Columns(Sequence["pd.Series"]):
         """Keep a further column."""
         self._pieces.append(self._pieces_of(column))
 
+    def add_pieces(self, pieces: Iterable[pd.Series]) -> None:
+        """Keep a further column that comes in pieces, as long as those of the other columns."""
+        self._pieces.append([self.store.keep(piece) for piece in pieces])
+
     def put(self, place: int, column: pd.Series) -> None:
         """Keep a column in the place of another one."""
         self._pieces[place] = self._pieces_of(column)
@@ -106,6 +111,15 @@ class Columns(Sequence["pd.Series"]):
             self._pieces = [[] for _ in columns]
         for pieces, column in zip(self._pieces, columns, strict=True):
             pieces.append(self.store.keep(column))
+
+    def change(self, place: int, how: Callable[[pd.Series], pd.Series]) -> None:
+        """Keep what is made of a column, piece by piece."""
+        self._pieces[place] = [self.store.keep(how(piece.load())) for piece in self._pieces[place]]
+
+    @property
+    def dtypes(self) -> list[object]:
+        """Give the dtype of each column."""
+        return [pieces[0].dtype for pieces in self._pieces]
 
     def __len__(self) -> int:
         """Count the columns."""
