@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
-from tasks.core.reading.numerals import OPEN_MARKS, read_numbers, read_plain
+from tasks.core.reading.numerals import OPEN_MARKS, find_mark, plain_numbers, read_numbers, read_plain
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -84,6 +84,35 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
         if _may_be_values(filled, column.counts)
         else _text(column, lines, options)
     )
+
+
+def typed_plain(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOptions = AS_FOUND) -> Typed | None:
+    """Read a long column piece by piece, as `typed` reads the whole of it; None where a cell is neither plain nor empty.
+
+    Args:
+        pieces: Text without missing values, as it stood; only one of them is in memory at a time.
+        name: Of the column.
+        options: What a person told.
+    """
+    import pandas as pd
+
+    if options.missing:
+        return None
+    may_be_number = options.decimal != "," and not DATE_NAME.fullmatch(name)
+    read: list[pd.Series] = []
+    marks: set[Mark] = set()
+    for piece in pieces:
+        numbers = plain_numbers(piece) if may_be_number and (not read or read[0].dtype == "float64") else None
+        values = plain_dates(piece) if numbers is None and (not read or read[0].dtype != "float64") else numbers
+        if values is None:
+            return None
+        marks |= {find_mark(piece[piece != ""])} if numbers is not None else set()
+        read.append(values)
+    if "open" in marks and "." not in marks and options.decimal != ".":
+        return None
+    values = pd.concat(read, ignore_index=True).rename(name)
+    is_number = values.dtype == "float64"
+    return Typed(values, "; ".join(_sentinels(values)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
 
 
 def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import Typed, typed
+from tasks.core.reading.cells import Typed, typed, typed_plain
 from tasks.core.reading.delimited import read_grid, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -157,17 +157,19 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
         The values, and what else is said of each column.
     """
     values, said = Columns(), list[Typed]()
-    for name, cells in zip(text.names, text.cells, strict=True):
-        column = typed(cells.rename(name), text.lines, options)
+    is_long = text.cells.count_pieces() > 1
+    for place, name in enumerate(text.names):
+        column = typed_plain(text.cells.pieces(place), name, options) if is_long else None
+        column = column or typed(text.cells[place].rename(name), text.lines, options)
         values.add(column.values)
-        said.append(replace(column, values=column.values.iloc[:0]))
+        said.append(replace(column, values=column.values.iloc[:0].copy()))
     marks = {column.mark for column in said} & {".", ","}
     if options.decimal is None and len(marks) == 1:
         decimal = marks.pop()
         for place in (place for place, column in enumerate(said) if column.mark == "open"):
             column = typed(text.cells[place].rename(text.names[place]), text.lines, options, decimal=decimal)
             values.put(place, column.values)
-            said[place] = replace(column, values=column.values.iloc[:0])
+            said[place] = replace(column, values=column.values.iloc[:0].copy())
     return values, said
 
 

@@ -24,6 +24,7 @@ class Piece:
     """A part of a column: held, or where it stands in the file of its store."""
 
     values: pd.Series | None
+    rows: int
     spool: Spool
     dtype: object
     at: int = 0
@@ -56,7 +57,7 @@ class Store:
 
     def keep(self, values: pd.Series) -> Piece:
         """Take a part of a column."""
-        piece = Piece(values, self._spool, values.dtype)
+        piece = Piece(values, len(values), self._spool, values.dtype)
         self._held.append(piece)
         self._size += int(values.nbytes)
         if self._size > blob.HELD_BYTES:
@@ -139,6 +140,15 @@ class Columns(Sequence["pd.Series"]):
         parts = [piece.load() for piece in self._pieces[place]]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
+    def pieces(self, place: int) -> Iterator[pd.Series]:
+        """Yield the parts of a column, one at a time."""
+        for piece in self._pieces[place]:
+            yield piece.load()
+
+    def count_pieces(self) -> int:
+        """Count the parts that the columns are kept in."""
+        return max(map(len, self._pieces), default=0)
+
     def frames(self) -> Iterator[list[pd.Series]]:
         """Yield the rows in parts of at most half a million; all columns were kept whole."""
         for parts in zip(*self._pieces, strict=True):
@@ -150,7 +160,21 @@ class Columns(Sequence["pd.Series"]):
 
         if not len(places):
             return []
-        return list(zip(*(column.iloc[np.array(places)].tolist() for column in self), strict=True))
+        return list(zip(*(self._cells(pieces, np.asarray(places)) for pieces in self._pieces), strict=True))
+
+    @staticmethod
+    def _cells(pieces: Sequence[Piece], places: np.ndarray) -> list[str]:
+        """Give cells of a column, in the order asked for; pieces that hold none of them stay where they are."""
+        import numpy as np
+
+        found = np.empty(len(places), dtype=object)
+        start = 0
+        for piece in pieces:
+            is_here = (places >= start) & (places < start + piece.rows)
+            if is_here.any():
+                found[is_here] = piece.load().to_numpy(dtype=object)[places[is_here] - start]
+            start += piece.rows
+        return found.tolist()
 
     def take(self, rows: np.ndarray) -> Columns:
         """Keep some rows, by position."""
