@@ -49,7 +49,7 @@ def propose_suite(name: str, profile: Profile, schema: Schema, *, key: Sequence[
     >>> import pandas as pd
     >>> from tasks.core.profiles import profile_rows
     >>> from tasks.core.schema import infer_schema
-    >>> df = pd.DataFrame({"size": [70.0, 82.0, 64.0], "sold": pd.Series(["yes", "no", "yes"], dtype="str")})
+    >>> df = pd.DataFrame({"size": [70.0, 82.0, 64.0] * 9, "sold": pd.Series(["yes", "no", "yes"] * 9, dtype="str")})
     >>> for expectation in propose_suite("houses", profile_rows([df]), infer_schema(df)).expectations[:4]:
     ...     print(expectation.severity, expectation.title)
     critical table columns to match set
