@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from tasks import questions
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
-from tasks.core import command, deliveries, names, summary
+from tasks.core import command, deliveries, names, scoring, summary
 from tasks.core.errors import EvergreenError, StoreError, UsageError
-from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
+from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, ScoreOptions, TrainOptions
 from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ JOBS = {
         options=IngestOptions,
         engines=("pandas", "deltalake", "great_expectations"),
         tell=deliveries.describe,
+    ),
+    "score": Job(
+        options=ScoreOptions,
+        engines=("pandas", "deltalake", "mlflow.sklearn", "great_expectations", "skops.io", "sklearn.ensemble"),
+        tell=scoring.describe,
     ),
 }
 QUESTIONS = {
