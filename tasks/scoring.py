@@ -44,8 +44,7 @@ def score(case: Case, scorer: Scorer, batch: Batch, validation: Validation, out:
     scoring = scorer.scoring_of(batch.delivered, suite)
     folder = case.settings.home / "scores" / case.name
     place = Path(out).absolute() if out else folder / f"{names.stem_of(batch.source)}-{scoring[:8]}.parquet"
-    known = scores.recall(folder, scoring)
-    if known and (not out or Path(known.out) == place):
+    if known := scores.recall(folder, scoring, place):
         return _report(case, scorer, batch, known, is_known=True)
     scores.check_out(place, scores.written(folder))
     parts = scores.Parts(folder / scoring)

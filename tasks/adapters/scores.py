@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UsageError
+from tasks.core.names import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,16 +136,21 @@ def _put_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
 def remember(folder: Path, scoring: str, told: Scored) -> None:
     """Write down what came of a scoring, for whoever asks for the same again."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{scoring}.{os.getpid()}.partial"
+    path = _memory(folder, scoring, told.out)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_text(json.dumps(asdict(told)), encoding="utf-8")
-    partial.replace(folder / f"{scoring}.json")
+    partial.replace(path)
 
 
-def recall(folder: Path, scoring: str) -> Scored | None:
-    """Give what came of a scoring, if it came to its end and its file is still as it was."""
-    path = folder / f"{scoring}.json"
+def recall(folder: Path, scoring: str, out: Path) -> Scored | None:
+    """Give what came of a scoring into a file, if it came to its end and the file is still as it was."""
+    path = _memory(folder, scoring, str(out))
     told = Scored(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
-    return told if told and Path(told.out).exists() and digest_of(Path(told.out)) == told.sha256 else None
+    return told if told and out.exists() and digest_of(out) == told.sha256 else None
+
+
+def _memory(folder: Path, scoring: str, out: str) -> Path:
+    return folder / f"{scoring}-{digest(out)[:8]}.json"
 
 
 def written(folder: Path) -> list[Path]:

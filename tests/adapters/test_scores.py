@@ -38,13 +38,13 @@ def test_what_was_scored_is_known_as_long_as_its_file_is_as_it_was(tmp_path: Pat
     scores.put(FRAMES, out)
     told = scores.Scored(str(out), "", scores.digest_of(out), 3, 0)
     scores.remember(tmp_path / "told", "abc", told)
-    assert scores.recall(tmp_path / "told", "abc") == told
-    assert scores.recall(tmp_path / "told", "other") is None
+    assert scores.recall(tmp_path / "told", "abc", out) == told
+    assert scores.recall(tmp_path / "told", "other", out) is None
     assert scores.written(tmp_path / "told") == [out]
     out.write_text("x\n", encoding="utf-8")
-    assert scores.recall(tmp_path / "told", "abc") is None
+    assert scores.recall(tmp_path / "told", "abc", out) is None
     out.unlink()
-    assert scores.recall(tmp_path / "told", "abc") is None
+    assert scores.recall(tmp_path / "told", "abc", out) is None
 
 
 def test_a_place_that_cannot_take_the_file_is_told(tmp_path: Path) -> None:

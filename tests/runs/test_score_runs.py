@@ -72,8 +72,7 @@ def test_the_same_rows_again_are_known_and_nothing_is_written_twice(project: Pro
     assert (first.is_known, second.is_known, second.out) == (False, True, first.out)
     elsewhere = report_of(project, "again", rows(3), out=str(Path(first.out).with_name("elsewhere.csv")))
     assert pd.read_csv(elsewhere.out)["prediction"].tolist() == pd.read_parquet(first.out)["prediction"].tolist()
-    assert report_of(project, "again", rows(3)).out == elsewhere.out
-    Path(elsewhere.out).write_bytes(b"broken")
+    Path(first.out).write_bytes(b"broken")
     assert pd.read_parquet(report_of(project, "again", rows(3)).out)["line"].tolist() == list(range(2, 202))
     assert len(lake.predictions()) == before
 
