@@ -34,6 +34,7 @@ DAMAGE = {
     "units_row": "A row of units below the names is passed over.",
     "short_header": "The header lacks the name of a first column of row numbers, as R writes it.",
     "header_delimiter": "The header has another delimiter than the rows.",
+    "long_header": "Empty cells stand behind the last name of the header, and none behind the rows.",
     "empty_names": "Columns without a name are called by their place.",
     "duplicate_names": "Names that differ from others by case at most are numbered.",
     "padded_names": "Blanks around names are taken off.",
@@ -49,7 +50,7 @@ DAMAGE = {
     "wrapped_row": "A row stands in quotes as a whole; they are taken off.",
     "stray_quotes": "Quotes that open or close nothing are kept as characters.",
     "unclosed_quote": "A quote that is never closed is taken to end with its cell.",
-    "trailing_delimiter": "Each line ends with a delimiter that separates nothing.",
+    "trailing_delimiter": "Each line ends with delimiters that separate nothing.",
     # cells
     "hard_blanks": "Non-breaking blanks around cells are taken off.",
     "mixed_decimals": "Some numbers of a column have a decimal comma and some a point; each is read as what it is.",
@@ -61,7 +62,7 @@ DAMAGE = {
 ASIDE = (
     "it has more or fewer cells than the table has columns, and not exactly one way makes it fit",
     "its quotes break the rules, and no reading fits the columns",
-    "it is a row of totals",
+    "it sums up the others: a row of totals, means or other statistics",
     "one of its cells is no number (no date) in a column where at least 19 of 20 are",
 )
 

@@ -147,8 +147,8 @@ def split(text: str, style: Style) -> tuple[tuple[str, ...], bool, bool]:
     """
     if style.delimiter == RUN:
         return tuple(re.split(r" {2,}", text.strip())), False, False
-    if style.delimiter == " " and style.is_padded and not (style.quote and style.quote in text):
-        text = " ".join(text.split())
+    if style.delimiter == " " and style.is_padded:
+        text = text.strip().replace("\t", " ") if style.quote and style.quote in text else " ".join(text.split())
     if style.has_border:
         text = text.strip().removeprefix(style.delimiter).removesuffix(style.delimiter)
     if not style.quote or style.quote not in text:
@@ -168,6 +168,7 @@ def _split_quoted(text: str, style: Style) -> tuple[list[str], bool, bool]:
         start = at
         if style.is_padded:
             start = at + len(text) - at - len(text[at:].lstrip(" "))
+            at = start if style.delimiter == " " else at  # of several blanks one separates
         if text.startswith(style.quote, start):
             cell, at, odd = _quoted(text, start + 1, style)
             is_odd |= odd
@@ -201,7 +202,7 @@ def _quoted(text: str, at: int, style: Style) -> tuple[str, int, bool]:
             at = end + 2
             continue
         behind = end + 1
-        if style.is_padded:
+        if style.is_padded and style.delimiter != " ":
             behind += len(text) - behind - len(text[behind:].lstrip(" "))
         if behind >= len(text) or (style.delimiter and text.startswith(style.delimiter, behind)):
             return "".join([*parts, text[at:end]]), behind, is_odd
