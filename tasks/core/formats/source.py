@@ -12,9 +12,8 @@ from tasks.core.reading.blob import Blob
 from tasks.core.reading.encodings import wide_encoding
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tasks.core.reading.terms import Repair
+    from tasks.core.table import Table
 
 HEAD_BYTES = 4096
 SNIFFED_BYTES = 65_536
@@ -93,7 +92,7 @@ class Content:
         compression: One of gz, bz2, xz, zst, zip; empty where there was none.
         data: The unpacked bytes of a file, read when they are needed.
         grid: The cells of an Excel sheet as text; row 1 of the sheet comes first, even where it is blank.
-        frame: The rows of the other formats, in columns of float64, str or datetime64[us].
+        table: The rows of the other formats.
         repairs: What a person should know: a lying extension, merged cells, values of mixed types.
     """
 
@@ -102,7 +101,7 @@ class Content:
     compression: str = ""
     data: Blob = field(default_factory=lambda: Blob(b""))
     grid: tuple[tuple[str, ...], ...] = ()
-    frame: pd.DataFrame | None = None
+    table: Table | None = None
     repairs: tuple[Repair, ...] = ()
 
     @property

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.core.reading.distinct import BLANKS, Mixture, Reading, shown
+from tasks.core.reading.distinct import BLANKS, Mark, Mixture, Reading, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,9 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 IDENTIFIER = r"[+-]?(?:0[0-9].*|[0-9]{16,})"  # 2**53 has 16 digits
 EXACT_INTEGERS = 2**53
 MIN_LONG = 1e15  # the least that has 16 digits
+
+OPEN_MARKS = "open_marks"
+OPEN_POINT = r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}"
 
 EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
 NUMERAL = rf"[0-9.,'’{BLANKS}]*[0-9][0-9.,'’{BLANKS}]*{EXPONENT}"
@@ -33,6 +36,17 @@ AFFIX = rf"(?:{CURRENCY}|{UNIT}|%|‰)"
 GAP = f"[{BLANKS}]?"
 AMOUNT = rf"[0-9.,'’{BLANKS}]*[0-9][0-9.,'’{BLANKS}]*"
 DRESSED = rf"\(?{GAP}[+-]?{GAP}(?:(?:{CURRENCY}){GAP}[+-]?{GAP}\(?{AMOUNT}-?|{AMOUNT}-?\)?{GAP}{AFFIX}?){GAP}-?{GAP}\)?"
+
+
+def read_plain(cells: pd.Series[str], preferred: str | None = None) -> Reading | None:
+    """Read a column of plain numbers and empty cells; None where a cell is something else, or its points part thousands."""
+    if preferred == "," or (values := plain_numbers(cells)) is None:
+        return None
+    filled = cells[cells != ""]
+    mark = find_mark(filled)
+    if mark != "open" or preferred == ".":
+        return Reading(values, mark=mark)
+    return None if _are_pointed_thousands(filled) else Reading(values, (_say_point(filled),), mark=mark)
 
 
 def plain_numbers(cells: pd.Series[str]) -> pd.Series | None:
@@ -104,7 +118,7 @@ def read_numbers(cells: pd.Series[str], counts: pd.Series[int], preferred: str |
     reasons = {cell: f"{shown(cells[cell])} may be a thousand or a decimal" for cell in marks.doubtful}
     notes = (*marks.notes, *units.notes, *undressed.notes(values.index))
     mixtures = tuple(m for m in (*marks.mixtures, *units.mixtures) if m.cells.reindex(values.index, fill_value=False).any())
-    return Reading(values.reindex(cells.index), notes, mixtures, marks.doubt or units.doubt, reasons, alike)
+    return Reading(values.reindex(cells.index), notes, mixtures, marks.doubt or units.doubt, reasons, alike, marks.mark)
 
 
 def _none(cells: pd.Series[str]) -> pd.Series:
@@ -170,6 +184,7 @@ class _Marks:
 
     plain: pd.Series[str]
     grouped: pd.Series[bool]
+    mark: Mark
     notes: tuple[str, ...] = ()
     mixtures: tuple[Mixture, ...] = ()
     doubt: str = ""
@@ -196,13 +211,16 @@ def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: s
     points, commas = _fits(has_marks, "."), _fits(has_marks, ",")
     only_points, only_commas = points & ~commas, commas & ~points
     weight = counts[has_marks.index]
+    # A single group of three, as in 1,234, is all that has two readings.
+    open_cells = has_marks[points & commas & has_marks.str.contains(r"[.,]", regex=True)]
+    is_open = len(open_cells) > 0 and not only_points.any() and not only_commas.any()
+    is_pointed = is_open and bool(open_cells.str.contains(".", regex=False).all())
+    if is_pointed and preferred is None and _are_pointed_thousands(numerals):
+        preferred = ","
     mark = _likelier_mark(weight[only_points].sum(), weight[only_commas].sum(), preferred)
     only_main, only_other = (only_points, only_commas) if mark == "." else (only_commas, only_points)
     other = "," if mark == "." else "."
-    # A single group of three, as in 1,234, is all that has two readings.
-    open_cells = has_marks[points & commas & has_marks.str.contains(r"[.,]", regex=True)]
-    is_group = open_cells.str.contains(other, regex=False)
-    doubtful = open_cells[is_group]
+    doubtful = open_cells[open_cells.str.contains(other, regex=False)]
     if mark == preferred or (not only_other.any() and _are_thousands(numerals, doubtful, has_marks[only_main], mark)):
         doubtful = doubtful.iloc[:0]
     elif _fits(has_marks[only_other], other).any() and has_marks[only_other].str.contains(mark, regex=False).any():
@@ -212,10 +230,15 @@ def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: s
     is_minor = only_other.reindex(read.index, fill_value=False)
     plain = _to_plain(read, mark).where(~is_minor, _to_plain(read, other))
     grouped = read.str.len() > plain.str.len()
-    doubt = _say_doubt(doubtful)
-    return _Marks(
-        plain, grouped, _say_marks(read, mark, grouped), _mixed_marks(plain, grouped, is_minor, mark, counts), doubt, tuple(doubtful.index)
-    )
+    notes, mixtures = _say_marks(read, mark, grouped), _mixed_marks(plain, grouped, is_minor, mark, counts)
+    if is_pointed and mark == "." != preferred:
+        notes = (*notes, _say_point(open_cells))
+    elif is_open and preferred is not None and grouped.any():
+        cell = read[grouped].iloc[0]
+        told = f"{cell} was read as {plain[grouped].iloc[0]}; with --read decimal={other} it is {cell.replace(',', '.')}"
+        mixtures = (*mixtures, Mixture(OPEN_MARKS, grouped, told))
+    sure: Mark = "open" if is_open or len(doubtful) else ("." if mark == "." else ",") if only_main.any() else ""
+    return _Marks(plain, grouped, sure, notes, mixtures, _say_doubt(doubtful), tuple(doubtful.index))
 
 
 def _likelier_mark(points: int, commas: int, preferred: str | None) -> str:
@@ -244,6 +267,37 @@ def _are_thousands(numerals: pd.Series[str], groups: pd.Series[str], certain: pd
     if decimals.any():
         return bool(certain[decimals].str.fullmatch(rf".*{re.escape(mark)}[0-9]{{1,2}}").all())
     return bool(groups.str.endswith("0").any())
+
+
+def find_mark(plain: pd.Series[str]) -> Mark:
+    """Say what the points in plain numbers are: decimal marks, open, or none there.
+
+    Open are points that may as well part thousands: before each stand one to three digits, behind it three.
+
+    >>> import pandas as pd
+    >>> find_mark(pd.Series(["1.234", "15"])), find_mark(pd.Series(["1.234", "0.5"])), find_mark(pd.Series(["7"]))
+    ('open', '.', '')
+    """
+    for part in (plain.iloc[:100], plain):
+        pointed = part[part.str.contains(".", regex=False)]
+        if not (is_open := pointed.str.fullmatch(OPEN_POINT)).all():
+            return "."
+    return "open" if len(is_open) else ""
+
+
+def _are_pointed_thousands(plain: pd.Series[str]) -> bool:
+    """Say whether open points part thousands, by what stands beside them.
+
+    Whole numbers below 1000 have to, and none above; and a group ends in 0, which numbers that leave out `.000` would not write.
+    """
+    is_group = plain.str.contains(".", regex=False)
+    groups, whole = plain[is_group], plain[~is_group]
+    return bool(len(whole) and whole.str.fullmatch("[+-]?[0-9]{1,3}").all() and groups.str.endswith("0").any())
+
+
+def _say_point(plain: pd.Series[str]) -> str:
+    cell = plain[plain.str.contains(".", regex=False)].iloc[0]
+    return f"{cell} is a decimal; with --read decimal=, it is {cell.replace('.', '')}"
 
 
 def _say_doubt(doubtful: pd.Series[str]) -> str:
