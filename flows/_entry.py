@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from tasks import questions, setup
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
-from tasks.core import command, deliveries, maintenance, names, summary
+from tasks.core import command, deliveries, maintenance, names, scoring, summary
 from tasks.core.deployments import ALL
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
@@ -34,6 +34,7 @@ from tasks.core.options import (
     MaintainOptions,
     Options,
     PreviewOptions,
+    ScoreOptions,
     TrainOptions,
 )
 from tasks.core.use_case import LAKE
@@ -107,6 +108,11 @@ JOBS = {
         options=IngestOptions,
         engines=("pandas", "deltalake", "great_expectations"),
         tell=deliveries.describe,
+    ),
+    "score": Job(
+        options=ScoreOptions,
+        engines=("pandas", "deltalake", "mlflow.sklearn", "great_expectations", "skops.io", "sklearn.ensemble"),
+        tell=scoring.describe,
     ),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell=maintenance.describe),
 }

@@ -53,6 +53,18 @@ def resolve_delivery(options: CaseOptions) -> Case:
     )
 
 
+def resolve_scoring(options: CaseOptions) -> Case:
+    """Find the use case whose model is to score something.
+
+    Raises:
+        UsageError: there is no such use case, its file is wrong, or a table does not say whose model is meant.
+    """
+    if options.data is not None and options.use_case is None and not options.data.startswith("sklearn:"):
+        message = f"say whose model is to score {options.data}, with --use-case NAME"
+        raise UsageError(message, where="--use-case")
+    return resolve(options)
+
+
 def _has_lake(settings: Settings, name: str) -> bool:
     return Lake(settings.lake_address, name).begun_with() is not None
 

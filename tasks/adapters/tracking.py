@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
-from tasks.core.errors import StoreError
-from tasks.core.trust import ALLOWED_TYPES
+from tasks.core.errors import StoreError, UnsafeModelError
+from tasks.core.scoring import Input
+from tasks.core.trust import ALLOWED_TYPES, refuse_swapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -262,6 +263,23 @@ def fetch(name: str, number: int, file: str) -> bytes:
         StoreError: the file is not there.
     """
     return _download(f"models:/{name}/{number}/{file}")
+
+
+def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
+    """Read the columns that a model asks for from its MLmodel file.
+
+    Raises:
+        UnsafeModelError: other bytes than were registered, or no signature in them.
+    """
+    import yaml
+
+    refuse_swapped_bytes(content, sha256, name)
+    try:
+        columns = json.loads(yaml.safe_load(content)["signature"]["inputs"])
+        return tuple(Input(column["name"], "number" if column["type"] == "double" else "category") for column in columns)
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        message = f"{name} says no columns that its model asks for"
+        raise UnsafeModelError(message, where=name) from error
 
 
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:

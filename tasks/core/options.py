@@ -58,6 +58,15 @@ class IngestOptions(CaseOptions):
     because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted")] = None
 
 
+class ScoreOptions(CaseOptions):
+    """Let the champion of a use case predict the rows of a table."""
+
+    model_config = ConfigDict(title="Scoring")
+
+    version: Annotated[int | None, Field(ge=1, title="Version", description="version that predicts (default: the champion)")] = None
+    out: Annotated[str | None, Field(title="Predictions", description="file to write, .parquet or .csv (default: in the home)")] = None
+
+
 class MaintainOptions(Options):
     """Put the small files of lakes together, and remove what no model version and no person needs."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP_LIMIT_S = 0.6
 MAX_LINES = 20
-JOBS = ("train", "ingest", "maintain", "preview", "init", "deployments")
+JOBS = ("train", "ingest", "score", "maintain", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)

@@ -14,7 +14,7 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import IngestOptions, MaintainOptions, TrainOptions
+from tasks.core.options import IngestOptions, MaintainOptions, ScoreOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,11 @@ class Project:
         from flows.ingest import ingest
 
         return self._run(ingest, IngestOptions.model_validate(options))
+
+    def score(self, **options: object) -> Run:
+        from flows.score import score
+
+        return self._run(score, ScoreOptions.model_validate(options))
 
     def maintain(self, **options: object) -> Run:
         from flows.maintain import maintain

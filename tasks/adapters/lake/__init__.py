@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.reading import State, arrived, opened
 from tasks.adapters.lake.tables import Table, counts
-from tasks.adapters.lake.writing import BatchWriting, LabelWriting, Tables
+from tasks.adapters.lake.writing import BatchWriting, LabelWriting, PredictionWriting, Tables
 from tasks.core.errors import StoreError
 from tasks.core.lake.keys import Digest
 from tasks.core.lake.values import Arrival, LabelCounts, LakeSnapshot, Maintenance, Receipt, SetAsideRow, Terms
@@ -57,6 +57,7 @@ class Lake:
         self.url = f"{address.removeprefix('file://').rstrip('/')}/{use_case}"
         given = storage_options(os.environ) if options is None else options
         self._tables = Tables(*(Table(f"{self.url}/{name}", given) for name in ("observations", "labels", "quarantine")))
+        self._predictions = Table(f"{self.url}/predictions", given)
 
     def begun_with(self) -> Terms | None:
         """Give the key and the target of the first batch; None before it.
@@ -124,6 +125,23 @@ class Lake:
         if not writing.commit():
             return Receipt(batch=batch, is_new=False)
         return Receipt(batch=batch, is_new=True, labels=writing.labels.rows, unlabelled=writing.read - writing.labels.rows)
+
+    def append_predictions(self, scoring: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> bool:
+        """Append what a version said of rows, once; False when the lake holds the scoring already.
+
+        Args:
+            scoring: Its digest.
+            frames: The key columns if there are any, `line`, `prediction`, `proba_<class>`, `version`, `prediction_id`.
+            arrived_at: When they were predicted.
+
+        Raises:
+            StoreError: the lake cannot be used, or its predictions are of another kind.
+        """
+        with PredictionWriting(self._predictions, self.terms, scoring, arrived_at) as writing:
+            for df in frames:
+                writing.take(df)
+            writing.close()
+        return writing.commit()
 
     # ------------------------------------------------------------------------------------------------------------ reading
 
@@ -212,6 +230,14 @@ class Lake:
                 seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
         arrivals = [Arrival(batch=batch, **seen) for batch, seen in found.items()]
         return sorted(arrivals, key=lambda arrival: (arrival.arrived_at, arrival.batch))
+
+    def predictions(self, scoring: str | None = None) -> pd.DataFrame:
+        """Give what versions said of rows, of one scoring or of all, in the order in which it was said.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return arrow.prediction_frame(self._predictions.open(), scoring)
 
     def count_labels(self, *, as_of: datetime | None = None) -> LabelCounts:
         """Count the labels that had arrived by a time: late, corrected, duplicate, of unknown rows.

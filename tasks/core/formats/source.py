@@ -12,6 +12,7 @@ from tasks.core.reading.blob import Blob
 from tasks.core.reading.encodings import wide_encoding
 
 if TYPE_CHECKING:
+    from tasks.core.reading.sheets import SheetRows
     from tasks.core.reading.terms import Repair
     from tasks.core.table import Table
 
@@ -91,7 +92,7 @@ class Content:
         format: One of text, excel, parquet, jsonl, sql, bundled.
         compression: One of gz, bz2, xz, zst, zip; empty where there was none.
         data: The unpacked bytes of a file, read when they are needed.
-        grid: The cells of an Excel sheet as text; row 1 of the sheet comes first, even where it is blank.
+        sheet: The cells of an Excel sheet as text.
         table: The rows of the other formats.
         repairs: What a person should know: a lying extension, merged cells, values of mixed types.
     """
@@ -100,7 +101,7 @@ class Content:
     format: str
     compression: str = ""
     data: Blob = field(default_factory=lambda: Blob(b""))
-    grid: tuple[tuple[str, ...], ...] = ()
+    sheet: SheetRows | None = None
     table: Table | None = None
     repairs: tuple[Repair, ...] = ()
 

@@ -17,7 +17,6 @@ IDENTIFIER = r"[+-]?(?:0[0-9].*|[0-9]{16,})"  # 2**53 has 16 digits
 EXACT_INTEGERS = 2**53
 MIN_LONG = 1e15  # the least that has 16 digits
 
-OPEN_MARKS = "open_marks"
 OPEN_POINT = r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}"
 
 EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
@@ -236,7 +235,7 @@ def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: s
     elif is_open and preferred is not None and grouped.any():
         cell = read[grouped].iloc[0]
         told = f"{cell} was read as {plain[grouped].iloc[0]}; with --read decimal={other} it is {cell.replace(',', '.')}"
-        mixtures = (*mixtures, Mixture(OPEN_MARKS, grouped, told))
+        mixtures = (*mixtures, Mixture("open_marks", grouped, told))
     sure: Mark = "open" if is_open or len(doubtful) else ("." if mark == "." else ",") if only_main.any() else ""
     return _Marks(plain, grouped, sure, notes, mixtures, _say_doubt(doubtful), tuple(doubtful.index))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.cells import Typed, typed, typed_plain
-from tasks.core.reading.delimited import read_grid, read_text
+from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
 from tasks.core.reading.terms import Dialect, Repair, SetAside
@@ -110,8 +110,8 @@ def _named(contents: Sequence[Content]) -> str:
 
 
 def _text_of(content: Content, options: ReadingOptions, parse: Parse) -> TextTable:
-    if content.grid:
-        return read_grid(content.grid, options, content.source)
+    if content.sheet:
+        return read_sheet(content.sheet, options, content.source)
     return read_text(content.data, options, content.source, parse)
 
 
