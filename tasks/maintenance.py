@@ -64,7 +64,7 @@ def upkeep(options: MaintainOptions) -> Generator[Upkeep]:
     record.close_dead_runs()
     with home.lock(settings.home, "maintenance"):
         known = ledger.use_cases(settings.ledger_address)
-        lakes = [name for name in known if Lake(settings.lake_address, name).begun_with() is not None]
+        lakes = [name for name in known if Lake(settings.lake_address, name).holds_anything()]
         if options.use_case is not None and options.use_case not in lakes:
             what = "lake of a use case"
             raise UsageError.unknown(what, options.use_case, lakes, where="--use-case")

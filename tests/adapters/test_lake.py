@@ -349,6 +349,19 @@ def test_maintenance_removes_what_no_kept_snapshot_needs_and_not_before_its_time
     pd.testing.assert_frame_equal(lake.read(newest), rows)
 
 
+def test_predictions_stay_what_was_said_and_known_through_maintenance(lake: Lake) -> None:
+    assert not lake.holds_anything()
+    said = {"id": ["a", "b"], "line": [2, 3], "prediction": [1.5, 2.5], "version": [1, 1], "prediction_id": ["p1", "p2"]}
+    for place in range(2):
+        assert lake.append_predictions(f"s{place}", [pd.DataFrame(said)], arrived_at=at(place))
+    assert (lake.holds_anything(), lake.begun_with()) == (True, None)
+    before = lake.predictions()
+    done = lake.maintain(unused_for=EVER)
+    assert (done.files_before, done.files_after, done.removed) == (2, 1, 2)
+    pd.testing.assert_frame_equal(lake.predictions(), before, check_exact=True)
+    assert not lake.append_predictions("s1", [pd.DataFrame(said)], arrived_at=at(9))
+
+
 def test_order_and_digest_do_not_depend_on_how_files_are_cut(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot, rows = filled(lake)
     for group, window in ((3, 2), (2, 7), (100, 12)):

@@ -68,6 +68,14 @@ class Lake:
         table = self._tables.observations.open()
         return None if table is None else arrow.declared(table)[0]
 
+    def holds_anything(self) -> bool:
+        """Say whether there is a table, be it of predictions alone.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return any(table.open() is not None for table in (*vars(self._tables).values(), self._predictions))
+
     def target_kind(self) -> Kind:
         """Give the kind of the labels; before the first of them, numbers.
 
@@ -275,4 +283,4 @@ class Lake:
             self._state(snapshot)  # what cannot be opened before must not be blamed on this afterwards
         versions = ([s.observations for s in kept], [s.labels for s in kept if s.labels is not None], [])
         done = (table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True))
-        return sum(done, Maintenance())
+        return sum(done, self._predictions.maintain([], unused_for))
