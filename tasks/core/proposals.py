@@ -55,7 +55,7 @@ def propose_suite(name: str, profile: Profile, schema: Schema, *, key: Sequence[
     critical table columns to match set
     critical 'size': column values to be of type
     warning 'size': column values to be between
-    critical 'sold': column values to be of type
+    warning 'size': column values to not be null
     """
     for given in (*key, *pii):
         if given not in profile.names:
