@@ -19,14 +19,14 @@ from tasks.record import task
 
 if TYPE_CHECKING:
     from tasks.core.champions import Version
-    from tasks.core.options import CaseOptions
+    from tasks.core.options import SourceOptions
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
 
 log = logging.getLogger("evergreen")
 
 
-def resolve(options: CaseOptions) -> Case:
+def resolve(options: SourceOptions) -> Case:
     """Find the use case that a call means: named, or made of the table that it brings; rows of its lake go before its file's table.
 
     Raises:
@@ -37,7 +37,7 @@ def resolve(options: CaseOptions) -> Case:
     return projects.resolve(options, settings, lambda name: _has_lake(settings, name))
 
 
-def resolve_delivery(options: CaseOptions) -> Case:
+def resolve_delivery(options: SourceOptions) -> Case:
     """Find the use case that something has come for; what its file names may come again and again.
 
     Raises:
@@ -53,7 +53,7 @@ def resolve_delivery(options: CaseOptions) -> Case:
     )
 
 
-def resolve_scoring(options: CaseOptions) -> Case:
+def resolve_scoring(options: SourceOptions) -> Case:
     """Find the use case whose model is to score something.
 
     Raises:
