@@ -73,7 +73,7 @@ def processes() -> Iterator[ExitStack]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end; a worker of Prefect 3.8 now and then does not hear it."""
+    """Ask a process to end; a worker that was made to ignore SIGINT does not hear SIGTERM either (Prefect 3.8)."""
     process.terminate()
     try:
         process.wait(30)
