@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tasks.core.reading.damage import DAMAGE
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
@@ -84,6 +85,13 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
         if _may_be_values(filled, column.counts)
         else _text(column, lines, options)
     )
+
+
+def without_values(column: Typed) -> Typed:
+    """Say the same of a personal column without quoting a cell."""
+    repairs = tuple(replace(repair, detail=f"column '{column.values.name}': {DAMAGE[repair.code]}") for repair in column.repairs)
+    odd = dict.fromkeys(column.odd, "a value of another type")
+    return replace(column, evidence="how it was read is not shown" if column.evidence else "", repairs=repairs, odd=odd)
 
 
 def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
