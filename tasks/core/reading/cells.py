@@ -9,7 +9,7 @@ from tasks.core.reading.damage import DAMAGE
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
-from tasks.core.reading.numerals import OPEN_MARKS, read_numbers, read_plain
+from tasks.core.reading.numerals import read_numbers, read_plain
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray, op
     values = column.spread(reading.values)
     warnings = _sentinels(values) if kind == "number" else []
     evidence = [*reading.notes, *describe_missing(missing, column.counts[missing.index]), *warnings]
-    mixtures = [m for m in reading.mixtures if m.code != OPEN_MARKS or options.decimal is None]
+    mixtures = [m for m in reading.mixtures if m.code != "open_marks" or options.decimal is None]
     repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{values.name}': {m.detail}") for m in mixtures)
     return Typed(values, "; ".join(evidence), repairs, odd, reading.mark)
 

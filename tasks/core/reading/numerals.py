@@ -237,7 +237,7 @@ def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: s
     elif is_open and preferred is not None and grouped.any():
         cell = read[grouped].iloc[0]
         told = f"{cell} was read as {plain[grouped].iloc[0]}; with --read decimal={other} it is {cell.replace(',', '.')}"
-        mixtures = (*mixtures, Mixture(OPEN_MARKS, grouped, told))
+        mixtures = (*mixtures, Mixture("open_marks", grouped, told))
     sure: Mark = "open" if is_open or len(doubtful) else ("." if mark == "." else ",") if only_main.any() else ""
     return _Marks(plain, grouped, sure, notes, mixtures, _say_doubt(doubtful), tuple(doubtful.index))
 
