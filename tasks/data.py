@@ -81,7 +81,7 @@ def read_rows(case: Case) -> Batch:
         return _read_lake(case)
     options, where = case.use_case.reading, case.settings.home
     log.info("reading %s", case.use_case.data)
-    reading = reader.read(sources.load(case.use_case.data, options), options, sources.split_columns)
+    reading = reader.read(sources.load(case.use_case.data, options), options, sources.split_columns, hidden=case.use_case.pii)
     table = reading.table
     for repair in reading.repairs:
         log.warning("repaired %s", repair)
