@@ -9,6 +9,7 @@ from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.findings import Finding, Inspection
 from tasks.core.lake.values import SetAsideRow
 from tasks.core.profiles import Profile, profile_rows
+from tasks.core.row_sets import RowSet
 from tasks.core.validation import ExpectationResult, Validation
 
 ENTRY = BatchEntry(
@@ -31,7 +32,7 @@ def profile(*sizes: float | None, pii: tuple[str, ...] = ()) -> Profile:
 
 def test_a_page_says_where_the_rows_went_what_failed_and_what_changed() -> None:
     before = replace(ENTRY, name="jan.csv", profile=profile(70.0, 80.0, 90.0).to_json())
-    validation = Validation("houses.json", (ExpectationResult("'size': not be null", "critical", success=True, failing_rows=(1,)),))
+    validation = Validation("houses.json", (ExpectationResult("'size': not be null", "critical", success=True, failing_rows=RowSet.of([1])),))
     finding = Finding("rows-few", "warning", "", "1 rows came, where 3 to 3 came before", {})
     page = batch_page.build(ENTRY, validation, profile(7000.0, None), Inspection((finding,)), before, ASIDE, ())
     for told in (
