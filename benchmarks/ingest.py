@@ -56,7 +56,9 @@ def write(folder: Path, rows: int, share: float) -> None:
         numbers["x00"] = np.where(draw.random(size) < share, -numbers["x00"].clip(1), numbers["x00"].clip(1))
         texts = {name: draw.choice([f"{name} {place}" for place in range(50)], size) for name in TEXTS}
         sold = np.datetime64("2024-01-01", "s") + np.arange(start, start + size)
-        df = pd.DataFrame({"id": np.arange(start, start + size), "sold": sold, **texts, **numbers, "price": draw.normal(300, 40, size).round(2)})
+        df = pd.DataFrame(
+            {"id": np.arange(start, start + size), "sold": sold, **texts, **numbers, "price": draw.normal(300, 40, size).round(2)}
+        )
         df.to_csv(folder / "sales.csv", mode="a", header=not start, index=False)
     files = {
         "deployments/use_cases/sales.yaml": "key: [id]\ntarget: price\ntime: sold\n",
@@ -69,7 +71,9 @@ def write(folder: Path, rows: int, share: float) -> None:
 
 def expectations() -> list[dict[str, Any]]:
     """Ask about every column; one bound sets aside the rows that it does not hold for."""
-    asked: list[dict[str, Any]] = [{"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": columns()}, "severity": "critical"}]
+    asked: list[dict[str, Any]] = [
+        {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": columns()}, "severity": "critical"}
+    ]
     asked += [_asked("expect_column_values_to_not_be_null", "info", column=name) for name in columns()]
     asked += [_asked("expect_column_values_to_be_between", "info", column=name, min_value=-99, max_value=999) for name in NUMBERS]
     asked += [_asked("expect_column_value_lengths_to_be_between", "info", column=name, min_value=3, max_value=9) for name in TEXTS]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core import parts, rules
 from tasks.core.errors import UsageError
-from tasks.core.row_sets import RowSet
+from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _considered(counted: dict[str, Any]) -> int:
 class _Rows:
     """The failing rows of an expectation; or why they are not known, or not from a rule."""
 
-    rows: RowSet = RowSet()
+    rows: RowSet = NO_ROWS
     problem: str = ""
     without_rule: str = ""
 

@@ -92,3 +92,6 @@ class RowSet(Sequence[int]):
         """Write the first few positions."""
         shown = ", ".join(map(str, self[:5]))
         return f"RowSet({shown}{f' and {len(self) - 5:,} more' if len(self) > 5 else ''})"
+
+
+NO_ROWS = RowSet()

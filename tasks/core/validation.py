@@ -8,7 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.row_sets import RowSet
+from tasks.core.row_sets import NO_ROWS, RowSet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class ExpectationResult:
     expectation: str
     severity: Severity
     success: bool
-    failing_rows: RowSet = RowSet()
+    failing_rows: RowSet = NO_ROWS
     quarantine: bool = False
     found: str = ""
     problem: str = ""
@@ -65,10 +65,14 @@ class Validation:
     suite: str
     results: tuple[ExpectationResult, ...] = ()
 
+    def of_rows_alone(self) -> Validation:
+        """Give what it says of each row; a few rows that belong to others show nothing of shares, means or sums."""
+        return replace(self, results=tuple(result if result.problem else replace(result, success=True) for result in self.results))
+
     @cached_property
     def quarantined(self) -> int:
         """Count the rows to set aside."""
-        return len(reduce(RowSet.union, (result.failing_rows for result in self._quarantining), RowSet()))
+        return len(reduce(RowSet.union, (result.failing_rows for result in self._quarantining), NO_ROWS))
 
     def set_aside(self, start: int, stop: int) -> tuple[Positions, np.ndarray]:
         """Give the rows to set aside among some that follow one another, and all reasons of each.
@@ -86,7 +90,7 @@ class Validation:
         if not names:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=object)
         failing = np.array([result.failing_rows.mask(start, stop) for result in self._quarantining])
-        rows = failing.any(axis=0).nonzero()[0]
+        rows = np.flatnonzero(np.any(failing, axis=0))
         kinds, groups = np.unique(np.packbits(failing[:, rows], axis=0), axis=1, return_inverse=True)
         reasons = np.unpackbits(kinds, axis=0, count=len(names)).T
         texts = np.array(["; ".join(compress(names, each)) for each in reasons], dtype=object)
