@@ -118,8 +118,8 @@ def _stored(case: Case, reading: Reading) -> Batch:
     table = Table(raw.names, raw.cells, reading.table.source, raw.lines) if raw else reading.table
     for repair in reading.repairs:
         log.warning("repaired %s", repair)
-    digest = splits.digest_of_frames(table.frames())
-    path = snapshots.write_frames(table.frames(), case.settings.home / "snapshots", digest)
+    digest = splits.digest_of_frames(snapshots.cut(table.frames()))
+    path = snapshots.write_frames(snapshots.cut(table.frames()), case.settings.home / "snapshots", digest)
     if reading.aside:
         log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
     log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)

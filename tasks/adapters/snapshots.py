@@ -43,6 +43,12 @@ def write_frames(frames: Iterable[pd.DataFrame], folder: Path, name: str) -> Pat
     return path
 
 
+def cut(frames: Iterable[pd.DataFrame], rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
+    """Cut frames into smaller ones; what is done to one row after another then takes less memory."""
+    for df in frames:
+        yield from (df.iloc[start : start + rows] for start in range(0, max(1, len(df)), rows))
+
+
 def write_parts(parts: Iterable[bytes], path: Path) -> Path:
     """Write a file in parts, likewise.
 
@@ -128,7 +134,7 @@ def read_frames(path: Path, rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # a buffer would keep all that was read
         for batch in file.iter_batches(rows):
             yield pa.Table.from_batches([batch], file.schema_arrow).to_pandas()
         if not file.metadata.num_rows:

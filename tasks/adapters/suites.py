@@ -52,7 +52,7 @@ def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000) -> tuple
     """
     from pyarrow import parquet
 
-    with parquet.ParquetFile(table) as file:
+    with parquet.ParquetFile(table, pre_buffer=False) as file:  # a buffer would keep all that was read
         rows, columns = file.metadata.num_rows, file.metadata.num_columns
         if rows <= rows_at_once and rows * columns <= CELLS_AT_ONCE:
             return evaluate(file.read().to_pandas(), path)
