@@ -20,17 +20,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from tasks import questions
+from tasks import questions, setup
 from tasks.adapters import home, projects, server, sources
 from tasks.adapters.lake import Lake
-from tasks.core import command, deliveries, names, summary
-from tasks.core.errors import EvergreenError, UsageError
-from tasks.core.options import CaseOptions, DeploymentsOptions, IngestOptions, PreviewOptions, TrainOptions
+from tasks.core import command, deliveries, maintenance, names, scoring, summary
+from tasks.core.deployments import ALL
+from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core.options import (
+    CaseOptions,
+    DeploymentsOptions,
+    IngestOptions,
+    InitOptions,
+    MaintainOptions,
+    Options,
+    PreviewOptions,
+    ScoreOptions,
+    TrainOptions,
+)
 from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from tasks.core.settings import Settings
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -53,7 +65,7 @@ class Job:
         tell: Gives what a person reads of its outcome, with paths relative to a folder.
     """
 
-    options: type[CaseOptions]
+    options: type[Options]
     engines: tuple[str, ...]
     tell: Callable[[Any, str], str]
 
@@ -97,9 +109,16 @@ JOBS = {
         engines=("pandas", "deltalake", "great_expectations"),
         tell=deliveries.describe,
     ),
+    "score": Job(
+        options=ScoreOptions,
+        engines=("pandas", "deltalake", "mlflow.sklearn", "great_expectations", "skops.io", "sklearn.ensemble"),
+        tell=scoring.describe,
+    ),
+    "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell=maintenance.describe),
 }
 QUESTIONS = {
     "preview": Question(PreviewOptions, questions.preview),
+    "init": Question(InitOptions, setup.init),
     "deployments": Question(DeploymentsOptions, questions.write_deployments),
 }
 
@@ -116,7 +135,7 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
         outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
-        print(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
+        _tell(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
     sys.exit(0)
 
 
@@ -126,7 +145,7 @@ def answer(question: str, argv: Sequence[str]) -> NoReturn:
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
         for answer in asked.ask(command.parse(f"python -m flows {question}", asked.options, argv).options):
-            print(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text(), flush=True)
+            _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
     sys.exit(0)
 
 
@@ -135,6 +154,22 @@ def overview() -> str:
     told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: asked.options.__doc__ for name, asked in QUESTIONS.items()}
     lines = [f"  {name:<12} {(text or '').splitlines()[0]}" for name, text in told.items()]
     return "\n".join(["usage: evergreen NAME [--help] [ARGUMENTS]   (python -m flows NAME is the same)", "", *lines])
+
+
+def _tell(text: str) -> None:
+    """Write what was asked for to standard output.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in it would fail again at the end
+        message = f"standard output cannot be written: {error.strerror}"
+        raise StoreError(message, where="stdout") from error
 
 
 @contextlib.contextmanager
@@ -161,33 +196,40 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         _fail(_unexpected(error), as_json=as_json)
 
 
-def _run(job: str, call: command.Call[CaseOptions]) -> Outcome:
+def _run(job: str, call: command.Call[Options]) -> Outcome:
     if not call.record:
         os.environ["EVERGREEN_RECORD"] = "false"
     _show_progress()
     settings = home.settings()
     home.bootstrap()
-    # What a person mistyped is told before seconds of imports.
-    case = projects.resolve(call.options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
-    if case.use_case.data != LAKE and not (job == "ingest" and call.options.data is None):
-        sources.check(case.use_case.data)
+    use_case, has_suite = _look_ahead(job, call.options, settings)
     home.prepare(settings.home)
     log.info("starting: the engines%s", " and Prefect" if settings.record else "")
     with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
         for engine in JOBS[job].engines:
-            if case.suite or engine != "great_expectations":  # seconds that only a suite is worth
+            if has_suite or engine != "great_expectations":  # seconds that only a suite is worth
                 importlib.import_module(engine)
         flow = getattr(importlib.import_module(f"flows.{job}"), job)
         if started:
             started.wait()
         record = importlib.import_module("tasks.record")
-        run_name = names.run_name(job, case.name, names.digest(call.options.model_dump_json()))
+        run_name = names.run_name(job, use_case, names.digest(call.options.model_dump_json()))
         try:
             # Standard output belongs to the answer.
             with contextlib.redirect_stdout(sys.stderr):
                 return record.named(flow, run_name)(call.options)
         finally:
             record.flush()
+
+
+def _look_ahead(job: str, options: Options, settings: Settings) -> tuple[str, bool]:
+    """Tell what a person mistyped before seconds of imports; give the use case's name, and whether it has a suite."""
+    if not isinstance(options, CaseOptions):
+        return getattr(options, "use_case", None) or ALL, False
+    case = projects.resolve(options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
+    if case.use_case.data != LAKE and not (job == "ingest" and options.data is None):
+        sources.check(case.use_case.data)
+    return case.name, case.suite is not None
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import home, landing, projects, snapshots, sources
 from tasks.adapters.lake import Lake
-from tasks.core import mending, personal, schema, splits
+from tasks.core import hiding, mending, schema, splits
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
@@ -53,6 +53,18 @@ def resolve_delivery(options: CaseOptions) -> Case:
     return projects.resolve(
         options, settings, lambda name: projects.load_use_case(name, settings.project) is None and _has_lake(settings, name)
     )
+
+
+def resolve_scoring(options: CaseOptions) -> Case:
+    """Find the use case whose model is to score something.
+
+    Raises:
+        UsageError: there is no such use case, its file is wrong, or a table does not say whose model is meant.
+    """
+    if options.data is not None and options.use_case is None and not options.data.startswith("sklearn:"):
+        message = f"say whose model is to score {options.data}, with --use-case NAME"
+        raise UsageError(message, where="--use-case")
+    return resolve(options)
 
 
 def _has_lake(settings: Settings, name: str) -> bool:
@@ -100,14 +112,14 @@ def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Read
     except DataRefusedError as error:
         if not pii:
             raise
-        raise DataRefusedError(personal.without_values(error.message, pii), where=error.where) from None
+        raise DataRefusedError(hiding.without_values(error.message, pii), where=error.where) from None
     return _without_values(reading, pii) if pii else reading
 
 
 def _without_values(reading: Reading, pii: tuple[str, ...]) -> Reading:
     names = reading.table.names
-    repairs = (dataclasses.replace(repair, detail=personal.without_values(repair.detail, names)) for repair in reading.repairs)
-    aside = (dataclasses.replace(row, reason=personal.without_values(row.reason, names)) for row in reading.aside)
+    repairs = (dataclasses.replace(repair, detail=hiding.without_values(repair.detail, names)) for repair in reading.repairs)
+    aside = (dataclasses.replace(row, reason=hiding.without_values(row.reason, names)) for row in reading.aside)
     evidence = {name: told for name, told in reading.evidence.items() if name not in pii}
     return dataclasses.replace(reading, repairs=tuple(repairs), aside=tuple(aside), evidence=evidence)
 

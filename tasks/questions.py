@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import home, projects, snapshots, sources
 from tasks.core import deployments, names, schema
-from tasks.core.errors import EvergreenError
+from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.preview import FilePreview, Told, as_csv
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
@@ -14,6 +14,7 @@ from tasks.core.table import Column, with_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tasks.core.options import DeploymentsOptions, PreviewOptions
 
@@ -48,12 +49,20 @@ def write_deployments(_options: DeploymentsOptions) -> Iterator[Told]:
     Raises:
         UsageError: there is no prefect.yaml, it lacks the markers, or a use case is wrong.
     """
-    project = home.settings().project
+    settings = home.settings()
+    home.prepare(settings.home)
+    with home.lock(settings.home, "project"):
+        yield Told(_deploy(settings.project))
+
+
+def _deploy(project: Path) -> str:
     text = projects.read_prefect_yaml(project)
+    if text is None:
+        message = f"there is no {project / projects.PREFECT_YAML}; run this in the project's folder, or set EVERGREEN_PROJECT"
+        raise UsageError(message, where=str(project / projects.PREFECT_YAML))
     use_cases = projects.own_use_cases(project)
     updated = deployments.update(text, use_cases)
     if updated == text:
-        yield Told(f"prefect.yaml is up to date: {len(use_cases)} use cases")
-        return
-    projects.write_prefect_yaml(project, updated)
-    yield Told(f"prefect.yaml: wrote the deployments of {', '.join(use_case.name for use_case in use_cases)}")
+        return f"prefect.yaml is up to date: {len(use_cases)} use cases"
+    projects.write_files(project, {projects.PREFECT_YAML: updated})
+    return f"prefect.yaml: wrote the deployments of {', '.join(use_case.name for use_case in use_cases)}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_t
 
 from tasks.adapters import home, memory
 from tasks.core.errors import EvergreenError
-from tasks.core.names import dashed
+from tasks.core.names import dashed, digest, run_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -163,6 +163,9 @@ def _claim(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(flow_run.id, {OWNER_LABEL: home.owner()})
+        if flow_run.auto_scheduled:  # only then is the name certainly none that a person typed
+            whose = flow_run.parameters.get("options", {}).get("use_case") or "all"
+            client.update_flow_run(flow_run.id, name=run_name(flow.name, whose, digest(str(flow_run.id))))
 
 
 def _say_refusals_in_one_line() -> None:

@@ -15,6 +15,7 @@ from tasks.core import gate, names, splits
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Attempt, Epoch, Version
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import ChampionFit
+from tasks.core.scoring import Scorer
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -44,6 +45,32 @@ def prepare_stores(case: Case) -> None:
         snapshots.remove_partials(case.settings.home / folder)
     if closed:
         log.info("closed %s runs of killed processes", closed)
+
+
+@task
+def open_stores(case: Case) -> None:
+    """Create the stores where they are missing, and remove what killed runs left behind; nothing is registered."""
+    _create_stores(case.settings)
+    record.close_dead_runs()
+    (case.settings.home / "snapshots").mkdir(exist_ok=True)
+    snapshots.remove_partials(case.settings.home / "snapshots")
+
+
+@task
+def load_scorer(case: Case, number: int | None) -> Scorer:
+    """Load a version to predict with, the champion by default, after checking its bytes and its types.
+
+    Raises:
+        UsageError: there is no such version.
+        StoreError: the ledger names a version that the registry does not have.
+        UnsafeModelError: its bytes are not those that were registered, or it stores a foreign type.
+    """
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    if number is None and line:
+        _follow(case, line)
+    version, known = _find_version(case.name, line, number)
+    inputs = tracking.inputs_of(*_file(case.name, known, "MLmodel"))
+    return Scorer(case.name, version.number, models.load(*_file(case.name, known, SHIPPED_FILE)), version.attempt.target, inputs)
 
 
 def last_version(case: Case, snapshot: Snapshot) -> Version | None:
@@ -156,8 +183,12 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
         UsageError: there is no such version.
         UnsafeModelError: its bytes are not those that were registered, or it stores a foreign type.
     """
-    settings = home.settings()
-    line = ledger.line_of_champions(settings.ledger_address, use_case)
+    _, known = _find_version(use_case, ledger.line_of_champions(home.settings().ledger_address, use_case), number)
+    return models.load(*_file(use_case, known, SHIPPED_FILE))
+
+
+def _find_version(use_case: str, line: list[Epoch], number: int | None) -> tuple[Version, Version | Epoch]:
+    """Find a version, the champion by default, and who knows the digests of its files."""
     if number is None and not line:
         message = f"use case '{use_case}' has no champion; train one, or name a version"
         raise UsageError(message, where=use_case)
@@ -166,14 +197,13 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
         message = f"use case '{use_case}' has no version {number or line[-1].version}"
         raise UsageError(message, where=use_case)
     # Where a version has been champion, the ledger's word stands above the registry's tag.
-    known = next((epoch for epoch in reversed(line) if epoch.version == version.number), None)
-    return models.load(*_file(use_case, known or version, SHIPPED_FILE))
+    return version, next((epoch for epoch in reversed(line) if epoch.version == version.number), version)
 
 
 def _create_stores(settings: Settings) -> None:
-    mlflow_file = settings.home / "mlflow.db"
+    mlflow_file = settings.own_mlflow_file
     with home.lock(settings.home, "stores"):
-        if settings.mlflow_uri == f"sqlite:///{mlflow_file}" and not mlflow_file.exists():
+        if mlflow_file and not mlflow_file.exists():
             log.info("creating the MLflow store")
             tracking.create_sqlite_store(mlflow_file)
             home.switch_to_wal(mlflow_file)

@@ -28,17 +28,29 @@ def validate(case: Case, batch: Batch) -> Validation:
 
 
 @task
+def validate_unlabelled(case: Case, batch: Batch, target: str) -> Validation:
+    """Judge rows that are to be predicted: nothing is asked of the target, be it there or not.
+
+    Raises:
+        DataRefusedError: the suite refuses the rows.
+    """
+    validation = _judge(case, batch, target)
+    validation.raise_if_refused(batch.source)
+    return validation
+
+
+@task
 def judge(case: Case, batch: Batch) -> Validation:
     """Judge a batch by the suite of its use case, whatever comes of it; without one the verdict is *not applicable*."""
     return _judge(case, batch)
 
 
-def _judge(case: Case, batch: Batch) -> Validation:
+def _judge(case: Case, batch: Batch, target: str | None = None) -> Validation:
     if case.suite is None:
         log.info("no suite for %s: validation is not applicable", case.name)
         return Validation(suite="")
     log.info("validating against %s", case.suite.name)
-    validation = Validation(case.suite.name, suites.evaluate_file(batch.path, case.suite))
+    validation = Validation(case.suite.name, suites.evaluate_file(batch.path, case.suite, unasked=target))
     rows = [
         {"expectation": r.expectation, "severity": r.severity, "failing rows": str(len(r.failing_rows)), "consequence": r.consequence}
         for r in validation.results

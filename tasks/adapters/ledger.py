@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.champions import Epoch
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
+from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,6 +50,15 @@ def crown(address: str, epoch: Epoch) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def use_cases(address: str) -> list[str]:
+    """Name the use cases that have a champion, or batches that were decided on."""
+    from sqlalchemy import select, union
+
+    names = union(*(select(table.c.use_case) for table in (_champion_table(), _batch_table())))
+    with _connect(address) as connection:
+        return sorted(connection.execute(names).scalars())
 
 
 def batches(address: str, use_case: str) -> list[BatchEntry]:
@@ -134,7 +144,7 @@ def _connect(address: str) -> Generator[Connection]:
 
     try:
         arguments = {"timeout": 60} if address.startswith("sqlite") else {}
-        with create_engine(address, poolclass=NullPool, connect_args=arguments).begin() as connection:
+        with create_engine(with_driver(address), poolclass=NullPool, connect_args=arguments).begin() as connection:
             yield connection
     except IntegrityError:
         raise

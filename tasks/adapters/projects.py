@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core import names
 from tasks.core.errors import UsageError
 from tasks.core.snapshot import Case
+from tasks.core.suites import Suite
 from tasks.core.use_case import LAKE, MAX_NAME, UseCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tasks.core.options import CaseOptions
     from tasks.core.settings import Settings
@@ -20,6 +23,7 @@ DEFAULT_USE_CASE = "diabetes"
 
 USE_CASES = Path("deployments") / "use_cases"
 SUITES = Path("expectations")
+PREFECT_YAML = Path("prefect.yaml")
 
 
 def bundled() -> Path:
@@ -49,12 +53,23 @@ def resolve(options: CaseOptions, settings: Settings, has_lake: Callable[[str], 
         raise UsageError.unknown("use case", name, use_case_names(settings.project), where="--use-case")
     use_case = (found or UseCase.from_values(name, {}, where="--use-case")).with_options(options)
     if options.data is None:
-        use_case = use_case.model_copy(update={"data": data or _absolute(use_case.data, settings.project)})
+        use_case = use_case.model_copy(update={"data": data or locate(use_case.data, settings.project)})
     return Case(use_case, settings, find_suite(name, settings.project))
 
 
-def _absolute(data: str, project: Path) -> str:
-    return data if data.startswith("sklearn:") or "://" in data or data == LAKE else str(project / data)
+def locate(data: str, project: Path) -> str:
+    """Give data as a project names them so that they are found from any folder."""
+    return str(project / data) if _is_path(data) else data
+
+
+def name_in(data: str, project: Path) -> str:
+    """Give data as a project names them: below its folder by the path from there."""
+    path = Path(data).absolute()
+    return (str(path.relative_to(project)) if path.is_relative_to(project) else str(path)) if _is_path(data) else data
+
+
+def _is_path(data: str) -> bool:
+    return not (data.startswith("sklearn:") or "://" in data or data == LAKE)
 
 
 def use_case_names(project: Path) -> list[str]:
@@ -68,27 +83,43 @@ def load_use_case(name: str, project: Path) -> UseCase | None:
     Raises:
         UsageError: the file cannot be read as a use case.
     """
-    import yaml
-
     if len(name) > MAX_NAME:
         return None  # a file system may refuse to look for it
     path = next((p for folder in (project, bundled()) if (p := folder / USE_CASES / f"{name}.yaml").is_file()), None)
-    if path is None:
-        return None
+    return None if path is None else _load(path)
+
+
+def _load(path: Path) -> UseCase:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{path} is not YAML: {error}"
+        raise UsageError(message, where=str(path)) from error
+    return parse_use_case(path.stem, text, where=str(path))
+
+
+def parse_use_case(name: str, text: str, *, where: str) -> UseCase:
+    """Read the text of a use case.
+
+    Raises:
+        UsageError: it is none.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         found = f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}" if mark else str(error).splitlines()[0]
-        message = f"{path} is not YAML: {found}"
-        raise UsageError(message, where=str(path)) from error
+        message = f"{where} is not YAML: {found}"
+        raise UsageError(message, where=where) from error
     if not isinstance(values, dict):
-        message = f"{path} must hold keys and values, such as `data: table.csv`"
-        raise UsageError(message, where=str(path))
+        message = f"{where} must hold keys and values, such as `data: table.csv`"
+        raise UsageError(message, where=where)
     if "name" in values:
-        message = f"{path} holds a key 'name', but a use case is named by its file: '{name}'; take the key out, or rename the file"
-        raise UsageError(message, where=str(path))
-    return UseCase.from_values(name, values, where=str(path))
+        message = f"{where} holds a key 'name', but a use case is named by its file: '{name}'; take the key out, or rename the file"
+        raise UsageError(message, where=where)
+    return UseCase.from_values(name, values, where=where)
 
 
 def find_suite(name: str, project: Path) -> Path | None:
@@ -96,27 +127,62 @@ def find_suite(name: str, project: Path) -> Path | None:
     return next((p for folder in (project, bundled()) if (p := folder / SUITES / f"{name}.json").is_file()), None)
 
 
-def own_use_cases(project: Path) -> list[UseCase]:
-    """Load the use cases of the project itself, in the order of their names."""
-    found = [load_use_case(path.stem, project) for path in sorted((project / USE_CASES).glob("*.yaml"))]
-    return [use_case for use_case in found if use_case is not None]
-
-
-def read_prefect_yaml(project: Path) -> str:
-    """Read the project's `prefect.yaml`.
+def own_use_case(name: str, project: Path) -> UseCase | None:
+    """Load a use case of the project itself; None when it has no such file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the file cannot be read as a use case.
     """
-    path = project / "prefect.yaml"
-    if not path.is_file():
-        message = f"there is no {path}; run this in the project's folder, or set EVERGREEN_PROJECT"
-        raise UsageError(message, where=str(path))
-    return path.read_text(encoding="utf-8")
+    path = project / USE_CASES / f"{name}.yaml"
+    return _load(path) if path.is_file() else None
 
 
-def write_prefect_yaml(project: Path, text: str) -> None:
-    """Replace the project's `prefect.yaml` at one stroke."""
-    partial = project / "prefect.yaml.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(project / "prefect.yaml")
+def own_use_cases(project: Path) -> list[UseCase]:
+    """Load the use cases of the project itself, in the order of their names."""
+    return [_load(path) for path in sorted((project / USE_CASES).glob("*.yaml")) if path.is_file()]
+
+
+def own_suite(name: str, project: Path) -> Suite | None:
+    """Load a suite of the project itself; None when it has no such file.
+
+    Raises:
+        UsageError: the file is no suite.
+    """
+    path = project / SUITES / f"{name}.json"
+    try:
+        return Suite.from_json(path.read_text(encoding="utf-8"), where=str(path)) if path.is_file() else None
+    except UnicodeDecodeError as error:
+        message = f"{path} is not a Great Expectations suite: it is not UTF-8 text"
+        raise UsageError(message, where=str(path)) from error
+
+
+def read_prefect_yaml(project: Path) -> str | None:
+    """Read the project's `prefect.yaml`; None when there is none."""
+    path = project / PREFECT_YAML
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def write_files(project: Path, texts: Mapping[Path, str]) -> None:
+    """Write files of the project by their paths in it: each at one stroke, and none where one cannot be written.
+
+    Whoever writes holds the home's lock `project`.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    partials = {project / path.with_name(f"{path.name}.partial"): project / path for path in texts}
+    try:
+        for (partial, path), text in zip(partials.items(), texts.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(EISDIR, "there is a folder of that name", str(path))
+            partial.write_text(text, encoding="utf-8")
+        for partial, path in partials.items():
+            partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            for partial in partials:
+                partial.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        message = f"cannot write {error.filename or project}: {reason}; nothing was written; mend that, or set EVERGREEN_PROJECT"
+        raise UsageError(message, where=str(error.filename or project)) from error

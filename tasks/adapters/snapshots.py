@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import StoreError, UsageError
+from tasks.core.lake.values import Maintenance
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
+    from datetime import timedelta
 
     import pandas as pd
 
@@ -34,6 +37,7 @@ def write_frames(frames: Iterable[pd.DataFrame], folder: Path, name: str) -> Pat
 
     path = folder / f"{name}.parquet"
     if path.exists():
+        path.touch()  # it is used, and `maintain` removes what is not
         return path
     parts = (pa.Table.from_pandas(df, preserve_index=False) for df in frames)
     first = next(parts)
@@ -153,6 +157,17 @@ def read_column(path: Path, name: str) -> pd.Series:
     import pandas as pd
 
     return pd.read_parquet(path, columns=[name])[name]
+
+
+def remove_unnamed(folder: Path, names: Collection[str], unused_for: timedelta) -> Maintenance:
+    """Remove the files of a folder that have none of the names and that nothing has used for some time."""
+    latest, sizes = time.time() - unused_for.total_seconds(), list[int]()
+    for path in folder.glob("*.parquet"):
+        with suppress(FileNotFoundError):  # another process was quicker
+            if path.stem not in names and (found := path.stat()).st_mtime <= latest:
+                path.unlink()
+                sizes.append(found.st_size)
+    return Maintenance(removed=len(sizes), removed_bytes=sum(sizes))
 
 
 def remove_partials(folder: Path) -> None:

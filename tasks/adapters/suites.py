@@ -16,7 +16,7 @@ from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -41,11 +41,11 @@ def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
     return tuple(judged.result for judged in _judge(df, suite.expectations, path))
 
 
-def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000) -> tuple[ExpectationResult, ...]:
+def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, unasked: str | None = None) -> tuple[ExpectationResult, ...]:
     """Evaluate a suite on the rows of a Parquet file, of which only so many are in memory at once, and of columns only those asked for.
 
     The results are those of `evaluate` on the whole table. What must see a whole column, such as a mean, is given the
-    columns that it names and no other.
+    columns that it names and no other. Of the column `unasked` nothing is expected, not even that it is there.
 
     Raises:
         UsageError: as `evaluate`.
@@ -54,9 +54,9 @@ def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000) -> tuple
 
     with parquet.ParquetFile(table, pre_buffer=False) as file:  # a buffer would keep all that was read
         rows, columns = file.metadata.num_rows, file.metadata.num_columns
+        suite = _load(path, unasked, file.schema_arrow.names)
         if rows <= rows_at_once and rows * columns <= CELLS_AT_ONCE:
-            return evaluate(file.read().to_pandas(), path)
-        suite = _load(path)
+            return tuple(judged.result for judged in _judge(file.read().to_pandas(), suite.expectations, path))
         types = {name: str(kind) for name, kind in file.schema_arrow.empty_table().to_pandas().dtypes.items()}
         sights = [parts.sight(e.configuration.type, e.configuration.kwargs, types) for e in suite.expectations]
         found: dict[int, ExpectationResult] = {}
@@ -175,12 +175,15 @@ def _agreeing(found: _Rows, counted: int) -> _Rows:
     )
 
 
-def _load(path: Path) -> ExpectationSuite:
+def _load(path: Path, unasked: str | None = None, present: Sequence[str] = ()) -> ExpectationSuite:
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if unasked is not None:
+            asked = (_without(unasked, one, present) for one in values.get("expectations") or [])
+            values["expectations"] = [one for one in asked if one is not None]
         suite = gx.ExpectationSuite(**values)
         # What it cannot build a suite only logs and leaves out (GX 1.24), and what is left out would pass.
         for asked in values.get("expectations") or []:
@@ -188,6 +191,17 @@ def _load(path: Path) -> ExpectationSuite:
     except (ValueError, TypeError, gx.exceptions.GreatExpectationsError) as error:
         raise _malformed(path, error) from error
     return suite
+
+
+def _without(column: str, asked: dict[str, Any], present: Sequence[str]) -> dict[str, Any] | None:
+    """Give an expectation less what it asks of a column; None where nothing is left."""
+    kwargs = asked.get("kwargs") or {}
+    if column in (kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")):
+        return None
+    if asked["type"].startswith("expect_table_columns"):
+        lists = {name: [c for c in kwargs[name] if c != column or c in present] for name in ("column_set", "column_list") if name in kwargs}
+        return {**asked, "kwargs": {**kwargs, **lists}}
+    return None if column in kwargs.get("column_list", ()) else asked
 
 
 def _malformed(path: Path, error: Exception) -> UsageError:

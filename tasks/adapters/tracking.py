@@ -12,12 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, Version
-from tasks.core.errors import StoreError
-from tasks.core.trust import ALLOWED_TYPES
+from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
+from tasks.core.errors import StoreError, UnsafeModelError
+from tasks.core.scoring import Input
+from tasks.core.trust import ALLOWED_TYPES, refuse_swapped_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -36,6 +37,7 @@ DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
+PAGE = 1000
 
 
 def create_sqlite_store(path: Path) -> None:
@@ -60,6 +62,7 @@ def ensure_experiment(name: str, artifacts: str) -> str:
     try:
         experiment = _client().get_experiment_by_name(name)
         if experiment is None:
+            _check_artifacts(artifacts)
             return _client().create_experiment(name, artifact_location=f"{artifacts}/{name}")
     except (MlflowException, SQLAlchemyError) as error:
         message = f"MLflow does not find or create the experiment '{name}': {str(error).strip().splitlines()[0]}"
@@ -68,7 +71,23 @@ def ensure_experiment(name: str, artifacts: str) -> str:
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
         message = f"the MLflow experiment '{name}' was deleted; bring it back with `{restore}`, or use another name with --use-case"
         raise StoreError(message, where=name)
+    _check_artifacts(experiment.artifact_location)
     return experiment.experiment_id
+
+
+def _check_artifacts(location: str) -> None:
+    """Look into remote storage before minutes of fitting, not after them."""
+    import mlflow
+
+    if location.startswith(("file:", "mlflow-artifacts:", "/")):
+        return
+    try:
+        mlflow.artifacts.list_artifacts(artifact_uri=location)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # each kind of storage raises errors of a library of its own
+        message = f"the artifacts at {location} cannot be reached: {str(error).strip().splitlines()[0]}"
+        raise StoreError(message, where="EVERGREEN_ARTIFACTS_URL") from error
 
 
 @contextmanager
@@ -222,6 +241,21 @@ def get_version(name: str, number: int) -> Version | None:
     return None if found is None else _version(found)
 
 
+def named_rows() -> Iterator[NamedRows]:
+    """Yield the rows that the versions of all models name; models that are not ours name none.
+
+    Raises:
+        StoreError: MLflow does not answer, or a version of ours cannot be read.
+    """
+    page = None
+    while page is None or page.token:
+        token = page.token if page else None
+        page = _found(lambda token=token: _client().search_model_versions(max_results=PAGE, page_token=token))
+        for found in page:
+            if ATTEMPT_TAG in found.tags:
+                yield NamedRows(found.name, int(found.version), _version(found).attempt.snapshot, found.tags.get(LAKE_TAG, ""))
+
+
 def fetch(name: str, number: int, file: str) -> bytes:
     """Fetch one file of a version.
 
@@ -229,6 +263,23 @@ def fetch(name: str, number: int, file: str) -> bytes:
         StoreError: the file is not there.
     """
     return _download(f"models:/{name}/{number}/{file}")
+
+
+def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
+    """Read the columns that a model asks for from its MLmodel file.
+
+    Raises:
+        UnsafeModelError: other bytes than were registered, or no signature in them.
+    """
+    import yaml
+
+    refuse_swapped_bytes(content, sha256, name)
+    try:
+        columns = json.loads(yaml.safe_load(content)["signature"]["inputs"])
+        return tuple(Input(column["name"], "number" if column["type"] == "double" else "category") for column in columns)
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        message = f"{name} says no columns that its model asks for"
+        raise UnsafeModelError(message, where=name) from error
 
 
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:

@@ -66,6 +66,23 @@ class Version:
 
 
 @dataclass(frozen=True)
+class NamedRows:
+    """The rows that a registered version names.
+
+    Attributes:
+        use_case: Whose version.
+        version: As the registry counts.
+        snapshot: Digest of the rows that were trained on.
+        lake: What names them in the lake, as text; empty where they are not from there.
+    """
+
+    use_case: str
+    version: int
+    snapshot: str
+    lake: str
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One line of succession: which version became champion, when and why, and from which rows of the lake it was made."""
 

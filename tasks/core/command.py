@@ -63,7 +63,7 @@ def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[Op
         raise UsageError(_unknown(unknown[0], parser), where=unknown[0])
     given = {name: value for name, value in vars(known).items() if name in options.model_fields and value is not None}
     for name, field in options.model_fields.items():
-        if name in given and (choices := _choices(field.annotation)) and given[name] not in choices:
+        if name in given and (choices := choices_of(field.annotation)) and given[name] not in choices:
             raise UsageError.unknown(f"value of {_flag(name)} called", str(given[name]), choices, where=_flag(name))
     try:
         return Call(options.model_validate(given), known.as_json, known.record)
@@ -93,7 +93,7 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     if field.annotation is bool:
         parser.add_argument(_flag(name), action="store_true", default=None, help=text)
         return
-    if choices := _choices(field.annotation):
+    if choices := choices_of(field.annotation):
         text = f"{text}; one of {', '.join(choices)}"
     metavar = name.upper()
     if _is_many(field):
@@ -116,12 +116,13 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 (a type form has no type of its own yet)
+def choices_of(annotation: Any) -> list[str]:  # noqa: ANN401 (a type form has no type of its own yet)
+    """List the values that an annotation allows, where it lists them."""
     if get_origin(annotation) is Literal:
         return [str(choice) for choice in get_args(annotation)]
     # `Literal[...] | None` is a typing.Union, `str | None` a types.UnionType.
     if get_origin(annotation) in (Union, UnionType):
-        return [choice for part in get_args(annotation) for choice in _choices(part)]
+        return [choice for part in get_args(annotation) for choice in choices_of(part)]
     return []
 
 

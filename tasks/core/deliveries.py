@@ -193,19 +193,24 @@ def describe(report: IngestReport, folder: str) -> str:
     return "\n".join(lines)
 
 
+def waiting(entries: Sequence[BatchEntry]) -> list[BatchEntry]:
+    """List the batches of a use case that are held and that nobody has accepted."""
+    taken = {entry.digest for entry in entries if entry.decision in TAKEN}
+    return list({entry.digest: entry for entry in entries if entry.staged and entry.digest not in taken}.values())
+
+
 def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> BatchEntry:
     """Find the batch that a person means, among those that wait for one.
 
     Raises:
         UsageError: none begins with these digits, or several do, or it was taken meanwhile.
     """
-    taken = {entry.digest for entry in entries if entry.decision in TAKEN}
-    waiting = {entry.digest: entry for entry in entries if entry.staged and entry.digest not in taken}
-    found = [entry for digest, entry in waiting.items() if digest.startswith(digits.lower())]
+    open_entries = waiting(entries)
+    found = [entry for entry in open_entries if entry.digest.startswith(digits.lower())]
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} batches of {use_case} wait that begin with" if found else f"no batch of {use_case} waits that begins with"
-    listed = ", ".join(f"{digest[:SHOWN_DIGITS]} ({entry.name})" for digest, entry in waiting.items())
+    listed = ", ".join(f"{entry.digest[:SHOWN_DIGITS]} ({entry.name})" for entry in open_entries)
     message = f"{what} '{digits}'; waiting are: {listed or 'none'}"
     raise UsageError(message, where="--accept")
 

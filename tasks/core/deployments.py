@@ -1,4 +1,4 @@
-"""The deployments of `prefect.yaml`: one per job and use case, generated between two markers."""
+"""The deployments of `prefect.yaml`, generated between two markers: by use case for each job, and one that maintains them all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 BEGIN = "# generated from deployments/use_cases by `make deployments`: begin"
 END = "# generated: end"
 WORK_POOL = "evergreen"
+ALL = "all"
+MAINTENANCE = "30 1 * * 0"  # weekly, before the week's training
+NEW = f"""\
+# Deploy with `prefect --no-prompt deploy --all`, after `prefect work-pool create {WORK_POOL} --type process`.
+# Hand-written deployments may stand in another file; what is between the markers belongs to `make deployments`.
+name: evergreen
+pull:
+- prefect.deployments.steps.set_working_directory: {{directory: "{{{{ $PWD }}}}"}}
+
+{BEGIN}
+{END}
+"""
 # Read when Prefect is imported, so they cannot be set by the flow itself.
 WORKER_ENVIRONMENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
@@ -37,23 +49,48 @@ def update(text: str, use_cases: Sequence[UseCase]) -> str:
 
 
 def entries(use_cases: Sequence[UseCase]) -> str:
-    """Write the deployments of use cases as YAML."""
+    """Write the deployments of use cases as YAML, those that train first."""
     import yaml
 
     deployments = [_train_entry(use_case) for use_case in use_cases]
+    deployments += [_ingest_entry(use_case) for use_case in use_cases if use_case.landing or use_case.schedule.ingest]
+    deployments += [_maintain_entry()] if use_cases else []
     return yaml.safe_dump({"deployments": deployments}, sort_keys=False, allow_unicode=True, width=140)
 
 
 def _train_entry(use_case: UseCase) -> dict[str, object]:
-    schedules = [{"cron": use_case.schedule, "timezone": "UTC", "slug": "train"}] if use_case.schedule else []
+    return _entry(
+        "train",
+        use_case.name,
+        use_case.description or f"Train {use_case.name} and let the gate decide.",
+        use_case.schedule.train,
+        {"use_case": use_case.name},
+        # A second run waits, because it may bring newer rows.
+        collision="ENQUEUE",
+    )
+
+
+def _ingest_entry(use_case: UseCase) -> dict[str, object]:
+    told = f"Take what has come for {use_case.name} into its lake."
+    return _entry("ingest", use_case.name, told, use_case.schedule.ingest, {"use_case": use_case.name})
+
+
+def _maintain_entry() -> dict[str, object]:
+    told = "Put small files of all lakes together, and remove what no model version and no person needs."
+    return _entry("maintain", ALL, told, MAINTENANCE, {})
+
+
+def _entry(
+    job: str, name: str, description: str, cron: str | None, options: dict[str, object], *, collision: str = "CANCEL_NEW"
+) -> dict[str, object]:
+    """Write a deployment: one run at a time; by default a second one would only do what the first is doing."""
     return {
-        "name": use_case.name,
-        "description": use_case.description or f"Train {use_case.name} and let the gate decide.",
-        "entrypoint": "flows.train:train",
-        "tags": ["evergreen", use_case.name],
-        "parameters": {"options": {"use_case": use_case.name}},
-        # One run at a time; a second one waits, because it may bring newer rows.
-        "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
+        "name": name,
+        "description": description,
+        "entrypoint": f"flows.{job}:{job}",
+        "tags": ["evergreen", name],
+        "parameters": {"options": options},
+        "concurrency_limit": {"limit": 1, "collision_strategy": collision},
         "work_pool": {"name": WORK_POOL, "job_variables": {"env": dict(WORKER_ENVIRONMENT)}},
-        "schedules": schedules,
+        "schedules": [{"cron": cron, "timezone": "UTC", "slug": job}] if cron else [],
     }

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.hiding import without_values
 from tasks.core.lake.values import BATCH_DIGITS
-from tasks.core.personal import without_values
 from tasks.core.reading.cells import read_as
 from tasks.core.reading.terms import ReadingOptions
 

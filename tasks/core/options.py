@@ -58,6 +58,40 @@ class IngestOptions(CaseOptions):
     because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted")] = None
 
 
+class ScoreOptions(CaseOptions):
+    """Let the champion of a use case predict the rows of a table."""
+
+    model_config = ConfigDict(title="Scoring")
+
+    version: Annotated[int | None, Field(ge=1, title="Version", description="version that predicts (default: the champion)")] = None
+    out: Annotated[str | None, Field(title="Predictions", description="file to write, .parquet or .csv (default: in the home)")] = None
+
+
+class MaintainOptions(Options):
+    """Put the small files of lakes together, and remove what no model version and no person needs."""
+
+    model_config = ConfigDict(title="Maintenance")
+
+    use_case: Annotated[str | None, Field(title="Use case", description="name of one use case (default: all)")] = None
+    retention_days: Annotated[
+        int,
+        Field(title="Retention", ge=1, description="days after which what nobody needs is removed; longer than any run takes (default: 7)"),
+    ] = 7
+
+
+class InitOptions(Options):
+    """Propose a use case and its suite from a table, for review, and deploy it."""
+
+    data: Annotated[str | None, Field(description="table to propose from", json_schema_extra=POSITIONAL)] = None
+    name: Annotated[str | None, Field(description="name of the use case (default: from the table's name)")] = None
+    target: Annotated[str | None, Field(description="column to predict (default: the last one)")] = None
+    task: Annotated[Task | None, Field(description="what kind of prediction (default: from the target)")] = None
+    time: Annotated[str | None, Field(description="column that orders the rows (default: found)")] = None
+    key: Annotated[tuple[str, ...], Field(description="column that names a row, or one of several that do together")] = ()
+    read: Annotated[tuple[str, ...], Field(description="how the table is written, as KEY=VALUE: header, delimiter, decimal …")] = ()
+    update: Annotated[bool, Field(description="bring a suite up to the new proposal, except for what a person made of it")] = False
+
+
 class DeploymentsOptions(Options):
     """Write the use cases of the project into its prefect.yaml."""
 

@@ -90,7 +90,7 @@ class FilePreview:
             *(f"  {'set aside':<10}line {row.line}: {row.reason}: {_short(row.text)}" for row in self.aside[:SHOWN_ASIDE]),
             *_more(len(self.aside), SHOWN_ASIDE, "rows set aside"),
             *(f"  {'trains':<10}{text}" for text in ([describe(self.schema)] if self.schema else [f"not as it is: {self.message}"])),
-            *_columns(self.columns),
+            *list_columns(self.columns),
             *([f"  {'written':<10}{self.out}"] if self.out else []),
         ]
         return "\n".join(lines)
@@ -128,7 +128,8 @@ def _more(count: int, shown: int, what: str) -> list[str]:
     return [f"  {'':<10}and {count - shown} more {what}"] if count > shown else []
 
 
-def _columns(columns: tuple[Column, ...]) -> list[str]:
+def list_columns(columns: tuple[Column, ...]) -> list[str]:
+    """Write columns with type, role and evidence, one a line; of many the first ones and the last."""
     if not columns:
         return []
     shown = columns if len(columns) <= SHOWN_COLUMNS + 1 else (*columns[: SHOWN_COLUMNS - 1], columns[-1])

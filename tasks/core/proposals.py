@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 # How Great Expectations 1.24 names the only three types that a reader gives; with pandas 3 it knows no list of them.
 TYPES = {"number": "float64", "text": "str", "datetime": "datetime64[us]", "category": "str", "date": "datetime64[us]"}
 RANGE_SLACK = 0.5  # widths on each side: half as wide again is rare even where a stream wanders
+FEW_ROWS = 1000  # fewer have not seen the tails: twice the slack
 SET_VALUES = 50  # texts; more is no list that a person reads
 SET_ROWS = 10  # rows for each text: fewer, and the next new one is only a matter of time
+FEW_NULLS = 0.01  # share of rows that may be missing where none was
+RULE_OF_THREE = 3.0  # divided by the rows without one: the share below which it is with 95 % confidence
 NULL_SLACK = 0.05  # share of rows that may be missing beyond what was, or three standard errors of it
 DIGITS = 3  # of a bound; more would pretend to know
 
@@ -46,7 +49,7 @@ def propose_suite(name: str, profile: Profile, schema: Schema, *, key: Sequence[
     >>> import pandas as pd
     >>> from tasks.core.profiles import profile_rows
     >>> from tasks.core.schema import infer_schema
-    >>> df = pd.DataFrame({"size": [70.0, 82.0, 64.0], "sold": pd.Series(["yes", "no", "yes"], dtype="str")})
+    >>> df = pd.DataFrame({"size": [70.0, 82.0, 64.0] * 9, "sold": pd.Series(["yes", "no", "yes"] * 9, dtype="str")})
     >>> for expectation in propose_suite("houses", profile_rows([df]), infer_schema(df)).expectations[:4]:
     ...     print(expectation.severity, expectation.title)
     critical table columns to match set
@@ -67,7 +70,7 @@ def propose_suite(name: str, profile: Profile, schema: Schema, *, key: Sequence[
         name=name,
         expectations=tuple(expectation.marked() for expectation in found),
         notes=f"Proposed from {profile.rows:,} rows; review each warning, and make it critical or quarantine where you know better.",
-    )
+    ).remembering()
 
 
 def _expect(kind: str, severity: Severity, notes: str, **kwargs: JsonValue) -> Expectation:
@@ -101,9 +104,12 @@ def _expect_values(known: ColumnProfile, column: Column, rows: int, *, is_key: b
     if known.present + known.infinite == 0:
         return []  # of what type an empty column is nobody knows
     expected = [_expect_type(column, known)]
-    if not is_hidden and not is_key and column.role != "time":  # times go on, and so do numbered keys
+    is_used = column.role in ("feature", "target")
+    if is_used and not is_hidden and not is_key:  # times go on, and so do numbered keys
         expected += [*_expect_range(known, column), *_expect_set(known, column, rows)]
-    return [*expected, *_expect_present(known, column, rows, is_key=is_key)]
+    if is_key or column.role in ("feature", "time"):  # labels may be late, and are counted
+        expected += _expect_present(known, column, rows, is_key=is_key)
+    return expected
 
 
 def _expect_type(column: Column, known: ColumnProfile) -> Expectation:
@@ -118,12 +124,16 @@ def _expect_present(known: ColumnProfile, column: Column, rows: int, *, is_key: 
         notes = f"Part of the key: a row without it has no name; {told}."
         yield _expect("column_values_to_not_be_null", "critical", notes, column=column.name)
     elif not known.missing:
-        yield _expect("column_values_to_not_be_null", "warning", f"{_why(column)}None of {rows:,} rows lacked it.", column=column.name)
+        slack = max(FEW_NULLS, RULE_OF_THREE / rows)
+        least = math.floor((1 - slack) * 100) / 100
+        if least > 0:
+            notes = f"None of {rows:,} rows lacked it; the slack is {1 - least:.0%}."
+            yield _expect("column_values_to_not_be_null", "warning", notes, column=column.name, mostly=least)
     else:
         slack = max(NULL_SLACK, 3 * math.sqrt(share * (1 - share) / rows))
         least = math.floor((1 - share - slack) * 100) / 100
         if least > 0:
-            notes = f"{_why(column)}{told} ({share:.1%}); the slack is {slack:.1%}."
+            notes = f"{told} ({share:.1%}); the slack is {slack:.1%}."
             yield _expect(
                 "column_proportion_of_non_null_values_to_be_between", "warning", _capital(notes), column=column.name, min_value=least
             )
@@ -138,7 +148,10 @@ def _expect_range(known: ColumnProfile, column: Column) -> Iterator[Expectation]
     if column.type != "number" or known.infinite or known.minimum is None or known.maximum is None:
         return
     low, high = known.minimum, known.maximum
-    slack = 2 * RANGE_SLACK * (high / 2 - low / 2) or RANGE_SLACK * abs(low)  # halves: the width itself may be infinite
+    if low == high:
+        return  # one value says nothing of others
+    widths = RANGE_SLACK if known.present >= FEW_ROWS else 2 * RANGE_SLACK
+    slack = 2 * widths * (high / 2 - low / 2)  # halves: the width itself may be infinite
     least = 0.0 if low >= 0 > low - slack else _round_out(low - slack, math.floor)
     most = 0.0 if high <= 0 < high + slack else _round_out(high + slack, math.ceil)
     notes = f"{_why(column)}It was {low:.6g} to {high:.6g} in {known.present:,} rows; the slack is {slack:.3g} on each side"

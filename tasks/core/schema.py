@@ -30,6 +30,9 @@ GROUP_NAME = re.compile(
 )
 MIN_GROUPS = 5
 LEAK_CORRELATION = 0.9999
+# How evidence begins that others look for.
+IDENTIFIER = "an identifier"
+LEAK = "suspected leak"
 TIME_NAME = re.compile(r"(?:.*_)?(?:ts|time|timestamp|date|datetime)|.*_at")
 
 
@@ -225,7 +228,7 @@ def _role_of(values: pd.Series, target: pd.Series) -> tuple[Role, str]:
     if type_of(values) == "datetime":
         return "unused", "dates are not features yet"
     if _is_identifier(values, distinct):
-        return "unused", f"an identifier: {distinct} distinct values in {rows} rows"
+        return "unused", f"{IDENTIFIER}: {distinct} distinct values in {rows} rows"
     if type_of(values) == "category" and distinct > max(TEXT_VALUES, rows / 2):
         return "unused", f"free text: {distinct} distinct values in {rows} rows"
     notes = [_suspect_leak(values, target, distinct), describe(values), _suspect_group(values, distinct)]
@@ -242,13 +245,13 @@ def _is_identifier(values: pd.Series, distinct: int) -> bool:
 def _suspect_leak(values: pd.Series, target: pd.Series, distinct: int) -> str:
     """Say how a feature gives the target away, if it does."""
     if values.dtype == target.dtype and values.equals(target):
-        return f"suspected leak: equals '{target.name}'"
+        return f"{LEAK}: equals '{target.name}'"
     if distinct == target.nunique() <= len(target) / 2 and _is_recoding(values, target, distinct):
-        return f"suspected leak: '{target.name}' in other words"
+        return f"{LEAK}: '{target.name}' in other words"
     if type_of(values) == type_of(target) == "number":
         correlation = _correlation(values, target)
         if abs(correlation) > LEAK_CORRELATION:
-            return f"suspected leak: correlation {correlation:.5f} with '{target.name}'"
+            return f"{LEAK}: correlation {correlation:.5f} with '{target.name}'"
     return ""
 
 

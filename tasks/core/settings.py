@@ -61,6 +61,12 @@ class Settings(BaseModel):
         return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
 
     @property
+    def own_mlflow_file(self) -> Path | None:
+        """Give the file of the MLflow store where it is the home's own; it need not exist yet."""
+        path = self.home / "mlflow.db"
+        return path if self.mlflow_uri == f"sqlite:///{path}" else None
+
+    @property
     def mlflow_artifacts(self) -> str:
         """Give the absolute address under which MLflow keeps artifacts."""
         return self.artifacts_url or (self.home / "artifacts").as_uri()

@@ -56,14 +56,16 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
 
     mixed = np.zeros(len(df), dtype=np.uint64)
     for name in df.columns:
-        column = df[name]
+        column, is_factorable = df[name], True
         if pd.api.types.is_numeric_dtype(column):
             cells = column.to_numpy(dtype=np.float64) + 0.0
             # NaN has many bit patterns; 0 / 0 and inf - inf make others than an empty cell does.
             cells[np.isnan(cells)] = np.nan
         else:
             cells = column.astype(object).to_numpy()
-        mixed = _mix(mixed ^ pd.util.hash_array(cells, categorize=True))
+            # pandas 3.0.6 factorises text up to its first NUL; without that it is slower, and the hashes are the same.
+            is_factorable = not (column.dtype == "str" and column.str.contains("\0", regex=False).any())
+        mixed = _mix(mixed ^ pd.util.hash_array(cells, categorize=is_factorable))
     return mixed
 
 

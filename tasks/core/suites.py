@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -13,10 +13,11 @@ from tasks.core.errors import UsageError
 from tasks.core.validation import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-Origin = Literal["proposed", "edited by hand", "written by hand"]
+Origin = Literal["proposed", "edited by hand", "written by hand", "taken out by hand"]
 MARK = "proposal"
+PROPOSED = "proposed"  # meta of a suite: digests of what was ever proposed for it, so that what a person takes out stays out
 # Some kwargs only say what goes without saying; Great Expectations leaves these out when it writes a suite.
 SUBJECTS = ("column", "column_list", "column_A", "column_B")
 
@@ -58,11 +59,20 @@ class Expectation(BaseModel):
     def origin(self) -> Origin:
         """Say whether it stands as it was proposed."""
         mark = (self.meta or {}).get(MARK)
-        return "written by hand" if mark is None else "proposed" if mark == _digest(self.said) else "edited by hand"
+        return "written by hand" if mark is None else "proposed" if mark == self._seal else "edited by hand"
 
     def marked(self) -> Expectation:
         """Give it with the digest of a proposal."""
-        return self.model_copy(update={"meta": {**(self.meta or {}), MARK: _digest(self.said)}})
+        return self.model_copy(update={"meta": {**(self.meta or {}), MARK: self._seal}})
+
+    @property
+    def subject(self) -> str:
+        """Spell what it is about: two of one subject are two opinions on the same."""
+        return json.dumps([self.type, *(self.kwargs.get(name) for name in SUBJECTS)])
+
+    @property
+    def _seal(self) -> str:
+        return _digest(json.dumps([self.said, self.notes]))  # notes too, for they are a person's work
 
 
 def _digest(text: str) -> str:
@@ -83,6 +93,16 @@ class Suite(BaseModel):
     meta: dict[str, JsonValue] | None = None
     notes: str | list[str] | None = None
     id: str | None = None
+
+    @property
+    def ever_proposed(self) -> frozenset[str]:
+        """Give digests of the subjects that were ever proposed for it."""
+        return frozenset(str((self.meta or {}).get(PROPOSED, "")).split())
+
+    def remembering(self, subjects: Iterable[str] = ()) -> Suite:
+        """Give it with a memory of what it proposes now, and of what was proposed before."""
+        proposed = {_digest(expectation.subject) for expectation in self.expectations if MARK in (expectation.meta or {})}
+        return self.model_copy(update={"meta": {**(self.meta or {}), PROPOSED: " ".join(sorted({*proposed, *subjects}))}})
 
     def to_json(self) -> str:
         """Write the suite as a person reviews it."""
@@ -125,7 +145,7 @@ class Change:
             told = f"{sign} {expectation.title} ({expectation.severity})" if expectation else sign
         else:
             told = f"~ {self.before.title}: " + "; ".join(_list_differences(self.before, self.after))
-        return told if self.before is None or self.origin == "proposed" else f"{told} [{self.origin}]"
+        return told if self.origin == "proposed" else f"{told} [{self.origin}]"
 
 
 def _list_differences(before: Expectation, after: Expectation) -> list[str]:
@@ -163,14 +183,27 @@ def compare_suites(existing: Suite, proposal: Suite) -> tuple[Change, ...]:
     new = [expectation for expectation in proposal.expectations if expectation.said not in said]
     changes: list[Change] = []
     for before in old:
-        after = next((other for other in new if _subject(other) == _subject(before)), None)
+        after = next((other for other in new if other.subject == before.subject), None)
         new = [other for other in new if other is not after]
         changes.append(Change(before, after, before.origin))
-    return (*changes, *(Change(None, after, "proposed") for after in new))
+    known = existing.ever_proposed
+    return (*changes, *(Change(None, after, "taken out by hand" if _digest(after.subject) in known else "proposed") for after in new))
 
 
-def _subject(expectation: Expectation) -> tuple[str, Any]:
-    return expectation.type, json.dumps([expectation.kwargs.get(name) for name in SUBJECTS])
+def apply_changes(existing: Suite, proposal: Suite, changes: Sequence[Change]) -> Suite:
+    """Bring a suite up to a proposal, except for what a person edited, wrote or took out.
+
+    Args:
+        existing: The suite.
+        proposal: The proposal.
+        changes: What `compare_suites` found between them.
+    """
+    changed = {id(change.before): change.after for change in changes if change.before is not None and change.origin == "proposed"}
+    kept = [changed.get(id(expectation), expectation) for expectation in existing.expectations]
+    added = [change.after for change in changes if change.before is None and change.origin == "proposed"]
+    expectations = tuple(expectation for expectation in (*kept, *added) if expectation is not None)
+    updated = existing.model_copy(update={"expectations": expectations})
+    return updated.remembering(existing.ever_proposed | proposal.ever_proposed)
 
 
 def describe_changes(changes: Sequence[Change]) -> str:
@@ -183,6 +216,6 @@ def describe_changes(changes: Sequence[Change]) -> str:
         return "the proposal says what the suite says"
     added = sum(change.before is None for change in changes)
     removed = sum(change.after is None for change in changes)
-    by_hand = sum(change.before is not None and change.origin != "proposed" for change in changes)
+    by_hand = sum(change.origin != "proposed" for change in changes)
     head = f"{added} added, {removed} removed, {len(changes) - added - removed} changed; {by_hand} of them by hand before"
     return "\n".join([head, *map(str, changes)])

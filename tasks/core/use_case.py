@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from tasks.core import cron
 from tasks.core.errors import UsageError
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Task
@@ -21,6 +23,19 @@ MAX_NAME = 60
 LAKE = "lake"  # as data: the rows that were ingested
 
 
+def _check_cron(text: str) -> str:
+    if problem := cron.problem_of(text):
+        raise PydanticCustomError("cron", "{problem}", {"problem": problem})
+    return text
+
+
+def _training_alone(given: object) -> object:
+    return {"train": given} if isinstance(given, str) else given or {}
+
+
+Cron = Annotated[str, AfterValidator(_check_cron)]
+
+
 class Gate(BaseModel):
     """How much worse than the champion a challenger may look."""
 
@@ -29,28 +44,41 @@ class Gate(BaseModel):
     tolerance: Annotated[float, Field(gt=0, le=0.5, description="loss that may be lost, as a share of the champion's")] = 0.02
 
 
+class Schedule(BaseModel):
+    """When the deployments of a use case run by themselves; one that has no time runs when asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: Annotated[Cron | None, Field(description="trains a challenger")] = None
+    ingest: Annotated[Cron | None, Field(description="takes what lies in the landing folder")] = None
+
+
 class UseCase(BaseModel):
     """What is trained, on what, and when; a file holds only what differs from the defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=NAME, max_length=MAX_NAME, description="also the MLflow experiment and registered model")]
-    description: str = ""
+    description: Annotated[str, Field(description="one sentence, shown in Prefect")] = ""
     data: Annotated[str, Field(description="file or folder, relative to the project, URL, database, or sklearn:NAME")] = LAKE
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
-    task: Annotated[Task | None, Field(description="default: from the target")] = None
+    task: Annotated[Task | None, Field(description="kind of prediction; default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
     key: Annotated[tuple[str, ...], Field(description="columns that name a row; default: a hash of its cells")] = ()
     pii: Annotated[tuple[str, ...], Field(description="columns whose values stand in no report, log or message")] = ()
     landing: Annotated[str | None, Field(description="folder of deliveries: incoming/, done/, refused/")] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
-    candidates: Annotated[tuple[str, ...], Field(description="default: all that serve the task")] = ()
+    candidates: Annotated[tuple[str, ...], Field(description="algorithms that compete; default: all that serve the task")] = ()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
     refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    gate: Gate = Gate()
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
+    gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
-    schedule: Annotated[str | None, Field(description="cron in UTC on which the deployment trains")] = None
+    schedule: Annotated[
+        Schedule,
+        BeforeValidator(_training_alone),
+        Field(description="cron in UTC, such as '0 3 * * 1'; one alone is for training"),
+    ] = Schedule()
 
     @classmethod
     def from_values(cls, name: str, values: Mapping[str, object], *, where: str) -> UseCase:
@@ -62,7 +90,7 @@ class UseCase(BaseModel):
         if "name" in values:  # a use case is called like its file
             raise UsageError.unknown(f"key in {where} called", "name", cls._keys(), where=where)
         try:
-            return cls.model_validate({"name": name, **values})
+            found = cls.model_validate({"name": name, **values})
         except ValidationError as error:
             # A mistyped key comes first: it may be why another one is missing.
             problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
@@ -73,10 +101,19 @@ class UseCase(BaseModel):
             got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {problem['msg'].lower()}"
             message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
+        if found.schedule.ingest and not found.has_deliveries:
+            message = f"{where}: 'schedule.ingest' has nothing to take; set landing: to a folder, or data: to what comes again and again"
+            raise UsageError(message, where=where)
+        return found
+
+    @property
+    def has_deliveries(self) -> bool:
+        """Say whether rows can come without a person who names them."""
+        return self.landing is not None or self.data != LAKE
 
     @classmethod
     def _keys(cls, parent: str = "") -> Iterable[str]:
-        nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions}
+        nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions, "schedule": Schedule}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: CaseOptions) -> UseCase:

@@ -335,14 +335,32 @@ def test_a_snapshot_is_rebuilt_bit_for_bit_after_appends_and_maintenance(lake: L
 def test_maintenance_removes_what_no_kept_snapshot_needs_and_not_before_its_time(lake: Lake) -> None:
     snapshot, rows = filled(lake)
     files = len(list(Path(lake.url).glob("*/*.parquet")))
-    assert lake.maintain().removed == 0
+    done = lake.maintain()
+    assert (done.files_before, done.files_after, done.removed, done.removed_bytes) == (files, 2, 0, 0)
     pd.testing.assert_frame_equal(lake.read(snapshot), rows)
-    assert lake.maintain(unused_for=EVER).removed == files
+    size = sum(path.stat().st_size for path in Path(lake.url).glob("*/*.parquet"))
+    done = lake.maintain(unused_for=EVER)
+    assert done.removed == files
+    assert done.removed_bytes == size - sum(path.stat().st_size for path in Path(lake.url).glob("*/*.parquet"))
+    assert lake.maintain(unused_for=EVER).removed == 0
     with pytest.raises(StoreError, match="a file of it is gone"):
         lake.read(snapshot)
     newest = lake.snapshot()
     assert newest.digest == snapshot.digest
     pd.testing.assert_frame_equal(lake.read(newest), rows)
+
+
+def test_predictions_stay_what_was_said_and_known_through_maintenance(lake: Lake) -> None:
+    assert not lake.holds_anything()
+    said = {"id": ["a", "b"], "line": [2, 3], "prediction": [1.5, 2.5], "version": [1, 1], "prediction_id": ["p1", "p2"]}
+    for place in range(2):
+        assert lake.append_predictions(f"s{place}", [pd.DataFrame(said)], arrived_at=at(place))
+    assert (lake.holds_anything(), lake.begun_with()) == (True, None)
+    before = lake.predictions()
+    done = lake.maintain(unused_for=EVER)
+    assert (done.files_before, done.files_after, done.removed) == (2, 1, 2)
+    pd.testing.assert_frame_equal(lake.predictions(), before, check_exact=True)
+    assert not lake.append_predictions("s1", [pd.DataFrame(said)], arrived_at=at(9))
 
 
 def test_order_and_digest_do_not_depend_on_how_files_are_cut(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -549,6 +567,8 @@ def test_the_lake_is_the_same_behind_s3(s3: dict[str, str]) -> None:
     lake.append("late", [table("late-")], arrived_at=at(9), aside=[aside(3)])
     lake.maintain([snapshot], unused_for=EVER)
     pd.testing.assert_frame_equal(lake.read(snapshot), rows, check_exact=True)
+    freed = lake.maintain(unused_for=EVER)
+    assert freed.removed_bytes > freed.removed > 0
     assert lake.quarantined()["line"].tolist() == [3]
     assert [arrival.batch for arrival in lake.batches()] == ["b0", "b1", "b2", "l1", "late"]
 

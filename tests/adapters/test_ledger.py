@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 
 from tasks.adapters import ledger
 from tasks.core.champions import Epoch
+from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -97,6 +98,14 @@ def test_use_cases_do_not_see_each_other(address: str) -> None:
     assert ledger.crown(address, replace(FIRST, use_case="diabetes"))
     assert ledger.line_of_champions(address, "wine") == [FIRST]
     assert ledger.line_of_champions(address, "unheard-of") == []
+
+
+def test_a_use_case_is_known_by_its_champion_or_by_its_batches(address: str) -> None:
+    assert ledger.use_cases(address) == []
+    ledger.record(address, BatchEntry("wine", "ab" * 32, "held", "a.csv", "rows", BatchRows(), (), "ann@host", "2026-01-02T03:04:05+00:00"))
+    ledger.crown(address, replace(FIRST, use_case="houses"))
+    ledger.crown(address, FIRST)
+    assert ledger.use_cases(address) == ["houses", "wine"]
 
 
 def test_creating_a_ledger_again_keeps_what_it_holds(address: str) -> None:

@@ -56,7 +56,7 @@ def test_without_a_project_the_bundled_use_cases_are_there(project: Path) -> Non
 def test_every_bundled_use_case_has_a_suite_and_a_schedule(project: Path, name: str) -> None:
     case = projects.resolve(TrainOptions(use_case=name), settings(project))
     assert case.use_case.data == f"sklearn:{name}"
-    assert case.use_case.schedule
+    assert case.use_case.schedule.train
     assert case.suite is not None
     assert case.suite.is_file()
 
@@ -173,17 +173,43 @@ def test_a_file_name_that_cannot_be_a_use_case_is_told(project: Path) -> None:
     assert "'name' is 'My Houses': string should match pattern" in refusal(project, "My Houses")
 
 
-# ------------------------------------------------------------------------------------------------------------ prefect.yaml
+# ---------------------------------------------------------------------------------------------------------------- writing
 
 
-def test_prefect_yaml_is_replaced_at_one_stroke(project: Path) -> None:
-    projects.write_prefect_yaml(project, "name: ü\n")
+def test_files_are_replaced_at_one_stroke(project: Path) -> None:
+    texts = {projects.PREFECT_YAML: "name: ü\n", projects.USE_CASES / "houses.yaml": "data: a.csv\n"}
+    projects.write_files(project, dict.fromkeys(texts, "old"))
+    projects.write_files(project, texts)
+    assert {path: (project / path).read_text(encoding="utf-8") for path in texts} == texts
+    assert not list(project.rglob("*.partial"))
     assert projects.read_prefect_yaml(project) == "name: ü\n"
-    assert not (project / "prefect.yaml.partial").exists()
 
 
-def test_a_project_without_prefect_yaml_is_told_in_one_sentence(project: Path) -> None:
-    with pytest.raises(UsageError) as refused:
-        projects.read_prefect_yaml(project)
-    told = f"there is no {project}/prefect.yaml; run this in the project's folder, or set EVERGREEN_PROJECT"
-    assert refused.value.message == told
+@pytest.mark.parametrize("in_the_way", ["deployments", "deployments/use_cases/houses.yaml/folder"])
+def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, in_the_way: str) -> None:
+    path = tmp_path / in_the_way
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with pytest.raises(UsageError, match=r"^cannot write .*; nothing was written; mend that, or set EVERGREEN_PROJECT$"):
+        projects.write_files(tmp_path, {projects.PREFECT_YAML: "name: a", projects.USE_CASES / "houses.yaml": "data: a.csv\n"})
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
+
+
+def test_a_project_without_prefect_yaml_has_none(project: Path) -> None:
+    assert projects.read_prefect_yaml(project) is None
+
+
+def test_the_suite_of_the_project_is_read_and_no_bundled_one(project: Path) -> None:
+    assert projects.own_suite("diabetes", project) is None
+    assert projects.own_use_case("diabetes", project) is None
+    (project / projects.SUITES / "diabetes.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"diabetes.json is not a Great Expectations suite: it is not UTF-8 text"):
+        projects.own_suite("diabetes", project)
+
+
+def test_data_are_named_so_that_the_project_can_be_moved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    assert projects.name_in("tables/a.csv", project) == projects.name_in(str(project / "tables/a.csv"), project) == "tables/a.csv"
+    assert projects.name_in("../a.csv", project / "inner") == f"{project}/../a.csv"
+    assert [projects.name_in(data, project) for data in ("sklearn:wine", "s3://shop/a.csv")] == ["sklearn:wine", "s3://shop/a.csv"]
+    assert projects.locate("tables/a.csv", project) == f"{project}/tables/a.csv"

@@ -80,8 +80,15 @@ def test_what_cannot_be_drift_is_refused(tmp_path: Path) -> None:
 def test_drift_is_reported_and_sets_no_row_aside(tmp_path: Path) -> None:
     df = houses()
     drifted = df.assign(size=df["size"] + 500, price=df["price"] * 50, colour=df["colour"].replace("red", "green"))
-    found = consequences(evaluate(drifted.assign(owner=drifted["owner"].where(df.index > 9)), df, tmp_path, key=["id"]))
+    found = consequences(evaluate(drifted.assign(size=drifted["size"].where(df.index > 9)), df, tmp_path, key=["id"]))
     assert set(found.values()) == {"reported"}
-    assert {name.split(":")[0] for name in found} == {"'size'", "'price'", "'colour'", "'owner'"}
+    assert [name.split(":")[0] for name in found] == ["'size'", "'size'", "'colour'", "'price'"]
+    assert "'size': column values to not be null mostly=0.99" in found
+
+
+def test_what_is_of_no_use_to_a_model_is_no_news(tmp_path: Path) -> None:
+    df = houses()
+    other = df.assign(id=df["id"] + 9000, owner=df["owner"].where(df.index > 99), price=df["price"].where(df.index > 99))
+    assert consequences(evaluate(other, df, tmp_path)) == {}
     empty = consequences(evaluate(df.assign(colour=df["colour"].where(df.index < 90)), df, tmp_path, key=["id"]))
     assert list(empty.values()) == ["reported"]

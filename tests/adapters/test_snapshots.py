@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,11 +56,26 @@ def test_the_index_is_not_stored(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(stored, awkward_rows().iloc[[3, 1]].reset_index(drop=True))
 
 
-def test_a_name_that_is_stored_is_not_written_again(tmp_path: Path) -> None:
+def test_a_name_that_is_stored_is_not_written_again_but_counts_as_used(tmp_path: Path) -> None:
     path = snapshots.write(awkward_rows(), tmp_path, "a1")
-    before = path.stat()
+    before = path.stat().st_ino
+    os.utime(path, (0, 0))
     snapshots.write(awkward_rows(), tmp_path, "a1")
-    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert path.stat().st_ino == before
+    assert path.stat().st_mtime > 0
+
+
+def test_what_nobody_names_is_removed_once_nothing_has_used_it_for_some_time(tmp_path: Path) -> None:
+    for name in ("named", "old", "new"):
+        snapshots.write(awkward_rows(), tmp_path, name)
+    (tmp_path / "old.txt").touch()
+    for name in ("named.parquet", "old.parquet", "old.txt"):
+        os.utime(tmp_path / name, (0, 0))
+    size = (tmp_path / "old.parquet").stat().st_size
+    done = snapshots.remove_unnamed(tmp_path, {"named"}, timedelta(days=1))
+    assert (done.removed, done.removed_bytes) == (1, size)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["named.parquet", "new.parquet", "old.txt"]
+    assert snapshots.remove_unnamed(tmp_path / "nowhere", set(), timedelta(0)).removed == 0
 
 
 def test_a_killed_write_leaves_no_snapshot_and_the_next_run_removes_its_rest(tmp_path: Path) -> None:

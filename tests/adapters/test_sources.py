@@ -82,6 +82,11 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def grid(content: Content) -> tuple[tuple[str, ...], ...]:
+    assert content.sheet is not None
+    return tuple(content.sheet)
+
+
 def cells(frame: pd.DataFrame | None) -> list[list[object]]:
     assert frame is not None
     assert {str(dtype) for dtype in frame.dtypes} <= {"float64", "str", "datetime64[us]"}
@@ -362,7 +367,13 @@ def test_a_file_that_is_being_written_is_refused(here: Path) -> None:
         assert refusal("t.csv") == "t.csv changed while it was read; try again when it is complete"
 
 
-@pytest.mark.parametrize("change", [lambda path: path.write_text("a,b\n3,4\n"), lambda path: path.unlink()])
+def rewrite_and_restore_the_time(path: Path) -> None:
+    before = path.stat()
+    path.write_text("a,b\n1,2\n3,5\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("a,b\n3,4\n"), rewrite_and_restore_the_time, lambda path: path.unlink()])
 def test_a_file_that_does_not_fit_into_memory_is_refused_where_it_has_changed_at_the_end(
     here: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
 ) -> None:
@@ -609,7 +620,7 @@ def test_an_unknown_kind_of_url_gets_the_closest_one() -> None:
 def test_bundled_tables_have_class_names_as_their_target(name: str, shape: tuple[int, int], targets: set[str] | None) -> None:
     content = one(f"sklearn:{name}")
     assert content.format == "bundled"
-    df = content.frame
+    df = content.table.df
     assert df is not None
     assert df.shape == shape
     assert df.columns[-1] == "target"
@@ -619,7 +630,7 @@ def test_bundled_tables_have_class_names_as_their_target(name: str, shape: tuple
 
 
 def test_diabetes_is_given_in_units_that_people_read() -> None:
-    df = one("sklearn:diabetes").frame
+    df = one("sklearn:diabetes").table.df
     assert df is not None
     assert df["age"].iloc[0] == 59.0
     assert df["target"].iloc[:2].tolist() == [151.0, 75.0]
@@ -660,7 +671,7 @@ def test_parquet_types_become_the_three_of_a_table(here: Path) -> None:
         ),
         nothing=pa.nulls(3),
     )
-    df = one(source).frame
+    df = one(source).table.df
     assert df is not None
     assert df.index.equals(pd.RangeIndex(3))
     assert {name: str(dtype) for name, dtype in df.dtypes.items()} == {
@@ -687,7 +698,7 @@ def test_parquet_types_become_the_three_of_a_table(here: Path) -> None:
 
 def test_parquet_integers_that_a_number_cannot_hold_become_text(here: Path) -> None:
     source = parquet(a=pa.array([2**53 + 1, None, 1]), b=pa.array([2**64 - 1, 0, 1], pa.uint64()))
-    assert cells(one(source).frame) == [["9007199254740993", "18446744073709551615"], [None, "0"], ["1", "1"]]
+    assert cells(one(source).table.df) == [["9007199254740993", "18446744073709551615"], [None, "0"], ["1", "1"]]
 
 
 @pytest.mark.parametrize(
@@ -718,7 +729,7 @@ def test_what_a_table_cannot_hold_exactly_is_refused(here: Path, column: pa.Arra
 def test_parquet_columns_have_names_of_their_own_and_may_have_no_rows(here: Path) -> None:
     pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), "t.parquet")
     assert refusal("t.parquet") == "t.parquet has two columns called 'a'; rename one"
-    assert cells(one(parquet(a=pa.array([], pa.int64()))).frame) == []
+    assert cells(one(parquet(a=pa.array([], pa.int64()))).table.df) == []
 
 
 def test_a_pandas_index_is_not_taken_for_the_last_column(here: Path) -> None:
@@ -726,7 +737,7 @@ def test_a_pandas_index_is_not_taken_for_the_last_column(here: Path) -> None:
     df.to_parquet("t.parquet")
     assert refusal("t.parquet") == "t.parquet holds a pandas index as column 'id'; write it with index=False"
     df.reset_index(drop=True).to_parquet("t.parquet")
-    assert cells(one("t.parquet").frame) == [[1.0, "a"], [2.0, "b"]]
+    assert cells(one("t.parquet").table.df) == [[1.0, "a"], [2.0, "b"]]
 
 
 def test_a_damaged_parquet_file_is_refused(here: Path) -> None:
@@ -743,7 +754,7 @@ def test_parquet_is_read_back_cell_for_cell(rows: list[tuple[float, str, datetim
     with tempfile.TemporaryDirectory() as folder:
         source = str(Path(folder) / "t.parquet")
         pq.write_table(pa.table({"n": pa.array(numbers), "w": pa.array(words), "m": pa.array(moments, pa.timestamp("us"))}), source)
-        df = one(source).frame
+        df = one(source).table.df
     assert df is not None
     assert np.array_equal(df["n"].to_numpy(), np.array(numbers), equal_nan=True)
     assert df["w"].tolist() == words
@@ -756,8 +767,8 @@ def test_parquet_is_read_back_cell_for_cell(rows: list[tuple[float, str, datetim
 def json_cells(text: str, name: str = "t.jsonl") -> tuple[list[str], list[list[object]], str]:
     content = read(text.encode(), name)
     assert content.format == "jsonl"
-    assert content.frame is not None
-    return list(content.frame.columns), cells(content.frame), content.note
+    assert content.table is not None
+    return list(content.table.df.columns), cells(content.table.df), content.note
 
 
 def test_json_lines_become_a_table() -> None:
@@ -833,8 +844,8 @@ def test_what_is_no_row_of_json_is_refused_with_its_line_and_key(here: Path, tex
 
 def test_json_that_is_not_utf8_is_refused_at_its_line(here: Path) -> None:
     assert refused_bytes('{"a": 1}\n{"a": "ü"}'.encode("latin-1"), "t.jsonl") == "t.jsonl, line 2: is not UTF-8; save it as UTF-8"
-    assert cells(read('{"a": "ü"}'.encode("latin-1"), "t.jsonl", encoding="latin-1").frame) == [["ü"]]
-    assert cells(read('{"a": "ü"}'.encode("utf-16"), "t.jsonl").frame) == [["ü"]]
+    assert cells(read('{"a": "ü"}'.encode("latin-1"), "t.jsonl", encoding="latin-1").table.df) == [["ü"]]
+    assert cells(read('{"a": "ü"}'.encode("utf-16"), "t.jsonl").table.df) == [["ü"]]
 
 
 JSON_VALUES = (
@@ -846,7 +857,7 @@ JSON_VALUES = (
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), JSON_VALUES, min_size=1), min_size=1, max_size=8))
 def test_json_is_read_back_value_for_value(rows: list[dict[str, object]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        df = read("\n".join(map(json.dumps, rows)).encode(), f"{folder}/t.jsonl").frame
+        df = read("\n".join(map(json.dumps, rows)).encode(), f"{folder}/t.jsonl").table.df
     assert df is not None
     assert set(df.columns) == set().union(*rows)
     for number, row in enumerate(rows):
@@ -901,7 +912,7 @@ def test_excel_cells_are_given_as_they_are_shown(here: Path) -> None:
     ]
     content = read(workbook([list("abcdefgh"), *values], change=styled), "t.xlsx")
     assert (content.format, content.compression, content.note) == ("excel", "", "")
-    assert content.grid == (
+    assert grid(content) == (
         tuple("abcdefgh"),
         ("00123", "1", "2.5", "TRUE", "x", "", "2024-01-31", "2024-01-31 10:20:30"),
         ("0.1", "-3", "1e+20", "FALSE", " y ", "#N/A", "2024-02-29", "30:05:00"),
@@ -913,12 +924,12 @@ def test_excel_rows_keep_their_numbers_and_blank_margins_go(here: Path) -> None:
         book.worksheets[0]["Z90"].number_format = "0.0"
 
     data = workbook([[], [None, "a", "b"], [], [None, 1, None]], change=styled)
-    assert read(data, "t.xlsx").grid == (("", ""), ("a", "b"), ("", ""), ("1", ""))
+    assert grid(read(data, "t.xlsx")) == (("", ""), ("a", "b"), ("", ""), ("1", ""))
 
 
 def test_a_compressed_workbook_is_read(here: Path) -> None:
     content = read(gzip.compress(workbook([["a"], [1]])), "t.xlsx.gz")
-    assert (content.format, content.compression, content.grid, content.note) == ("excel", "gz", (("a",), ("1",)), "")
+    assert (content.format, content.compression, grid(content), content.note) == ("excel", "gz", (("a",), ("1",)), "")
 
 
 def test_the_only_visible_sheet_with_cells_is_read(here: Path) -> None:
@@ -926,14 +937,14 @@ def test_the_only_visible_sheet_with_cells_is_read(here: Path) -> None:
         book.worksheets[0].sheet_state = "hidden"
 
     data = workbook([["x"], [9]], [["a"], [1]], [], change=hidden)
-    assert read(data, "t.xlsx").grid == (("a",), ("1",))
-    assert read(data, "t.xlsx", sheet="Sheet1").grid == (("x",), ("9",))
+    assert grid(read(data, "t.xlsx")) == (("a",), ("1",))
+    assert grid(read(data, "t.xlsx", sheet="Sheet1")) == (("x",), ("9",))
 
 
 def test_a_sheet_that_is_not_decided_is_refused(here: Path) -> None:
     Path("t.xlsx").write_bytes(workbook([["a"], [1]], [], [["b"], [2]]))
     assert refusal("t.xlsx") == "t.xlsx has 2 sheets with data (Sheet1, Sheet3); name one with --read sheet='Sheet1'"
-    assert one("t.xlsx", sheet="Sheet3").grid == (("b",), ("2",))
+    assert grid(one("t.xlsx", sheet="Sheet3")) == (("b",), ("2",))
     assert refusal("t.xlsx", sheet="Sheet2") == "t.xlsx sheet 'Sheet2' is empty"
     assert refusal("t.xlsx", UsageError, sheet="Shet3").startswith("there is no sheet 'Shet3'; did you mean 'Sheet3'?")
     assert refused_bytes(workbook([]), "t.xlsx") == "t.xlsx is empty: no visible sheet has a cell with a value"
@@ -946,7 +957,7 @@ def test_cells_merged_downwards_fill_their_rows_but_headers_stay(here: Path) -> 
 
     data = workbook([["who", "income", None], [None, "2023", "2024"], ["Ann", 1, 2], [None, 3, 4], ["Bob", 5, 6]], change=merged)
     content = read(data, "t.xlsx")
-    assert content.grid == (("who", "income", ""), ("", "2023", "2024"), ("Ann", "1", "2"), ("Ann", "3", "4"), ("Bob", "5", "6"))
+    assert grid(content) == (("who", "income", ""), ("", "2023", "2024"), ("Ann", "1", "2"), ("Ann", "3", "4"), ("Bob", "5", "6"))
     assert [(repair.code, repair.detail) for repair in content.repairs] == [
         ("merged_cells", "1 cells merged with the one above them got its value")
     ]
@@ -960,10 +971,10 @@ def test_formulas_give_the_values_they_were_saved_with(here: Path) -> None:
     zeros = edited(data, part, b"</f><v />", b"</f><v>0</v>")
     assert refused_bytes(zeros, "t.xlsx") == message
     computed = edited(edited(data, part, b"A2+1</f><v />", b"A2+1</f><v>2</v>"), part, b"A3+1</f><v />", b"A3+1</f><v>3</v>")
-    assert read(computed, "t.xlsx").grid == (("a", "b"), ("1", "2"), ("2", "3"))
+    assert grid(read(computed, "t.xlsx")) == (("a", "b"), ("1", "2"), ("2", "3"))
     empty = edited(data, part, b"</f><v />", b"</f><v></v>")
     as_text = edited(edited(empty, part, b'<c r="B2">', b'<c r="B2" t="str">'), part, b'<c r="B3">', b'<c r="B3" t="str">')
-    assert read(as_text, "t.xlsx").grid == (("a", "b"), ("1", ""), ("2", ""))
+    assert grid(read(as_text, "t.xlsx")) == (("a", "b"), ("1", ""), ("2", ""))
 
 
 def test_a_damaged_or_oversized_workbook_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -997,20 +1008,20 @@ def database(here: Path) -> str:
 def test_a_query_gives_its_rows(database: str) -> None:
     content = one(database, query="SELECT id, price, day, note FROM sales -- all;\n;")
     assert (content.source, content.format, content.note) == (database, "sql", "")
-    assert content.frame is not None
-    assert list(content.frame.columns) == ["id", "price", "day", "note"]
-    assert cells(content.frame) == [
+    assert content.table is not None
+    assert list(content.table.df.columns) == ["id", "price", "day", "note"]
+    assert cells(content.table.df) == [
         ["1", 2.5, pd.Timestamp("2024-01-31"), "100% :ok"],
         ["2", None, pd.Timestamp("2024-02-01"), None],
         ["9007199254740993", 1.0, None, "y"],
     ]
-    assert cells(one(database, query="WITH c AS (SELECT * FROM cheap) SELECT count(*) AS n FROM c").frame) == [[1.0]]
-    assert cells(one(database, query="SELECT note FROM sales WHERE note LIKE '%0% :o%'").frame) == [["100% :ok"]]
+    assert cells(one(database, query="WITH c AS (SELECT * FROM cheap) SELECT count(*) AS n FROM c").table.df) == [[1.0]]
+    assert cells(one(database, query="SELECT note FROM sales WHERE note LIKE '%0% :o%'").table.df) == [["100% :ok"]]
 
 
 def test_a_column_of_several_types_becomes_text_and_is_told(database: str) -> None:
     content = one(database, query="SELECT mix FROM sales")
-    assert cells(content.frame) == [["1"], ["x"], [None]]
+    assert cells(content.table.df) == [["1"], ["x"], [None]]
     assert content.note == "'mix': values of several types, read as text"
 
 
@@ -1068,7 +1079,7 @@ def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     for url in ("postgresql://ann:geheim@localhost:1/d?password=geheim", "postgresql://ann:geheim@localhost:port/d"):
         assert "geheim" not in refusal(url, UsageError, query="SELECT 1")
-    message = refusal("postgresql+psycopg://ann:geheim@localhost:1/d", UsageError, query="SELECT 1")
+    message = refusal("postgresql://ann:geheim@localhost:1/d", UsageError, query="SELECT 1")
     assert message == (
         "postgresql+psycopg:// URLs need a package that is not installed: "
         "pip install 'evergreen-modelops[postgres]', or: pip install psycopg"
@@ -1076,29 +1087,54 @@ def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_of_databases_keep_their_digits_and_moments() -> None:
-    from tasks.core.formats.values import rows_frame
+    from tasks.core.formats.values import rows_table
 
     berlin = timezone(timedelta(hours=2))
     rows = [
         {"d": Decimal("1.10"), "t": datetime(2024, 1, 1, 12, tzinfo=berlin), "e": date(2024, 1, 1), "b": True, "n": Decimal(5)},
         {"d": None, "t": None, "e": moment("2024-01-01 05:00"), "b": None, "n": 2},
     ]
-    df, note = rows_frame(rows, "db")
+    table, note = rows_table(rows, "db")
     assert note == ""
-    assert cells(df) == [
+    assert cells(table.df) == [
         [1.1, pd.Timestamp("2024-01-01 10:00"), pd.Timestamp("2024-01-01"), "true", 5.0],
         [None, None, pd.Timestamp("2024-01-01 05:00"), None, 2.0],
     ]
     with pytest.raises(
         DataRefusedError, match=r"^db, column 'd', row 2 0\.12345678901234567890 has more digits than a number holds; cast it"
     ):
-        rows_frame([{"d": Decimal("0.5")}, {"d": Decimal("0.12345678901234567890")}], "db")
+        rows_table([{"d": Decimal("0.5")}, {"d": Decimal("0.12345678901234567890")}], "db")
 
 
 def test_rows_beyond_one_chunk_keep_their_order_and_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.core.formats.values import rows_frame
+    from tasks.core.formats.values import rows_table
 
     monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 2)
     rows = [{"a": 1}, {"a": 2}, {"a": 2.5}, {"a": 4, "b": "x"}, {"a": None}, {"a": None}, {"a": 2**60}, {"b": "y"}]
-    assert cells(rows_frame(rows[:6], "db")[0]) == [[1.0, None], [2.0, None], [2.5, None], [4.0, "x"], [None, None], [None, None]]
-    assert rows_frame(rows, "db")[0]["a"].dropna().tolist() == ["1", "2", "2.5", "4.0", str(2**60)]
+    assert cells(rows_table(rows[:6], "db")[0].df) == [[1.0, None], [2.0, None], [2.5, None], [4.0, "x"], [None, None], [None, None]]
+    assert rows_table(rows, "db")[0].df["a"].dropna().tolist() == ["1", "2", "2.5", "4.0", str(2**60)]
+
+
+@pytest.mark.parametrize("held", [blob.HELD_BYTES, 0])
+@pytest.mark.parametrize("source", ["t.parquet", "t.jsonl"])
+def test_a_table_that_comes_in_parts_is_the_same_table(here: Path, monkeypatch: pytest.MonkeyPatch, source: str, held: int) -> None:
+    values = {
+        "long": [1, None, 2**60, 4, 5],
+        "kind": ["a", None, "", "b", "c"],
+        "day": ["2024-01-31", None, "2024-02-01", "", "2024-02-03 05:00"],
+        "blank": ["", "", None, "", ""],
+        "size": [1.5, None, 2.5, 3.5, 4.5],
+    }
+    pq.write_table(pa.table(values), "t.parquet", row_group_size=3)
+    rows = (dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = one(source).table
+    monkeypatch.setattr(blob, "HELD_BYTES", held)
+    monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 2)
+    monkeypatch.setattr("tasks.core.formats.columns.BATCH_CELLS", 2 * len(values))
+    parts = one(source).table
+    assert whole is not None
+    assert parts is not None
+    pd.testing.assert_frame_equal(parts.df, whole.df)
+    assert [len(frame) for frame in parts.frames()] == [2, 2, 1]
+    assert set(parts.df["long"].dropna()) == {"1", str(2**60), "4", "5"}

@@ -336,7 +336,7 @@ def test_a_wrong_expectation_is_not_left_out_of_an_otherwise_right_suite(suite: 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    return {name: frame for name in BUNDLED if (frame := sources.load(f"sklearn:{name}", ReadingOptions())[0].frame) is not None}
+    return {name: table.df for name in BUNDLED if (table := sources.load(f"sklearn:{name}", ReadingOptions())[0].table) is not None}
 
 
 def expectations_of(name: str) -> list[dict[str, Any]]:

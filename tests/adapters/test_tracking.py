@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 from tasks.adapters import home, models, tracking
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt
+from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, NamedRows
 from tasks.core.errors import StoreError
 from tasks.core.metrics import Prediction
 
@@ -125,6 +125,15 @@ def test_an_experiment_is_made_once_with_its_artifacts_in_the_home(store: Store,
     first = tracking.ensure_experiment("houses", store.artifacts)
     assert tracking.ensure_experiment("houses", "file:///elsewhere") == first
     assert client.get_experiment(first).artifact_location == f"{store.artifacts}/houses"
+
+
+def test_artifacts_that_cannot_be_reached_are_told_before_anything_is_fitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody", "AWS_MAX_ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    message = refusal(lambda: tracking.ensure_experiment("remote", "s3://nowhere"))
+    assert message.startswith("the artifacts at s3://nowhere cannot be reached: ")
+    assert mlflow.get_experiment_by_name("remote") is None
 
 
 def test_a_deleted_experiment_is_told_with_the_command_that_restores_it(store: Store, client: mlflow.MlflowClient) -> None:
@@ -270,6 +279,24 @@ def test_a_version_that_somebody_else_registered_is_told_in_one_sentence(logged:
     for tag, value in ((tracking.ATTEMPT_TAG, '{"rows": 5}'), (tracking.ATTEMPT_TAG, "?"), (tracking.ATTEMPT_TAG, "[]")):
         client.set_model_version_tag("foreign", "1", tag, value)
         assert refusal(lambda: tracking.get_version("foreign", 1)) == told
+
+
+def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "PAGE", 1)
+    for damaged in client.search_registered_models("name = 'foreign'"):
+        client.delete_registered_model(damaged.name)
+    client.create_registered_model("of others")
+    client.create_model_version("of others", "file:///elsewhere")
+    for lake in ("", '{"use_case": "naming"}'):
+        tracking.register("naming", logged.model_id, ATTEMPT, None, lake)
+    found = [rows for rows in tracking.named_rows() if rows.use_case in ("naming", "of others")]
+    assert sorted(found, key=lambda rows: rows.version) == [
+        NamedRows("naming", 1, ATTEMPT.snapshot, ""),
+        NamedRows("naming", 2, ATTEMPT.snapshot, '{"use_case": "naming"}'),
+    ]
+    client.set_model_version_tag("naming", "1", tracking.ATTEMPT_TAG, "[]")
+    assert refusal(lambda: list(tracking.named_rows())).startswith("version 1 of 'naming' was not registered by Evergreen")
+    client.delete_registered_model("naming")
 
 
 def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Logged) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP_LIMIT_S = 0.6
 MAX_LINES = 20
-JOBS = ("train", "ingest", "preview", "deployments")
+JOBS = ("train", "ingest", "score", "maintain", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)
@@ -234,6 +235,22 @@ def test_a_store_that_cannot_be_used_leaves_the_process_with_exit_code_one(busy:
     assert done.stderr.splitlines()[-1].startswith("store: the ledger cannot be used: ")
 
 
+def test_an_answer_that_cannot_be_written_is_one_sentence(desk: Desk) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    command = shlex.join([desk.python, "-m", "flows", "preview", "sklearn:wine", "--json"])
+    done = subprocess.run(f"{command} > {full}", shell=True, cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "store: standard output cannot be written: No space left on device\n")
+
+
+def test_whoever_has_read_enough_of_an_answer_ends_it_without_a_word(desk: Desk) -> None:
+    command = shlex.join([desk.python, "-m", "flows", "preview", "sklearn:wine"])
+    script = f"{command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
 def test_without_json_a_refusal_leaves_standard_output_empty(busy: Desk) -> None:
     done = busy.train("huoses.csv")
     assert (done.returncode, done.stdout) == (2, "")
@@ -256,7 +273,8 @@ def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_
 
 @pytest.mark.parametrize("job", JOBS)
 def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, job: str) -> None:
-    command = ["-m", f"flows.{job}", "--help"] if job in ("train", "ingest") else ["-m", "flows", job, "--help"]
+    is_flow = job in ("train", "ingest", "maintain")
+    command = ["-m", f"flows.{job}", "--help"] if is_flow else ["-m", "flows", job, "--help"]
     costs: list[float] = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -265,8 +283,8 @@ def test_help_costs_little_and_names_every_option_with_its_choices(desk: Desk, j
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
     assert min(costs) <= HELP_LIMIT_S
-    assert done.stdout.startswith(f"usage: python -m flows.{job} " if job in ("train", "ingest") else "usage: ")
-    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest"))
+    assert done.stdout.startswith(f"usage: python -m flows.{job} " if is_flow else "usage: ")
+    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest", "init"))
 
 
 def test_the_package_lists_its_jobs_and_answers_for_them(desk: Desk) -> None:

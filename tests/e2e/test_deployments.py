@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -24,17 +25,34 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PREFECT = Path(sys.executable).with_name("prefect")
 RUN = """
-import json, sys
+import json, sys, time
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, LogFilter, LogFilterFlowRunId
 from prefect.deployments import run_deployment
+from prefect.states import Scheduled
+
+def until(found, what):
+    for _ in range(120):
+        if value := found():
+            return value
+        time.sleep(1)
+    sys.exit(f"waited in vain until {what}")
+
+# What the server has planned for Sunday comes now.
+with get_client(sync_client=True) as client:
+    of_maintenance = DeploymentFilter(name=DeploymentFilterName(any_=["all"]))
+    planned = until(lambda: client.read_flow_runs(deployment_filter=of_maintenance), "the server plans a run of a schedule")[0]
+    client.set_flow_run_state(planned.id, Scheduled(), force=True)
 
 run = run_deployment("train/diabetes", flow_run_name="typed by a person", timeout=240, poll_interval=1)
 with get_client(sync_client=True) as client:
     logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
     deployments = [deployment.name for deployment in client.read_deployments()]
+    until(lambda: client.read_flow_run(planned.id).state.is_final(), "the planned run ends")
+    maintained = client.read_flow_run(planned.id)
 told = {"name": run.name, "state": run.state.name, "type": run.state.type.value, "message": run.state.message}
-print(json.dumps(told | {"log": [log.message for log in logs], "deployments": sorted(deployments)}))
+told |= {"log": [log.message for log in logs], "deployments": sorted(deployments), "maintained": [maintained.name, maintained.state.name]}
+print(json.dumps(told))
 """
 
 
@@ -68,7 +86,7 @@ def serves(url: str) -> bool:
         return False
 
 
-def test_a_worker_runs_a_deployment_under_the_name_that_a_person_typed(
+def test_a_worker_runs_what_a_person_named_under_that_name_and_what_is_scheduled_under_ours(
     project: Desk, processes: ExitStack, tmp_path: Path, wait_for: Callable[..., None]
 ) -> None:
     port = free_port()
@@ -108,3 +126,6 @@ def test_a_worker_runs_a_deployment_under_the_name_that_a_person_typed(
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     assert told["deployments"] == sorted(deployment["name"] for deployment in declared)
     assert f"opening the stores in {project.home}" in told["log"]
+    name, state = told["maintained"]
+    assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", name), told
+    assert state == "Maintained", told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "bike_hour.csv"
 ROWS = 150
+HELD = 3
 
 
 def rows(batch: int, count: int = ROWS) -> pd.DataFrame:
@@ -81,6 +83,7 @@ def test_the_life_of_rows_with_broken_batches_late_labels_and_kills(desk: Desk) 
     late_labels_arrive_once(desk)
     after = train(desk)
     assert (after["rows"]["unlabelled"], after["snapshot"]["digest"] != before["snapshot"]["digest"]) == (0, True)
+    maintenance_removes_nothing_that_is_needed(desk)
     a_held_batch_is_accepted_with_a_reason(desk)
     lake = Lake(str(desk.home / "lake"), "houses")
     for version, report in ((1, before), (2, after)):
@@ -129,6 +132,23 @@ def late_labels_arrive_once(desk: Desk) -> None:
     code, told = ingest(desk, "--labels", "labels.csv")
     assert (code, f"{ROWS} labelled" in told) == (0, True)
     assert ingest(desk, "--labels", "labels.csv")[1].count("nothing was done") == 1
+
+
+def maintenance_removes_nothing_that_is_needed(desk: Desk) -> None:
+    """Maintain with two processes at once, one of which is killed, where all stored rows are a month old."""
+    for path in [*(desk.home / "snapshots").iterdir(), *(desk.home / "held").iterdir()]:
+        os.utime(path, (time.time() - 30 * 86400,) * 2)
+    stored = len(list((desk.home / "snapshots").iterdir()))
+    command = ("-m", "flows.maintain", "--no-record", "--json")
+    killed, other = desk.start(*command), desk.start(*command)
+    time.sleep(random.Random(2).uniform(1.0, 3.0))
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    told, errors = other.communicate()
+    assert other.returncode == 0, errors
+    assert json.loads(told)["lakes"][0]["kept_snapshots"] == 2
+    # Two versions name theirs, and the three broken batches may still be accepted.
+    assert len(list((desk.home / "snapshots").iterdir())) == 2 + HELD < stored
 
 
 def a_held_batch_is_accepted_with_a_reason(desk: Desk) -> None:

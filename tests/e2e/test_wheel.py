@@ -28,7 +28,7 @@ from tasks.adapters import sources
 from tasks.core.reading.terms import ReadingOptions
 bootstrap()
 model = registry.load_model("wine", int(sys.argv[2]))
-X = sources.load("sklearn:wine", ReadingOptions())[0].frame.drop(columns="target")
+X = sources.load("sklearn:wine", ReadingOptions())[0].table.df.drop(columns="target")
 print(json.dumps({"tasks": registry.__file__, "classes": model.classes_.tolist(), "proba": model.predict_proba(X).tolist()}))
 """
 

@@ -14,7 +14,7 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import IngestOptions, TrainOptions
+from tasks.core.options import IngestOptions, MaintainOptions, ScoreOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import Artifact, FlowRun, State
 
-    from tasks.core.options import CaseOptions
+    from tasks.core.options import Options
     from tasks.core.results import TrainReport
 
 
@@ -77,7 +77,17 @@ class Project:
 
         return self._run(ingest, IngestOptions.model_validate(options))
 
-    def _run(self, flow: Any, options: CaseOptions, run_name: str | None = None) -> Run:  # noqa: ANN401
+    def score(self, **options: object) -> Run:
+        from flows.score import score
+
+        return self._run(score, ScoreOptions.model_validate(options))
+
+    def maintain(self, **options: object) -> Run:
+        from flows.maintain import maintain
+
+        return self._run(maintain, MaintainOptions.model_validate(options))
+
+    def _run(self, flow: Any, options: Options, run_name: str | None = None) -> Run:  # noqa: ANN401
         """Run a flow as a worker does: on a flow run that the server already has, and that somebody may have named."""
         from prefect.flow_engine import run_flow
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.reading.cells import Typed, typed
+from tasks.core.reading.cells import Typed, typed, typed_plain
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.schema import infer_schema
 
@@ -191,3 +191,23 @@ def test_real_tables_get_their_types_time_and_task_without_odd_rows(name: str) -
 
 
 # -------------------------------------------------------------------------------------------------------------- header
+
+
+PLAIN = st.sampled_from(["1", "-2.5", "1.234", "12.345", "", "007", "1e5", "-99", "2024-01-31", "2024-01-31 10:30", "x", "inf"])
+
+
+@given(st.lists(PLAIN, min_size=1, max_size=12), st.integers(1, 5), st.sampled_from([None, ".", ","]))
+def test_a_column_that_is_read_in_pieces_is_read_as_the_whole(cells: list[str], size: int, decimal: str | None) -> None:
+    options = ReadingOptions.model_validate({"decimal": decimal})
+    column = pd.Series(cells, name="x", dtype="str")
+    pieces = (column.iloc[at : at + size].reset_index(drop=True) for at in range(0, len(column), size))
+    found = typed_plain(pieces, "x", options)
+    whole = typed(column, np.arange(len(column)), options)
+    if found is not None:
+        assert found.values.equals(whole.values)
+        assert (found.evidence, found.mark, found.odd) == (whole.evidence, whole.mark, whole.odd)
+
+
+@pytest.mark.parametrize("cells", [["1", "2.5", "", "-99", "0.125"], ["2024-01-31", "2024-02-01", "2024-02-02 10:30"]])
+def test_plain_numbers_and_dates_are_read_in_pieces(cells: list[str]) -> None:
+    assert typed_plain((pd.Series([cell], dtype="str") for cell in cells if cell), "x") is not None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core.deliveries import BatchEntry, BatchReport, BatchRows, Delivery, IngestReport, describe, find_waiting, other_content
+from tasks.core.deliveries import BatchEntry, BatchReport, BatchRows, Delivery, IngestReport, describe, find_waiting, other_content, waiting
 from tasks.core.errors import UsageError
 
 ROWS = BatchRows(read=10, labelled=6, unlabelled=3, quarantined=1)
@@ -70,6 +70,11 @@ def test_what_does_not_wait_is_told_with_what_does(entries: list[BatchEntry], di
     with pytest.raises(UsageError) as refused:
         find_waiting(entries, digits, "houses")
     assert refused.value.message == message
+
+
+def test_a_batch_waits_until_somebody_accepts_it() -> None:
+    assert waiting([TAKEN, HELD, REFUSED, HELD]) == [HELD]
+    assert waiting([HELD, replace(HELD, decision="accepted", staged="")]) == []
 
 
 def test_other_content_under_a_name_counts_only_where_it_was_taken() -> None:

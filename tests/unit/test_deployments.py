@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.deployments import BEGIN, END, entries, update
+from tasks.core.deployments import BEGIN, END, NEW, entries, update
 from tasks.core.errors import UsageError
-from tasks.core.options import TrainOptions
+from tasks.core.options import IngestOptions, MaintainOptions, TrainOptions
 from tasks.core.use_case import UseCase
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,7 @@ USE_CASES = st.builds(
     name=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,9}", fullmatch=True),
     description=st.text(max_size=20) | st.sampled_from([BEGIN, END, f"Houses.\n{END}\n{BEGIN}\n", "Größe: 'ä' # {{ x }}"]),
     data=st.just("a.csv"),
+    landing=st.none() | st.just("landing"),
     schedule=st.none() | st.sampled_from(["0 3 * * 1", "*/5 * * * *"]),
 )
 
@@ -30,10 +31,15 @@ def bundled() -> list[UseCase]:
     return [UseCase.from_values(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")), where=str(path)) for path in paths]
 
 
-def entry(**values: object) -> dict[str, object]:
+def entry(job: str = "train", **values: object) -> dict[str, object]:
     use_case = UseCase.from_values("houses", {"data": "houses.csv", **values}, where="houses.yaml")
-    (found,) = yaml.safe_load(entries([use_case]))["deployments"]
+    (found,) = [entry for entry in yaml.safe_load(entries([use_case]))["deployments"] if entry["entrypoint"].startswith(f"flows.{job}:")]
     return found
+
+
+def names(use_cases: list[UseCase]) -> list[str]:
+    """Name deployments as Prefect does: flow and deployment."""
+    return [f"{entry['entrypoint'].partition(':')[2]}/{entry['name']}" for entry in yaml.safe_load(entries(use_cases))["deployments"]]
 
 
 # ------------------------------------------------------------------------------------------------------ between markers
@@ -41,8 +47,8 @@ def entry(**values: object) -> dict[str, object]:
 
 def test_the_checked_in_prefect_yaml_is_what_the_use_cases_generate() -> None:
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
-    assert update(text, bundled()) == text
-    assert [deployment["name"] for deployment in yaml.safe_load(text)["deployments"]] == ["breast_cancer", "diabetes", "wine"]
+    assert update(NEW, bundled()) == update(text, bundled()) == text
+    assert names(bundled()) == ["train/breast_cancer", "train/diabetes", "train/wine", "maintain/all"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,33 +76,54 @@ def test_a_file_without_both_markers_is_refused_with_the_lines_that_it_needs(tex
 # -------------------------------------------------------------------------------------------------------------- entries
 
 
-def test_the_deployments_are_those_of_the_use_cases_in_their_order() -> None:
-    document = yaml.safe_load(update(EMPTY, bundled()))
-    assert [deployment["name"] for deployment in document["deployments"]] == [use_case.name for use_case in bundled()]
+@settings(max_examples=30, deadline=None)
+@given(st.lists(USE_CASES, max_size=4, unique_by=lambda use_case: use_case.name))
+def test_no_two_deployments_are_called_the_same(use_cases: list[UseCase]) -> None:
+    assert len(set(names(use_cases))) == len(names(use_cases))
+
+
+def test_what_comes_by_itself_is_ingested_and_only_that() -> None:
+    def of(**values: object) -> list[str]:
+        return names([UseCase.from_values("houses", values, where="houses.yaml")])
+
+    assert of(data="houses.csv") == ["train/houses", "maintain/all"]
+    assert of(landing="landing") == ["train/houses", "ingest/houses", "maintain/all"]
+    assert of(data="postgresql://db/shop", schedule={"ingest": "5 * * * *"}) == ["train/houses", "ingest/houses", "maintain/all"]
 
 
 def test_a_schedule_is_cron_in_utc() -> None:
     assert entry(schedule="0 3 * * 1")["schedules"] == [{"cron": "0 3 * * 1", "timezone": "UTC", "slug": "train"}]
+    both = {"train": "0 3 * * 1", "ingest": "*/15 * * * *"}
+    assert entry(schedule=both) == entry(schedule="0 3 * * 1")
+    assert entry("ingest", schedule=both)["schedules"] == [{"cron": "*/15 * * * *", "timezone": "UTC", "slug": "ingest"}]
+    assert entry("maintain")["schedules"] == [{"cron": "30 1 * * 0", "timezone": "UTC", "slug": "maintain"}]
 
 
 def test_a_use_case_without_a_schedule_is_deployed_and_runs_when_asked() -> None:
-    assert entry()["schedules"] == []
+    assert entry()["schedules"] == entry("ingest", landing="landing")["schedules"] == []
 
 
-def test_one_run_at_a_time_and_the_next_one_waits() -> None:
+def test_one_run_at_a_time_and_the_next_one_waits_where_it_may_bring_something() -> None:
     assert entry()["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+    assert entry("ingest", landing="landing")["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
-def test_the_entry_point_is_a_flow_of_its_module() -> None:
-    module, _, name = str(entry()["entrypoint"]).partition(":")
+@pytest.mark.parametrize("job", ["train", "ingest", "maintain"])
+def test_the_entry_point_is_a_flow_of_its_module(job: str) -> None:
+    deployment = entry(job, landing="landing")
+    module, _, name = str(deployment["entrypoint"]).partition(":")
     tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
     flows = [node for node in tree.body if isinstance(node, ast.FunctionDef) and "flow" in map(ast.unparse, node.decorator_list)]
-    assert [(flow.name, [argument.arg for argument in flow.args.args]) for flow in flows] == [(name, list(entry()["parameters"]))]  # pyright: ignore[reportArgumentType]
+    assert [(flow.name, [argument.arg for argument in flow.args.args]) for flow in flows] == [(name, list(deployment["parameters"]))]  # pyright: ignore[reportArgumentType]
 
 
 def test_the_parameters_are_options_that_the_flow_takes() -> None:
-    parameters = entry(target="price")["parameters"]
-    assert TrainOptions.model_validate(parameters["options"]) == TrainOptions(use_case="houses")  # pyright: ignore[reportIndexIssue]
+    def options(job: str) -> dict[str, object]:
+        return entry(job, landing="landing", target="price")["parameters"]["options"]  # pyright: ignore[reportIndexIssue]
+
+    assert TrainOptions.model_validate(options("train")) == TrainOptions(use_case="houses")
+    assert IngestOptions.model_validate(options("ingest")) == IngestOptions(use_case="houses")
+    assert MaintainOptions.model_validate(options("maintain")) == MaintainOptions()
 
 
 def test_an_entry_can_be_found_by_its_tags_and_tells_what_it_does() -> None:

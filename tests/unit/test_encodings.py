@@ -41,7 +41,7 @@ def test_unicode_is_read_as_it_stands_with_and_without_a_mark(mark: bytes, encod
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        ("name\nZoë Brontë\nJürgen\n", "cp1252"),
+        ("name\nKöln\nJürgen Straße\n", "cp1252"),
         ("name\n5 € voucher\n", "cp1252"),
         ("name\nKraków Główny\nŁódź\n", "cp1250"),
         ("name\n" + "Москва и область, улица\n" * 5, "cp1251"),
@@ -60,6 +60,34 @@ def test_lines_of_two_encodings_are_each_read_as_what_they_are() -> None:
     decoded = decode(Blob(b"a\nZo\xc3\xab\nJ\xfcrgen\nb\n"), "t.csv")
     assert decoded.text.whole() == "a\nZoë\nJürgen\nb\n"
     assert told(decoded) == [("mixed_encodings", (3,))]
+
+
+def test_a_guess_is_told_with_what_another_page_would_read() -> None:
+    decoded = decode(Blob("name\nZoë\n".encode("cp1252")), "t.csv")
+    assert decoded.text.whole() == "name\nZoë\n"
+    assert decoded.repairs[0].detail == "not UTF-8; guessed cp1252; cp1257 would read 'ė' for 'ë'; --read encoding= decides"
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_file_that_ends_within_a_character_is_utf8_all_the_same(mark: bytes) -> None:
+    decoded = decode(Blob(mark + TEXT.encode() + b"Bo\xc3"), "t.csv")
+    assert (decoded.text.whole(), decoded.encoding, told(decoded)) == (TEXT + "Bo\ufffd", "utf-8", [("cut_off", (4,))])
+
+
+def test_a_last_letter_is_no_half_character_where_nothing_else_is_utf8() -> None:
+    assert decode(Blob(b"name\ncaf\xe9"), "t.csv").text.whole() == "name\ncafé"
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_mark_that_was_encoded_twice_is_taken_off_and_told(mark: bytes) -> None:
+    decoded = decode(Blob(mark + "\u00ef\u00bb\u00bf".encode() + TEXT.encode()), "t.csv")
+    assert (decoded.text.whole(), told(decoded)) == (TEXT, [("mojibake", (1,))])
+
+
+@pytest.mark.parametrize("given", [None, "cp1252"])
+def test_a_mark_before_bytes_that_are_not_utf8_is_no_dead_end(given: str | None) -> None:
+    decoded = decode(Blob(codecs.BOM_UTF8 + TEXT.encode("cp1252")), "t.csv", given)
+    assert decoded.text.whole() == TEXT
 
 
 def test_mojibake_is_told_and_kept() -> None:

@@ -66,6 +66,36 @@ def test_what_is_told_is_not_inferred() -> None:
     assert layout_of("a,b,c\nd,e,f\n" + ROWS, skip=1).names == ("d", "e", "f")
 
 
+SPECTRUM = "".join(f"{angle}.5,{angle * 7}\n" for angle in range(10, 20))
+TOWNS = "".join(f"town {n},{n},{n + 2}\n" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "first"),
+    [
+        ("Operator,Bob\nDate,2024-05-01\nAngle,Counts\n" + SPECTRUM, ("Angle", "Counts"), 3),
+        ("Gain,2.5\nOffset,0.1\nAngle,Counts\n" + SPECTRUM, ("Angle", "Counts"), 3),
+        ("Instrument,XRD-7\n\nAngle,Counts\n" + SPECTRUM, ("Angle", "Counts"), 3),
+        ("Angle,Counts\nclosed,closed too\n" + SPECTRUM, ("Angle closed", "Counts closed too"), 2),
+        ("Sales 2024,,\n,,\nBranch: Bonn,,\n,,\ntown,a,b\n" + TOWNS, ("town", "a", "b"), 5),
+        ("Region,2019,\n,Sales,Cost\n" + TOWNS, ("Region", "2019 Sales", "2019 Cost"), 2),
+        ("town,a,b,\n" + TOWNS, ("town", "a", "b"), 1),
+        ("town,a,b,,,\n" + TOWNS, ("town", "a", "b"), 1),
+        ("agency,number,day\n5s,15s,20d\n" + TOWNS, ("agency", "number", "day"), 2),
+    ],
+)
+def test_the_names_are_found_below_what_stands_above_them(text: str, names: tuple[str, ...], first: int) -> None:
+    layout = layout_of(text)
+    assert (layout.names, layout.first) == (names, first)
+
+
+def test_a_header_that_lacks_a_name_is_not_guessed_at_where_quotes_make_the_cells() -> None:
+    rows = "".join(f'{n},said "a, b" twice,{n}\n' for n in range(9))
+    assert refusal("id,what,n\n" + rows) == (
+        "t.csv, line 1: 3 names for 4 columns; name all with --read names=a,b,c or pass over it with --read skip="
+    )
+
+
 def test_more_lines_to_skip_than_there_are_is_refused_with_what_to_change() -> None:
     assert refusal(ROWS, skip=9) == "t.csv: no row below line 9 has 3 cells; pass over fewer lines with --read skip="
     assert refusal(ROWS, names="a,b") == "t.csv: no row has 2 cells; say how cells are separated with --read delimiter="
@@ -85,6 +115,14 @@ def test_more_lines_to_skip_than_there_are_is_refused_with_what_to_change() -> N
         (["land", "2019", "2020"], [["France", "1", "2"], ["Spain", "3", "4"]], True),
         (["land", "2019", "2020"], [["France", "1999", "2000"], ["Spain", "2001", "2004"]], False),
         (["land", "2019", "2020"], [["land", "1", "2"], ["Spain", "3", "4"]], False),
+        (["land", "1/22/20", "1/23/20"], [["France", "1", "2"], ["Spain", "3", "4"]], True),
+        (["land", "Lat", "1/22/20", "1/23/20"], [["France", "1.5", "1", "2"], ["Spain", "3.5", "3", "4"]], True),
+        (["land", "1/22/20", "1/23/20"], [["France", "2/1/20", "2/2/20"], ["Spain", "3/1/20", "3/9/20"]], False),
+        (["probe", "400", "405", "410", "415"], [["s1", "0.1", "0.5", "0.2", "0.9"], ["s2", "0.3", "0.1", "0.7", "0.8"]], True),
+        (["probe", "400", "405", "411", "415"], [["s1", "0.1", "0.5", "0.2", "0.9"], ["s2", "0.3", "0.1", "0.7", "0.8"]], False),
+        (["s0", "1", "2", "3", "4"], [["s1", "2", "3", "4", "5"], ["s2", "3", "4", "5", "6"]], False),
+        (["0", "1", "2"], [["0.1", "0.5", "0.2"], ["0.3", "0.1", "0.7"]], None),
+        (["land", "2019", "2020", ""], [["France", "1", "2", ""], ["Spain", "3", "4", ""]], True),
         (["land", "2019", "2019"], [["France", "1", "2"], ["Spain", "3", "4"]], False),
     ],
 )

@@ -31,9 +31,39 @@ def test_a_printed_number_is_read_back_bit_for_bit(numbers: list[float], has_mis
     )
 )
 def test_any_plain_spelling_of_a_number_is_read_as_python_reads_it(cells: list[str]) -> None:
-    column = read(*cells)
+    column = read(*cells, decimal=".")
     assert column.values.to_numpy().tobytes() == np.array([float(cell) for cell in cells]).tobytes()
     assert column.evidence in {"", *(e for e in [column.evidence] if "may stand for missing" in e)}
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "evidence", "is_told"),
+    [
+        (("950", "1.200"), [950.0, 1200.0], "thousands as in 1.200", True),
+        (("950 €", "1.200 €"), [950.0, 1200.0], "thousands as in 1.200; all in €", True),
+        (("950", "?", "1.200"), [950.0, NAN, 1200.0], "thousands as in 1.200; '?' is missing in 1", True),
+        (("950", "1.234"), [950.0, 1.234], "1.234 is a decimal; with --read decimal=, it is 1234", False),
+        (("950 €", "1.234 €"), [950.0, 1.234], "all in €; 1.234 is a decimal; with --read decimal=, it is 1234", False),
+        (("1500", "1.200"), [1500.0, 1.2], "1.200 is a decimal; with --read decimal=, it is 1200", False),
+        (("1.200", "1.250"), [1.2, 1.25], "1.200 is a decimal; with --read decimal=, it is 1200", False),
+        (("950", "0.200"), [950.0, 0.2], "", False),
+        (("950", "1.2", "1.234"), [950.0, 1.2, 1.234], "", False),
+    ],
+)
+def test_a_point_before_three_digits_is_told_whatever_it_is_read_as(
+    cells: tuple[str, ...], values: list[float], evidence: str, is_told: bool
+) -> None:
+    column = read(*cells)
+    np.testing.assert_array_equal(column.values, values)
+    assert sorted(column.evidence.split("; ")) == sorted(evidence.split("; "))
+    assert [repair.code for repair in column.repairs] == ["open_marks"] * is_told
+
+
+@pytest.mark.parametrize(("decimal", "value"), [(".", 1.2), (",", 1200.0)])
+def test_what_a_person_says_of_a_point_is_done_without_a_word(decimal: str, value: float) -> None:
+    column = read("950", "1.200", decimal=decimal)
+    assert (column.values.tolist(), column.repairs) == ([950.0, value], ())
+    assert "--read" not in column.evidence
 
 
 # Group and decimal mark; a point for thousands needs decimals beside it, for alone 1.234 is a plain number.

@@ -5,6 +5,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,7 +17,7 @@ from tasks.core.reading import reader
 from tasks.core.reading.blob import Blob
 from tasks.core.reading.terms import ReadingOptions, SetAside
 from tasks.core.schema import infer_schema
-from tasks.core.table import Column
+from tasks.core.table import Column, Table
 
 if TYPE_CHECKING:
     from tasks.core.reading.reader import Reading
@@ -108,7 +109,8 @@ def test_as_text_writes_the_cells_exactly_as_they_stood() -> None:
 )
 def test_values_are_written_so_that_they_are_read_back(values: object, cells: list[str]) -> None:
     df = pd.DataFrame({"n": range(len(cells)), "v": values})
-    table = reader.read([Content("t", "parquet", frame=df)], ReadingOptions(), split_columns)
+    content = Content("t", "parquet", table=Table.of(df, "t", np.arange(1, len(df) + 1)))
+    table = reader.read([content], ReadingOptions(), split_columns)
     assert [row[1] for row in list(csv.reader(io.StringIO("".join(as_csv(table, as_text=False)))))[1:]] == cells
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import UsageError
 from tasks.core.profiles import profile_rows
-from tasks.core.proposals import propose_suite
+from tasks.core.proposals import FEW_ROWS, propose_suite
 from tasks.core.schema import infer_schema
-from tasks.core.suites import Expectation, Suite, compare_suites, describe_changes
+from tasks.core.suites import Expectation, Suite, apply_changes, compare_suites, describe_changes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -76,7 +76,7 @@ def test_every_expectation_says_why_and_from_what_numbers() -> None:
     assert of(suite, "id")["values_to_be_unique"].notes == "The key: it names a row. 200 distinct values were in 200 rows."
     assert (
         of(suite, "loss")["values_to_be_between"].notes
-        == "It was -8 to 0 in 200 rows; the slack is 4 on each side, and it never was positive."
+        == "It was -8 to 0 in 200 rows; the slack is 8 on each side, and it never was positive."
     )
     assert "What is predicted. " in str(of(suite, "price")["values_to_be_between"].notes)
 
@@ -94,9 +94,9 @@ def test_a_key_of_two_columns_is_unique_together() -> None:
 
 def test_ranges_stay_on_their_side_of_zero_and_times_have_none() -> None:
     suite = propose(houses(), key=["id"])
-    assert of(suite, "size")["values_to_be_between"].kwargs == {"column": "size", "min_value": 11.0, "max_value": 143.0}
+    assert of(suite, "size")["values_to_be_between"].kwargs == {"column": "size", "min_value": 0.0, "max_value": 176.0}
     assert of(suite, "price")["values_to_be_between"].kwargs["min_value"] == 0.0
-    assert of(suite, "loss")["values_to_be_between"].kwargs == {"column": "loss", "min_value": -12.0, "max_value": 0.0}
+    assert of(suite, "loss")["values_to_be_between"].kwargs == {"column": "loss", "min_value": -16.0, "max_value": 0.0}
     assert "values_to_be_between" not in {**of(suite, "ts"), **of(suite, "id")}
 
 
@@ -109,6 +109,29 @@ def test_a_range_holds_all_that_it_was_made_from(values: list[float]) -> None:
     bounds = between.kwargs if between else {}
     assert float(str(bounds.get("min_value", -math.inf))) <= min(values)
     assert float(str(bounds.get("max_value", math.inf))) >= max(values)
+
+
+def test_the_slack_is_twice_as_wide_where_few_rows_have_not_seen_the_tails() -> None:
+    few, many = (of(propose(houses(rows).assign(size=lambda df: 500.0 + df.index % 100)), "size") for rows in (FEW_ROWS - 1, FEW_ROWS))
+    assert few["values_to_be_between"].kwargs == {"column": "size", "min_value": 401.0, "max_value": 698.0}
+    assert many["values_to_be_between"].kwargs == {"column": "size", "min_value": 450.0, "max_value": 649.0}
+
+
+def test_one_value_alone_makes_no_range() -> None:
+    df = houses()
+    assert "values_to_be_between" not in of(propose(df.assign(loss=np.where(df.index < 9, np.nan, 2.0))), "loss")
+
+
+def test_where_nothing_was_missing_the_slack_is_what_so_few_rows_can_hide() -> None:
+    few, many = (of(propose(houses(rows)), "size")["values_to_not_be_null"] for rows in (30, 3000))
+    assert (few.kwargs["mostly"], many.kwargs["mostly"]) == (0.9, 0.99)
+    assert few.notes == "None of 30 rows lacked it; the slack is 10%."
+
+
+def test_what_no_model_sees_has_a_type_and_no_more_and_late_labels_are_no_news() -> None:
+    suite = propose(houses())
+    assert set(of(suite, "id")) == {"values_to_be_of_type"}
+    assert set(of(suite, "price")) == {"values_to_be_of_type", "values_to_be_between"}
 
 
 def test_a_column_with_infinities_has_no_range_and_an_empty_one_nothing() -> None:
@@ -179,7 +202,7 @@ def test_a_new_proposal_tells_what_moved_with_before_and_after() -> None:
     assert describe_changes(changes).splitlines() == [
         "3 added, 3 removed, 3 changed; 0 of them by hand before",
         "~ table columns to match set: column_set +'attic' -'lift'",
-        "~ 'loss': column values to be between: min_value -12.0 → -24.0",
+        "~ 'loss': column values to be between: min_value -16.0 → -32.0",
         "~ 'colour': column values to be in set: value_set +'green' -'red'",
         "- 'lift': column values to be of type (critical)",
         "- 'lift': column values to be in set (warning)",
@@ -194,7 +217,7 @@ def test_what_a_person_edited_is_told_apart() -> None:
     suite = propose(houses())
     by_hand = edited(suite, "'loss': column values to be between", min_value=-20.0, severity="critical")
     (change,) = compare_suites(by_hand, suite)
-    told = "~ 'loss': column values to be between: min_value -20.0 → -12.0; severity 'critical' → 'warning' [edited by hand]"
+    told = "~ 'loss': column values to be between: min_value -20.0 → -16.0; severity 'critical' → 'warning' [edited by hand]"
     assert (change.origin, str(change)) == ("edited by hand", told)
 
 
@@ -216,3 +239,65 @@ def test_a_file_that_is_no_suite_is_refused_by_its_place() -> None:
     with pytest.raises(UsageError) as refused:
         Suite.from_json('{"name": "s", "expectations": [{"type": "expect_x", "severety": "info"}]}', where="s.json")
     assert refused.value.message == ("s.json is not a Great Expectations suite: 'expectations.0.severety': extra inputs are not permitted")
+
+
+# -------------------------------------------------------------------------------------------------------------- updating
+
+LOSS = "'loss': column values to be between"
+
+
+def later() -> Suite:
+    """Propose again, of a table in which much has moved."""
+    df = houses()
+    return propose(df.assign(loss=df["loss"] * 2, size=df["size"] * 3, colour=df["colour"].replace("red", "green")))
+
+
+def updated(suite: Suite) -> Suite:
+    return apply_changes(suite, later(), compare_suites(suite, later()))
+
+
+def expected(suite: Suite) -> dict[str, Expectation]:
+    return {expectation.title: expectation for expectation in suite.expectations}
+
+
+def test_what_stands_as_it_was_proposed_follows_the_new_proposal() -> None:
+    assert expected(updated(propose(houses()))) == expected(later())
+    assert [e.title for e in updated(propose(houses())).expectations] == [e.title for e in propose(houses()).expectations]
+
+
+@pytest.mark.parametrize("values", [{"min_value": -20.0}, {"severity": "critical"}, {"mostly": 0.9}])
+def test_what_a_person_edited_stays(values: dict[str, object]) -> None:
+    suite = edited(propose(houses()), LOSS, **values)
+    assert expected(updated(suite))[LOSS] == expected(suite)[LOSS]
+    assert {title for title, e in expected(updated(suite)).items() if e != expected(later())[title]} == {LOSS}
+
+
+def test_the_notes_that_a_person_wrote_stay_with_what_they_are_about() -> None:
+    suite = propose(houses())
+    noted = tuple(e.model_copy(update={"notes": "agreed on Monday"}) if e.title == LOSS else e for e in suite.expectations)
+    kept = expected(updated(suite.model_copy(update={"expectations": noted})))[LOSS]
+    assert (kept.origin, kept.notes, kept.kwargs["min_value"]) == ("edited by hand", "agreed on Monday", -16.0)
+
+
+def test_what_a_person_wrote_stays_and_what_a_person_took_out_stays_out() -> None:
+    suite = propose(houses())
+    own = Expectation(type="expect_column_mean_to_be_between", kwargs={"column": "size", "max_value": 90})
+    without = tuple(e for e in suite.expectations if e.title != LOSS)
+    suite = Suite.from_json(suite.model_copy(update={"expectations": (*without, own)}).to_json(), where="houses.json")
+    found = updated(updated(suite))
+    assert LOSS not in expected(found)
+    assert own in found.expectations
+    told = [str(change) for change in compare_suites(found, later())]
+    assert told == [
+        "- 'size': column mean to be between (critical) [written by hand]",
+        f"+ {LOSS} (warning) [taken out by hand]",
+    ]
+
+
+def test_what_is_proposed_no_more_goes_and_what_is_new_comes() -> None:
+    df = houses()
+    suite, proposal = propose(df.drop(columns="loss")), propose(df.drop(columns="lift"))
+    found = apply_changes(suite, proposal, compare_suites(suite, proposal))
+    assert expected(found) == expected(proposal)
+    assert compare_suites(found, proposal) == ()
+    assert apply_changes(found, proposal, ()) == found

@@ -19,6 +19,8 @@ def record(text: str, style: Style = COMMA) -> Record:
     ("text", "code", "cells"),
     [
         ("1,word 1,1.5,,,", "long_row", ("1", "word 1", "1.5", "")),
+        ('1,"word, 1" ,1.5,', "padded_quotes", ("1", "word, 1", "1.5", "")),
+        ('1, "word, 1", 1.5,', "padded_quotes", ("1", "word, 1", " 1.5", "")),
         ('1,"word \\"1\\", 2",1.5,7', "row_escape", ("1", 'word "1", 2', "1.5", "7")),
         ('1,"word 1,1.5,', "unclosed_quote", ("1", "word 1", "1.5", "")),
         ('1,"word 1, 2,1.5,', "unclosed_quote", ("1", "word 1, 2", "1.5", "")),

@@ -13,6 +13,7 @@ from tasks.core.reading import reader
 from tasks.core.reading.blob import Blob
 from tasks.core.reading.reader import Reading, as_frame
 from tasks.core.reading.terms import ReadingOptions, SetAside
+from tasks.core.table import Table
 
 ROWS = [f"{n},word {n % 3},{n}.5" for n in range(1, 41)]
 
@@ -25,6 +26,10 @@ def read(*texts: str | bytes, as_text: bool = False, **told: object) -> Reading:
     data = [text if isinstance(text, bytes) else text.encode() for text in texts]
     contents = [Content(f"t{place}.csv", "text", data=Blob(each)) for place, each in enumerate(data, start=1)]
     return reader.read(contents, ReadingOptions.model_validate(told), split_columns, as_text=as_text)
+
+
+def of_frame(name: str, values: list[object]) -> Content:
+    return Content(name, "parquet", table=Table.of(pd.DataFrame({"a": values}), name, np.arange(1, len(values) + 1)))
 
 
 def refusal(*texts: str) -> str:
@@ -64,17 +69,38 @@ def test_a_table_that_cannot_be_one_is_refused() -> None:
     other = text_of(*ROWS[:3], header="id,word,mass")
     assert refusal(text_of(*ROWS), other) == "t2.csv has other columns than t1.csv, see 'mass'; read them one by one"
     assert refusal(text_of()).startswith("t1.csv")
-    frame = Content("t.parquet", "parquet", frame=pd.DataFrame({"a": [1.0]}))
+    frame = of_frame("t.parquet", [1.0])
     with pytest.raises(DataRefusedError, match=r"^t\.parquet and t\.csv are of different kinds; read them one by one$"):
         reader.read([frame, Content("t.csv", "text", data=Blob(b"a\n1\n"))], ReadingOptions(), split_columns)
 
 
 def test_frames_of_other_types_are_refused() -> None:
-    contents = [Content(name, "parquet", frame=pd.DataFrame({"a": [value]})) for name, value in (("p", 1.0), ("q", "x"))]
+    contents = [of_frame(name, [value]) for name, value in (("p", 1.0), ("q", "x"))]
     with pytest.raises(DataRefusedError, match=r"^column 'a' is str in q, float64 in p; mend one of them, or read them one by one$"):
         reader.read(contents, ReadingOptions(), split_columns)
     reading = reader.read([contents[0], contents[0]], ReadingOptions(), split_columns)
     assert (reading.rows, reading.table.lines.tolist(), reading.raw) == (2, [1, 1], None)
+
+
+@pytest.mark.parametrize(
+    ("other", "cell", "value", "codes"),
+    [
+        ("3,5", "1.234", 1234.0, ["open_marks"]),
+        ("3.5", "1.234", 1.234, []),
+        ("3.5", "1,234", 1234.0, ["open_marks"]),
+        ("3,5", "1,234", 1.234, []),
+        ("3", "1.234", 1.234, []),
+    ],
+)
+def test_what_a_mark_means_is_learnt_from_the_other_columns(other: str, cell: str, value: float, codes: list[str]) -> None:
+    reading = read("id;a;b\n" + "".join(f"{n};{other};{cell}\n" for n in range(30)))
+    assert reading.table.df["b"].tolist() == [value] * 30
+    assert [repair.code for repair in reading.repairs] == codes
+
+
+def test_columns_that_contradict_one_another_teach_nothing() -> None:
+    reading = read("a;b;c\n" + "3,5;3.5;1,234\n" * 30)
+    assert set(reading.table.df["c"]) == {"1,234"}
 
 
 def test_rows_set_aside_become_a_table() -> None:

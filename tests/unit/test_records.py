@@ -55,6 +55,10 @@ def test_a_quoted_cell_ends_within_five_hundred_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "style", "expected"),
     [
+        ('0,"a, b" ,c', COMMA, (("0", "a, b", "c"), False, True)),
+        ('0, "a, b",c', COMMA, (("0", "a, b", "c"), False, True)),
+        ('0, "a" b,c', COMMA, (("0", ' "a" b', "c"), False, True)),
+        ('a "b" ', Style(" "), (("a", "b", ""), False, False)),
         ('"a ""b""",c', COMMA, (('a "b"', "c"), False, False)),
         ('"a\\"b",c', Style(",", escape="\\"), (('a"b', "c"), False, False)),
         ("'a,b',c", Style(",", "'"), (("a,b", "c"), False, False)),

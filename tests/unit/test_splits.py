@@ -78,6 +78,13 @@ def test_other_cells_make_another_hash(first: dict[str, list[str | None]], secon
     assert hash_rows(pd.DataFrame(first, dtype="str")).tolist() != hash_rows(pd.DataFrame(second, dtype="str")).tolist()
 
 
+def test_text_is_hashed_beyond_a_nul_and_by_no_other_row() -> None:
+    words = pd.DataFrame({"word": ["a", "a\0", "a\0b", "a"]}, dtype="str")
+    hashes = hash_rows(words).tolist()
+    assert len(set(hashes)) == 3
+    assert [hash_rows(words.iloc[row : row + 1])[0] for row in range(4)] == hashes
+
+
 def test_dates_are_hashed_by_their_moment_and_by_no_other_row() -> None:
     days = pd.DataFrame({"when": np.array(["2024-01-01", "2024-01-02", "NaT", "2024-01-01"], dtype="datetime64[us]")})
     hashes = hash_rows(days).tolist()

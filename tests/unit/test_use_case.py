@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tasks.core.cron import EXPECTED
 from tasks.core.errors import UsageError
 from tasks.core.options import TrainOptions
 from tasks.core.reading.terms import ReadingOptions
@@ -97,6 +98,7 @@ READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, que
     [
         ({"taget": "price"}, f"'taget'; did you mean 'target'? (available: {KEYS})"),
         ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: tolerance)"),
+        ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, train)"),
         ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
     ],
 )
@@ -117,6 +119,18 @@ def test_a_mistyped_key_is_told() -> None:
 
 def test_a_use_case_without_data_is_about_the_rows_that_are_ingested() -> None:
     assert UseCase.from_values("houses", {}, where="houses.yaml").data == LAKE
+
+
+def test_one_schedule_alone_is_that_of_training() -> None:
+    assert houses(schedule="0 3 * * 1") == houses(schedule={"train": "0 3 * * 1"})
+    assert houses(schedule=None) == houses()
+
+
+def test_a_schedule_of_ingestion_needs_something_to_take() -> None:
+    every_hour = {"schedule": {"ingest": "0 * * * *"}}
+    assert houses(**every_hour).has_deliveries
+    with pytest.raises(UsageError, match=r"'schedule.ingest' has nothing to take; set landing: to a folder, or data: to what comes"):
+        UseCase.from_values("houses", every_hour, where="houses.yaml")
 
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -170,6 +184,9 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ({"drop": ["id", 1]}, "'drop.1' is 1: input should be a valid string"),
         ({"loss": "mse"}, "'loss' is 'mse': input should be 'squared_error', 'absolute_error', 'brier' or 'log_loss'"),
         ({"reading": {"skip": -1}}, "'reading.skip' is -1: input should be greater than or equal to 0"),
+        ({"schedule": "0 25 * * *"}, f"'schedule.train' is '0 25 * * *': the hour is '25', and goes from 0 to 23; {EXPECTED.lower()}"),
+        ({"schedule": {"ingest": "hourly"}}, f"'schedule.ingest' is 'hourly': it has 1 field; {EXPECTED.lower()}"),
+        ({"schedule": 5}, "'schedule' is 5: input should be a valid dictionary or instance of schedule"),
         ({"refit": "sometimes"}, "'refit' is 'sometimes': input should be 'never', 'ordered' or 'always'"),
     ],
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.reading import State, arrived, mended, opened
 from tasks.adapters.lake.tables import Table, counts, last_number
-from tasks.adapters.lake.writing import BatchWriting, LabelWriting, Tables, mendings_of
+from tasks.adapters.lake.writing import BatchWriting, LabelWriting, PredictionWriting, Tables, mendings_of
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns
 from tasks.core.lake.keys import Digest
@@ -60,6 +60,7 @@ class Lake:
         self.url = f"{address.removeprefix('file://').rstrip('/')}/{use_case}"
         given = storage_options(os.environ) if options is None else options
         self._tables = Tables(*(Table(f"{self.url}/{name}", given) for name in ("observations", "labels", "quarantine")))
+        self._predictions = Table(f"{self.url}/predictions", given)
 
     def begun_with(self) -> Terms | None:
         """Give the key and the target of the first batch; None before it.
@@ -69,6 +70,14 @@ class Lake:
         """
         table = self._tables.observations.open()
         return None if table is None else arrow.declared(table)[0]
+
+    def holds_anything(self) -> bool:
+        """Say whether there is a table, be it of predictions alone.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return any(table.open() is not None for table in (*vars(self._tables).values(), self._predictions))
 
     def target_kind(self) -> Kind:
         """Give the kind of the labels; before the first of them, numbers.
@@ -153,6 +162,23 @@ class Lake:
         if not writing.commit():
             return Receipt(batch=batch, is_new=False)
         return Receipt(batch=batch, is_new=True, labels=writing.labels.rows, unlabelled=writing.read - writing.labels.rows)
+
+    def append_predictions(self, scoring: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> bool:
+        """Append what a version said of rows, once; False when the lake holds the scoring already.
+
+        Args:
+            scoring: Its digest.
+            frames: The key columns if there are any, `line`, `prediction`, `proba_<class>`, `version`, `prediction_id`.
+            arrived_at: When they were predicted.
+
+        Raises:
+            StoreError: the lake cannot be used, or its predictions are of another kind.
+        """
+        with PredictionWriting(self._predictions, self.terms, scoring, arrived_at) as writing:
+            for df in frames:
+                writing.take(df)
+            writing.close()
+        return writing.commit()
 
     # ------------------------------------------------------------------------------------------------------------ reading
 
@@ -252,6 +278,14 @@ class Lake:
             return {}
         return mended(observations, until)[arrow.MENDS].to_pandas().str[:BATCH_DIGITS].value_counts().to_dict()
 
+    def predictions(self, scoring: str | None = None) -> pd.DataFrame:
+        """Give what versions said of rows, of one scoring or of all, in the order in which it was said.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return arrow.prediction_frame(self._predictions.open(), scoring)
+
     def count_labels(self, *, as_of: datetime | None = None) -> LabelCounts:
         """Count the labels that had arrived by a time: late, corrected, duplicate, of unknown rows.
 
@@ -311,6 +345,5 @@ class Lake:
         for snapshot in kept:
             self._state(snapshot)  # what cannot be opened before must not be blamed on this afterwards
         versions = ([s.observations for s in kept], [s.labels for s in kept if s.labels is not None], [])
-        done = [table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True)]
-        before, after, removed = (sum(numbers) for numbers in zip(*done, strict=True))
-        return Maintenance(files_before=before, files_after=after, removed=removed)
+        done = (table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True))
+        return sum(done, self._predictions.maintain([], unused_for))

@@ -65,6 +65,14 @@ def quarantine_schema() -> pa.Schema:
     return pa.schema([*common(), *numbers, *(pa.field(name, pa.string()) for name in ("text", "reasons"))])
 
 
+def prediction_schema(kind: Kind) -> pa.Schema:
+    """Give the schema of predictions of a kind: numbers, or classes as text with the probability of each."""
+    import pyarrow as pa
+
+    own = [("line", pa.int64()), ("prediction", arrow_type(kind)), ("proba", pa.map_(pa.string(), pa.float64()))]
+    return pa.schema([*common(), *own, ("version", pa.int64()), ("prediction_id", pa.string())])
+
+
 def to_arrow(keys: pd.Series[Any], place: tuple[str, int, datetime], cells: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Give rows with the lake's own columns before them, in exactly the schema.
 
@@ -114,6 +122,18 @@ def declared(table: DeltaTable) -> tuple[Terms, Columns]:
     except (TypeError, KeyError, ValueError) as error:
         message = f"the table {table.table_uri} does not say which columns were declared; it was not made by Evergreen: name another place"
         raise StoreError(message, where=table.table_uri) from error
+
+
+def prediction_frame(table: DeltaTable | None, scoring: str | None) -> pd.DataFrame:
+    """Give predictions in the order of their arrival."""
+    import pyarrow.compute as pc
+
+    order = ["_arrived_at", "_batch", "_position"]
+    rows = prediction_schema("float64").empty_table()
+    if table is not None:
+        rows = table.to_pyarrow_dataset().to_table(filter=None if scoring is None else pc.field("_batch") == scoring)
+    kept = rows.sort_by([(name, "ascending") for name in order]).drop_columns(["_position"])
+    return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
 def quarantine_frame(table: DeltaTable | None, batch: str | None) -> pd.DataFrame:

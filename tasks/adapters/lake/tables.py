@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake.failures import told
 from tasks.core.errors import StoreError
+from tasks.core.lake.values import Maintenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,8 +148,8 @@ class Table:
             raise StoreError(message, where=self.url)
         return table
 
-    def maintain(self, keep_versions: Sequence[int], unused_for: timedelta) -> tuple[int, int, int]:
-        """Put small files together and remove files that neither the newest nor a kept version uses; give counts.
+    def maintain(self, keep_versions: Sequence[int], unused_for: timedelta) -> Maintenance:
+        """Put small files together and remove files that neither the newest nor a kept version uses.
 
         Raises:
             StoreError: the table cannot be read or written.
@@ -157,32 +158,44 @@ class Table:
 
         table = self.open()
         if table is None:
-            return 0, 0, 0
+            return Maintenance()
         with told(self.url):
             before = len(table.file_uris())
             if before > 1:
                 properties = WriterProperties(max_row_group_size=ROW_GROUP, compression="ZSTD")
                 table.optimize.compact(target_size=FILE_BYTES, max_concurrent_tasks=1, writer_properties=properties)
-            removed = table.vacuum(
+            sizes = self._sizes()
+            gone = table.vacuum(
                 retention_hours=int(unused_for.total_seconds() // 3600),
                 dry_run=False,
                 enforce_retention_duration=False,
                 full=True,
                 keep_versions=sorted(set(keep_versions)) or None,
             )
-            return before, len(table.file_uris()), len(removed) + self._remove_half_files(unused_for)
+            removed = [sizes[path] for path in gone if path in sizes]  # it names those too that went long ago
+            freed = Maintenance(files_before=before, files_after=len(table.file_uris()), removed=len(removed), removed_bytes=sum(removed))
+            return freed + self._remove_half_files(unused_for)
 
-    def _remove_half_files(self, unused_for: timedelta) -> int:
+    def _sizes(self) -> dict[str, int]:
+        """Give the bytes of all files that are there, by their paths in the table."""
+        import pyarrow.fs
+        from deltalake.fs import DeltaStorageHandler
+
+        store = pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.url, self._options))
+        found = store.get_file_info(pyarrow.fs.FileSelector("", recursive=True))
+        return {info.path: info.size for info in found if info.size is not None}
+
+    def _remove_half_files(self, unused_for: timedelta) -> Maintenance:
         """Remove what killed writes left in a folder under `name#1`, which the engine's own vacuum does not see (deltalake 1.6.6)."""
         if "://" in self.url:
-            return 0
-        latest, removed = time.time() - unused_for.total_seconds(), 0
+            return Maintenance()
+        latest, sizes = time.time() - unused_for.total_seconds(), list[int]()
         for path in Path(self.url).rglob("*#[0-9]*"):
             with suppress(FileNotFoundError):  # a living writer has just finished it
-                if path.stat().st_mtime <= latest:
+                if (found := path.stat()).st_mtime <= latest:
                     path.unlink()
-                    removed += 1
-        return removed
+                    sizes.append(found.st_size)
+        return Maintenance(removed=len(sizes), removed_bytes=sum(sizes))
 
 
 class _ConflictError(Exception):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tasks.core.lake.columns import Kind
     from tasks.core.lake.values import OpenRows, Terms
 
+PROBA = "proba_"
 NO_ROWS = "the lake at {url} has no rows yet; ingest a batch first"
 
 
@@ -209,6 +210,38 @@ class LabelWriting(_Writing):
             StoreError: the table cannot be written.
         """
         return self._label is not None and commit_labels(self.labels, self._terms, self._label)
+
+
+class PredictionWriting(_Writing):
+    """What a version said of rows; without key columns a row is named by its prediction."""
+
+    def __init__(self, predictions: Table, terms: Terms, scoring: str, arrived_at: datetime) -> None:
+        self.predictions = Part(predictions, scoring, arrived_at)
+        super().__init__(self.predictions)
+        self._keys = RowKeys(terms.key or ("prediction_id",))
+        self._kind: Kind = "float64"
+
+    def take(self, df: pd.DataFrame) -> None:
+        """Write the next predictions.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
+        import pandas as pd
+
+        self._kind = "float64" if df["prediction"].dtype.kind == "f" else "str"
+        classes = [name for name in df.columns if name.startswith(PROBA)]
+        shares = [[(name.removeprefix(PROBA), share) for name, share in zip(classes, row, strict=True)] for row in df[classes].to_numpy()]
+        cells = df.assign(proba=pd.Series(shares if classes else None, index=df.index, dtype=object))
+        self.predictions.add(arrow.prediction_schema(self._kind), self._keys.of(df, first_row=self.predictions.rows + 1), cells)
+
+    def commit(self) -> bool:
+        """Let the predictions be seen; False when the lake holds them already.
+
+        Raises:
+            StoreError: the table cannot be written.
+        """
+        return self.predictions.commit(arrow.prediction_schema(self._kind), "{}")
 
 
 def mendings_of(batch: str) -> str:

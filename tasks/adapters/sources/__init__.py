@@ -12,6 +12,7 @@ from tasks.adapters.sources.files import check_exists, local
 from tasks.adapters.sources.urls import REMOTE, remote
 from tasks.core.errors import UsageError
 from tasks.core.formats.source import Content
+from tasks.core.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,7 @@ def _check_bundled(source: str) -> str:
 
 def _bundled(source: str) -> Content:
     name = _check_bundled(source)
+    import numpy as np
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
@@ -126,4 +128,5 @@ def _bundled(source: str) -> Content:
     target = bunch.target.astype("float64")
     if "target_names" in bunch:
         target = target.map(dict(enumerate(map(str, bunch.target_names)))).astype("str")
-    return Content(source, "bundled", frame=bunch.data.astype("float64").assign(target=target))
+    df = bunch.data.astype("float64").assign(target=target)
+    return Content(source, "bundled", table=Table.of(df, source, np.arange(1, len(df) + 1, dtype=np.int64)))

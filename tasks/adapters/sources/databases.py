@@ -11,8 +11,8 @@ from tasks.adapters.sources.urls import REMOTE
 from tasks.core.errors import UsageError
 from tasks.core.formats.columns import check_distinct
 from tasks.core.formats.queries import check_reads_only
-from tasks.core.formats.source import Content, listed, missing_package, shown_url
-from tasks.core.formats.values import rows_frame
+from tasks.core.formats.source import Content, listed, missing_package, shown_url, with_driver
+from tasks.core.formats.values import rows_table
 from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _database_url(source: str) -> sa.URL:
         what = "kind of URL"
         raise UsageError.unknown(what, f"{scheme}://", [f"{name}://" for name in (*REMOTE, *DATABASES)], where=shown_url(source))
     try:
-        return sa.make_url(source)
+        return sa.make_url(with_driver(source))
     except (ArgumentError, ValueError) as error:
         message = f"'{shown_url(source)}' is no database URL; write it as postgresql://user:password@host/database"
         raise UsageError(message, where=shown_url(source)) from error
@@ -112,5 +112,5 @@ def _rows(connection: sa.Connection, query: str, shown: str) -> Content:
     result = connection.exec_driver_sql(query, execution_options=options)
     names = list(result.keys())
     check_distinct(names, shown)
-    frame, note = rows_frame((dict(zip(names, row, strict=True)) for row in result), shown)
-    return Content(shown, "sql", frame=frame, repairs=(Repair("mixed_types", (), note),) if note else ())
+    table, note = rows_table((dict(zip(names, row, strict=True)) for row in result), shown)
+    return Content(shown, "sql", table=table, repairs=(Repair("mixed_types", (), note),) if note else ())

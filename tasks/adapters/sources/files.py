@@ -108,8 +108,13 @@ def check_is_file(status: os.stat_result, source: str) -> None:
         raise refused(source, f"has {status.st_size / 2**30:,.1f} GiB, more than the {MOST_BYTES / 2**30:.0f} GiB that are read; split it")
 
 
-def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """Give what tells two states of a file apart.
+
+    The time of change is set by the system, so that a writer who restores the time of modification is noticed. What is not: a write of
+    equal size within the same tick of the system's clock (some milliseconds), or by a machine whose clock lags on a shared file system.
+    """
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def unreadable(source: str, error: OSError | ValueError) -> UsageError:

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tasks.core.formats.source import refused
+from tasks.core.reading.store import PIECE_ROWS, Columns
+from tasks.core.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,36 +20,69 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tasks.core.reading.blob import Blob
 
 MOST_BYTES = 8 * 2**30
+BUFFER_BYTES = 2**20
+BATCH_CELLS = 4_000_000
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])"
+DATES = (f"{DATE}(?:{TIME})?", DATE + TIME + ZONE)
 
 
-def parquet_frame(data: bytes, source: str) -> pd.DataFrame:
-    """Give the rows of a Parquet file.
+def parquet_table(blob: Blob, source: str) -> Table:
+    """Give the rows of a Parquet file, read in parts.
 
     Raises:
         DataRefusedError: it is damaged, or holds what the three dtypes cannot hold exactly.
     """
-    import pandas as pd
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        size = file.metadata.num_rows * file.metadata.num_columns * 8
+        # Without a buffer a column of a group of rows is fetched at once, and some files are one group.
+        file = pq.ParquetFile(pa.PythonFile(blob.open(), mode="r"), buffer_size=BUFFER_BYTES, pre_buffer=False)
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        size = rows * len(schema.names) * 8
         if size > MOST_BYTES:
             raise refused(source, f"would take {size / 2**30:,.0f} GiB of memory; split it, or keep fewer columns")
-        table = file.read()
+        check_distinct(schema.names, source)
+        _check_no_index(schema, source)
+        columns = _columns_of(file, schema, source)
     except (pa.ArrowException, OSError) as error:
         raise refused(source, f"is no Parquet file, or a damaged one ({str(error).splitlines()[0]})") from error
-    check_distinct(table.column_names, source)
-    index = [name for name in (table.schema.pandas_metadata or {}).get("index_columns", ()) if isinstance(name, str)]
+    return Table(tuple(schema.names), columns, source, np.arange(1, rows + 1, dtype=np.int64))
+
+
+def _check_no_index(schema: pa.Schema, source: str) -> None:
+    index = [name for name in (schema.pandas_metadata or {}).get("index_columns", ()) if isinstance(name, str)]
     if index:
         raise refused(source, f"holds a pandas index as column '{index[0]}'; write it with index=False")
-    return pd.DataFrame({name: arrow_column(table.column(name), f"{source}, column '{name}'") for name in table.column_names})
+
+
+def _columns_of(file: pq.ParquetFile, schema: pa.Schema, source: str) -> Columns:
+    import pyarrow as pa
+
+    columns, done = Columns(), 0
+    long: set[int] = set()  # columns of whole numbers, of which some are too long for numbers
+    most_rows = max(1, min(PIECE_ROWS, BATCH_CELLS // max(1, len(schema.names))))
+    for batch in file.iter_batches(batch_size=most_rows) if file.metadata.num_rows else [schema.empty_table()]:
+        parts: list[pd.Series] = []
+        for place, name in enumerate(schema.names):
+            column = pa.chunked_array(batch.column(place))
+            part = _whole_text(column) if place in long else arrow_column(column, f"{source}, column '{name}'", done)
+            if pa.types.is_integer(column.type) and place not in long and part.dtype != "float64":
+                long.add(place)
+                if done:
+                    columns.change(place, _whole_text)
+            parts.append(part)
+        columns.extend(parts)
+        done += batch.num_rows
+    return columns
 
 
 def check_distinct(names: Iterable[str], source: str) -> None:
@@ -63,8 +98,13 @@ def check_distinct(names: Iterable[str], source: str) -> None:
         seen.add(name)
 
 
-def arrow_column(column: pa.ChunkedArray, where: str) -> pd.Series:
+def arrow_column(column: pa.ChunkedArray, where: str, done: int = 0) -> pd.Series:
     """Give an Arrow column as one of the three dtypes of a table, unless that would change a value.
+
+    Args:
+        column: All of it, or a part.
+        where: Named in messages.
+        done: How many rows stand before this part.
 
     Raises:
         DataRefusedError: it would, or the type has no place in a table.
@@ -77,11 +117,11 @@ def arrow_column(column: pa.ChunkedArray, where: str) -> pd.Series:
     kind = column.type
     try:
         if t.is_floating(kind) or t.is_null(kind):
-            return _finite(column.cast(pa.float64()), where)
+            return _finite(column.cast(pa.float64()), where, done)
         if t.is_integer(kind):
             return _whole_numbers(column)
         if t.is_decimal(kind):
-            return _decimals(column, where)
+            return _decimals(column, where, done)
         if t.is_date(kind) or t.is_timestamp(kind):
             zone = getattr(kind, "tz", None)
             return column.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us")).to_pandas()
@@ -98,14 +138,14 @@ def text_column(column: pa.ChunkedArray) -> pd.Series:
     return text.where(text != "")
 
 
-def _finite(column: pa.ChunkedArray, where: str) -> pd.Series:
+def _finite(column: pa.ChunkedArray, where: str, done: int) -> pd.Series:
     import numpy as np
     import pandas as pd
 
     values: np.ndarray = column.to_numpy()
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        raise refused(f"{where}, row {infinite[0] + 1}", "is infinite; write a number, or leave the cell empty")
+        raise refused(f"{where}, row {done + infinite[0] + 1}", "is infinite; write a number, or leave the cell empty")
     return pd.Series(values)
 
 
@@ -117,41 +157,49 @@ def _whole_numbers(column: pa.ChunkedArray) -> pd.Series:
     try:
         return pd.Series(column.cast(pa.float64()).to_numpy())
     except pa.ArrowInvalid:
-        return column.cast(pa.large_string()).to_pandas().astype("str")
+        return _whole_text(column)
 
 
-def _decimals(column: pa.ChunkedArray, where: str) -> pd.Series:
+def _whole_text(column: pa.ChunkedArray | pd.Series) -> pd.Series:
+    """Give integers, or the same as numbers, as text."""
+    import pandas as pd
+    import pyarrow as pa
+
+    whole = pa.array(column, pa.int64(), from_pandas=True) if isinstance(column, pd.Series) else column
+    return whole.cast(pa.large_string()).to_pandas().astype("str")
+
+
+def _decimals(column: pa.ChunkedArray, where: str, done: int) -> pd.Series:
     """Give decimals as numbers that are printed with the same digits."""
     import pandas as pd
 
     decimals = column.to_pylist()
     values = [float("nan") if decimal is None else float(decimal) for decimal in decimals]
-    for row, (decimal, value) in enumerate(zip(decimals, values, strict=True), start=1):
+    for row, (decimal, value) in enumerate(zip(decimals, values, strict=True), start=done + 1):
         if decimal is not None and Decimal(repr(value)) != decimal:
             what = f"{decimal} has more digits than a number holds; store it as text or as double"
             raise refused(f"{where}, row {row}", what)
     return pd.Series(values, dtype="float64")
 
 
-def dates_or_text(text: pd.Series[str]) -> pd.Series:
-    """Give text as `datetime64[us]` where every cell is an ISO 8601 date or time; those with a zone, if all have one, in UTC.
+def are_dates(text: pd.Series[str], pattern: str) -> bool:
+    """Say whether every cell is an ISO 8601 date or time of a pattern; the first one is asked first.
 
     >>> import pandas as pd
-    >>> dates_or_text(pd.Series(["2024-01-31", None], dtype="str")).dtype
-    dtype('<M8[us]')
+    >>> [are_dates(pd.Series(["2024-01-31", None], dtype="str"), pattern) for pattern in DATES]
+    [True, False]
     """
+    filled = text.dropna()
+    if not len(filled):
+        return True
+    is_alike = bool(re.fullmatch(pattern, filled.iloc[0])) and bool(filled.str.fullmatch(pattern).all())
+    return is_alike and bool(as_dates(filled, pattern).notna().all())
+
+
+def as_dates(text: pd.Series[str], pattern: str) -> pd.Series:
+    """Give text of a pattern as `datetime64[us]`, with a zone in UTC; what is no day of the calendar is missing."""
     import pandas as pd
 
-    filled = text.dropna()
-    for pattern, is_zoned in ((f"{DATE}(?:{TIME})?", False), (DATE + TIME + ZONE, True)):
-        if not len(filled) or not _all_match(filled, pattern):
-            continue
-        parsed = pd.to_datetime(filled, format="ISO8601", errors="coerce", utc=is_zoned)
-        moments = (parsed.dt.tz_localize(None) if is_zoned else parsed).astype("datetime64[us]")
-        return moments.reindex(text.index) if moments.notna().all() else text
-    return text
-
-
-def _all_match(text: pd.Series[str], pattern: str) -> bool:
-    """Say whether every cell matches a pattern as a whole; the first one is asked first."""
-    return bool(re.fullmatch(pattern, text.iloc[0])) and bool(text.str.fullmatch(pattern).all())
+    is_zoned = pattern == DATES[1]
+    parsed = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=is_zoned)
+    return (parsed.dt.tz_localize(None) if is_zoned else parsed).astype("datetime64[us]")

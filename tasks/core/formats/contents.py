@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import UsageError
 from tasks.core.formats.archives import unpack, zip_kind
-from tasks.core.formats.columns import parquet_frame
-from tasks.core.formats.json_rows import json_frame
+from tasks.core.formats.columns import parquet_table
+from tasks.core.formats.json_rows import json_table
 from tasks.core.formats.source import Content, compression_of, format_of, name_note, refused
 from tasks.core.formats.workbooks import sheet
 from tasks.core.reading.terms import Repair
@@ -66,12 +66,17 @@ def _unpacked(blob: Blob, source: str) -> tuple[Blob, str, str]:
 def _read(blob: Blob, source: str, format_: str, options: ReadingOptions) -> Content:
     if format_ == "text":
         return Content(source, format_, data=blob)
-    data = blob.whole()
-    blob.check()
+    try:
+        return _read_at_once(blob, source, format_, options)
+    finally:  # a file that has changed meanwhile is what is wrong, whatever else seems to be
+        blob.check()
+
+
+def _read_at_once(blob: Blob, source: str, format_: str, options: ReadingOptions) -> Content:
     if format_ == "excel":
-        grid, note = sheet(data, source, options.sheet)
-        return Content(source, format_, grid=grid, repairs=_repairs("merged_cells", note))
+        rows, note = sheet(blob.whole(), source, options.sheet)
+        return Content(source, format_, sheet=rows, repairs=_repairs("merged_cells", note))
     if format_ == "parquet":
-        return Content(source, format_, frame=parquet_frame(data, source))
-    frame, note = json_frame(data, source, options.checked_encoding())
-    return Content(source, format_, frame=frame, repairs=_repairs("mixed_types", note))
+        return Content(source, format_, table=parquet_table(blob, source))
+    table, note = json_table(blob, source, options.checked_encoding())
+    return Content(source, format_, table=table, repairs=_repairs("mixed_types", note))

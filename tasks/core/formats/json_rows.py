@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import math
 import re
 from typing import TYPE_CHECKING, cast
 
 from tasks.core.formats.source import refused
-from tasks.core.formats.values import rows_frame
+from tasks.core.formats.values import rows_table
+from tasks.core.reading.blob import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
+    from tasks.core.errors import DataRefusedError
+    from tasks.core.reading.blob import Blob
+    from tasks.core.table import Table
 
+HEAD_BYTES = 4096
 MOST_DIGITS = 4000  # Python converts no longer ones
 ERROR_KEYS = frozenset(["error", "errors", "message"])
 
@@ -25,54 +28,77 @@ class _UnfitError(ValueError):
     """An object that is JSON but no row."""
 
 
-def json_frame(data: bytes, source: str, encoding: str | None = None) -> tuple[pd.DataFrame, str]:
+def json_table(blob: Blob, source: str, encoding: str | None = None) -> tuple[Table, str]:
     """Give the rows of a JSON file, and a note about columns of mixed types.
 
     Args:
-        data: All bytes of the file.
+        blob: All bytes of the file; lines are read one by one, an array at once.
         source: Named in messages.
         encoding: What a person knows; else UTF-8, or UTF-16 with a mark.
 
     Raises:
         DataRefusedError: a line is no JSON object, or a value is nested, infinite or given twice.
     """
-    data = _utf8(data, source, encoding)
-    is_array = data.lstrip()[:1] == b"["
-    rows = _array_rows(data, source) if is_array else _line_rows(data, source)
-    df, note = rows_frame(rows, source)
-    if len(df) <= 1 and ERROR_KEYS & set(df.columns):
+    blob = _utf8(blob, source, encoding)
+    is_array = blob.read(0, HEAD_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
+    rows = _array_rows(blob, source) if is_array else _line_rows(blob, source)
+    table, note = rows_table(rows, source)
+    if len(table) <= 1 and ERROR_KEYS & set(table.names):
         raise refused(source, "is an error message in JSON, not a table; fetch it again")
-    return df, note
+    return table, note
 
 
-def _utf8(data: bytes, source: str, encoding: str | None) -> bytes:
-    encoding = encoding or ("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8")
+def _utf8(blob: Blob, source: str, encoding: str | None) -> Blob:
+    """Give bytes in UTF-8; what is said to be that is believed until a line is read."""
+    encoding = encoding or ("utf-16" if blob.read(0, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8")
+    if encoding == "utf-8":
+        return blob
+    decoder, spool, line = codecs.getincrementaldecoder(encoding)(), Spool(), 1
     try:
-        text = data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        raise refused(source, f"is not {encoding.upper()}; save it as UTF-8", f"line {line}") from error
-    return text.removeprefix("\ufeff").encode() if encoding != "utf-8" else data.removeprefix(codecs.BOM_UTF8)
+        for part in (*blob.parts(), b""):
+            text = decoder.decode(part, final=not part)
+            spool.write(text.encode())
+            line += text.count("\n")
+    except UnicodeDecodeError as error:
+        line += error.object[: error.start].decode(encoding, errors="ignore").count("\n")
+        raise _wrong_encoding(source, encoding, line) from error
+    return spool.blob()
 
 
-def _line_rows(data: bytes, source: str) -> Iterator[dict[str, object]]:
+def _wrong_encoding(source: str, encoding: str, line: int) -> DataRefusedError:
+    return refused(source, f"is not {encoding.upper()}; save it as UTF-8", f"line {line}")
+
+
+def _line_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
     decode = _decoder()
-    for number, line in enumerate(io.BytesIO(data), start=1):
-        if line.isspace():
+    for number, line in enumerate(blob.open(), start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+        if line.isspace() or not line:
             continue
         where = f"line {number}"
         try:
             row = decode.decode(line.decode())
+        except UnicodeDecodeError as error:
+            raise _wrong_encoding(source, "utf-8", number) from error
         except (ValueError, RecursionError) as error:
-            if number == 1 and isinstance(error, json.JSONDecodeError) and _is_one_object(data):
+            if number == 1 and isinstance(error, json.JSONDecodeError) and _is_one_object(blob.whole()):
                 raise refused(source, "is one JSON object; give one object a line, or an array of objects") from error
             raise refused(source, f"no JSON object on one line ({_reason(error)})", where) from error
-        yield _checked(row, source, where)
+        yield _checked(row, source, where, is_flat=_is_surely_flat(line))
 
 
-def _array_rows(data: bytes, source: str) -> Iterator[dict[str, object]]:
+def _is_surely_flat(line: bytes) -> bool:
+    """Say whether a line shows that its object holds plain values, none of them half a character, which only an escape can write."""
+    return line.count(b"{") == 1 and b"[" not in line and b"\\u" not in line
+
+
+def _array_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
+    data = blob.whole().removeprefix(codecs.BOM_UTF8)
     try:
         rows = _decoder().decode(data.decode())
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(source, "utf-8", data.count(b"\n", 0, error.start) + 1) from error
     except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise refused(source, f"is no JSON array of objects ({_reason(error)})".removeprefix("is " if where else ""), where) from error
@@ -127,11 +153,11 @@ def _constant(name: str) -> float:
     return math.nan
 
 
-def _checked(row: object, source: str, where: str) -> dict[str, object]:
+def _checked(row: object, source: str, where: str, *, is_flat: bool = False) -> dict[str, object]:
     if not isinstance(row, dict):
         raise refused(source, f"no JSON object but {_kind(row)}", where)
     fields = cast("dict[str, object]", row)
-    for key, value in fields.items():
+    for key, value in () if is_flat else fields.items():
         if isinstance(value, dict | list):
             raise refused(source, f"'{key}' holds {_kind(cast('object', value))}; give one plain value a key, such as '{key}.x'", where)
         if (isinstance(value, str) and _has_surrogate(value)) or _has_surrogate(key):

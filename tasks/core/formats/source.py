@@ -12,9 +12,9 @@ from tasks.core.reading.blob import Blob
 from tasks.core.reading.encodings import wide_encoding
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from tasks.core.reading.sheets import SheetRows
     from tasks.core.reading.terms import Repair
+    from tasks.core.table import Table
 
 HEAD_BYTES = 4096
 SNIFFED_BYTES = 65_536
@@ -92,8 +92,8 @@ class Content:
         format: One of text, excel, parquet, jsonl, sql, bundled.
         compression: One of gz, bz2, xz, zst, zip; empty where there was none.
         data: The unpacked bytes of a file, read when they are needed.
-        grid: The cells of an Excel sheet as text; row 1 of the sheet comes first, even where it is blank.
-        frame: The rows of the other formats, in columns of float64, str or datetime64[us].
+        sheet: The cells of an Excel sheet as text.
+        table: The rows of the other formats.
         repairs: What a person should know: a lying extension, merged cells, values of mixed types.
     """
 
@@ -101,8 +101,8 @@ class Content:
     format: str
     compression: str = ""
     data: Blob = field(default_factory=lambda: Blob(b""))
-    grid: tuple[tuple[str, ...], ...] = ()
-    frame: pd.DataFrame | None = None
+    sheet: SheetRows | None = None
+    table: Table | None = None
     repairs: tuple[Repair, ...] = ()
 
     @property
@@ -235,6 +235,16 @@ def shown_url(url: str) -> str:
     'https://***@host/t.csv?***'
     """
     return SECRET.sub("***", url)
+
+
+def with_driver(url: str) -> str:
+    """Name the driver of a PostgreSQL URL that names none: the one that the extra `postgres` brings.
+
+    >>> with_driver("postgresql://db/shop"), with_driver("postgresql+asyncpg://db/shop")
+    ('postgresql+psycopg://db/shop', 'postgresql+asyncpg://db/shop')
+    """
+    scheme, mark, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if mark and scheme.lower() == "postgresql" else url
 
 
 def missing_package(package: str, what: str) -> UsageError:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from decimal import Decimal
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.formats.columns import arrow_column, dates_or_text, text_column
+from tasks.core.formats.columns import DATES, are_dates, arrow_column, as_dates, text_column
 from tasks.core.formats.source import refused
+from tasks.core.reading.blob import Spool
+from tasks.core.reading.store import Columns
+from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
     import pyarrow as pa
+
+    from tasks.core.reading.blob import Blob
 
 CHUNK_ROWS = 50_000
 MOST_COLUMNS = 20_000
@@ -27,7 +32,7 @@ NUMBERS = frozenset([int, float, Decimal])
 TEXTS = frozenset([str, uuid.UUID, dt.time])
 
 
-def rows_frame(rows: Iterable[Mapping[str, object]], source: str) -> tuple[pd.DataFrame, str]:
+def rows_table(rows: Iterable[Mapping[str, object]], source: str) -> tuple[Table, str]:
     """Gather rows of Python values, of which each may lack some columns.
 
     Returns:
@@ -36,12 +41,12 @@ def rows_frame(rows: Iterable[Mapping[str, object]], source: str) -> tuple[pd.Da
     Raises:
         DataRefusedError: a value is infinite, or of a type that has no place in a table.
     """
-    import pandas as pd
+    import numpy as np
 
     order: list[str] = []
     known: set[str] = set()
     columns: dict[str, _Column] = {}
-    done, remaining = 0, iter(rows)
+    arrays, sizes, remaining = Arrays(), list[int](), iter(rows)
     while chunk := list(islice(remaining, CHUNK_ROWS)):
         for row in chunk:
             if not row.keys() <= known:
@@ -50,13 +55,16 @@ def rows_frame(rows: Iterable[Mapping[str, object]], source: str) -> tuple[pd.Da
         if len(order) > MOST_COLUMNS:
             raise refused(source, f"has more than {MOST_COLUMNS:,} columns; are its keys values?")
         for name in order:
-            columns.setdefault(name, _Column(f"{source}, column '{name}'", done)).add([row.get(name) for row in chunk])
-        done += len(chunk)
+            columns.setdefault(name, _Column(f"{source}, column '{name}'", arrays, sizes)).add([row.get(name) for row in chunk])
+        sizes.append(len(chunk))
     if not order:
         raise refused(source, "has no rows")
     mixed = [name for name in order if columns[name].is_mixed]
     note = f"{', '.join(map(repr, mixed))}: values of several types, read as text" if mixed else ""
-    return pd.DataFrame({name: columns[name].series() for name in order}), note
+    kept = Columns()
+    for name in order:
+        kept.add_pieces(columns[name].pieces())
+    return Table(tuple(order), kept, source, np.arange(1, sum(sizes) + 1, dtype=np.int64)), note
 
 
 def _insert(order: list[str], names: Iterable[str]) -> None:
@@ -70,16 +78,47 @@ def _insert(order: list[str], names: Iterable[str]) -> None:
         at += 1
 
 
+class Arrays:
+    """Keeps Arrow arrays, in a file once they are more than memory should hold."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._places: list[tuple[int, int]] = []
+        self._blob: Blob | None = None
+
+    def keep(self, array: pa.Array) -> int:
+        """Take an array, and give the number under which it is found again."""
+        import pyarrow as pa
+
+        batch = pa.record_batch([array], names=["0"])
+        written = pa.BufferOutputStream()
+        with pa.ipc.new_stream(written, batch.schema) as stream:
+            stream.write_batch(batch)
+        data = written.getvalue().to_pybytes()
+        self._places.append((self._spool.write(data), len(data)))
+        return len(self._places) - 1
+
+    def load(self, number: int) -> pa.Array:
+        """Give an array back; after the first time no more can be kept."""
+        import pyarrow as pa
+
+        self._blob = self._blob or self._spool.blob()
+        return pa.ipc.open_stream(self._blob.read(*self._places[number])).read_next_batch().column(0)
+
+
 class _Column:
     """A growing column: its chunks as compact Arrow arrays, and the Python types that were met."""
 
-    def __init__(self, where: str, missing: int) -> None:
-        import pyarrow as pa
-
+    def __init__(self, where: str, arrays: Arrays, missing: Iterable[int]) -> None:
         self.where = where
-        self.done = missing
+        self.arrays = arrays
         self.types: set[type] = set()
-        self.chunks: list[pa.Array] = [pa.nulls(missing)] if missing else []
+        self.kinds: set[pa.DataType] = set()
+        self.is_double = True
+        self.done = 0
+        self.chunks: list[int] = []
+        for size in missing:
+            self.add([None] * size)
 
     @property
     def is_mixed(self) -> bool:
@@ -93,8 +132,11 @@ class _Column:
             raise refused(
                 f"{self.where}, row {self.done + row + 1}", f"is of type {kind.__name__}; cast it to text or a number in the query"
             )
+        array = self._array(values, types)
         self.types |= types
-        self.chunks.append(self._array(values, types))
+        self.kinds.add(array.type)
+        self.is_double = self.is_double and _fits_double(array)
+        self.chunks.append(self.arrays.keep(array))
         self.done += len(values)
 
     def _array(self, values: list[Any], types: set[type]) -> pa.Array:
@@ -117,19 +159,40 @@ class _Column:
             raise refused(f"{self.where}, row {self.done + row}", what)
         return number
 
-    def series(self) -> pd.Series:
+    def pieces(self) -> Iterator[pd.Series]:
+        """Yield the values chunk by chunk, all of one dtype."""
         import pyarrow as pa
 
-        kinds = {chunk.type for chunk in self.chunks} - {pa.null()}
+        kinds = self.kinds - {pa.null()}
         if len(kinds) > 1 and kinds <= {pa.int64(), pa.float64()}:
-            kinds = {pa.float64() if all(map(_fits_double, self.chunks)) else pa.large_string()}
-        if len(kinds) == 1 and (kind := kinds.pop()) != pa.large_string():
-            return arrow_column(pa.chunked_array([chunk.cast(kind) for chunk in self.chunks], kind), self.where)
-        if not kinds and not self.types:
-            return arrow_column(pa.chunked_array(self.chunks, pa.null()), self.where)
-        texts = [c if c.type == pa.large_string() else _texts(c.to_pylist()) for c in self.chunks]
-        text = text_column(pa.chunked_array(texts, pa.large_string()))
-        return dates_or_text(text) if self.types == {str} else text
+            kinds = {pa.float64() if self.is_double else pa.large_string()}
+        kind = kinds.pop() if len(kinds) == 1 else pa.large_string() if kinds else pa.null()
+        if kind == pa.int64() and not self.is_double:
+            kind = pa.large_string()
+        if kind != pa.large_string():
+            done = accumulate(map(len, self._arrays()), initial=0)
+            for array, before in zip(self._arrays(), done, strict=False):
+                yield arrow_column(pa.chunked_array([array.cast(kind)]), self.where, before)
+        elif self.types == {str} and (pattern := self._date_pattern()):
+            yield from (as_dates(text, pattern) for text in self._texts())
+        else:
+            yield from self._texts()
+
+    def _arrays(self) -> Iterator[pa.Array]:
+        return map(self.arrays.load, self.chunks)
+
+    def _texts(self) -> Iterator[pd.Series[str]]:
+        import pyarrow as pa
+
+        for array in self._arrays():
+            text = array if array.type == pa.large_string() else _texts(array.to_pylist())
+            yield text_column(pa.chunked_array([text]))
+
+    def _date_pattern(self) -> str:
+        """Give the pattern of dates that all texts match; empty where there is none."""
+        if not any(text.notna().any() for text in self._texts()):
+            return ""
+        return next((pattern for pattern in DATES if all(are_dates(text, pattern) for text in self._texts())), "")
 
 
 def _numbers(values: list[Any], types: set[type]) -> pa.Array:
@@ -143,8 +206,11 @@ def _numbers(values: list[Any], types: set[type]) -> pa.Array:
 
 
 def _fits_double(chunk: pa.Array) -> bool:
+    """Say whether integers keep their digits as numbers; nothing else is asked of other values."""
     import pyarrow as pa
 
+    if chunk.type != pa.int64():
+        return True
     try:
         chunk.cast(pa.float64())
     except pa.ArrowInvalid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import re
 import warnings
 import zipfile
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.errors import UsageError
 from tasks.core.formats.archives import ALWAYS_ALLOWED, MIB, MOST_TIMES
 from tasks.core.formats.source import listed, refused
+from tasks.core.reading.blob import Spool
+from tasks.core.reading.sheets import SheetRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Grid = tuple[tuple[str, ...], ...]
 MOST_BYTES = 1024 * MIB
 MOST_CELLS = 10_000_000
 EXACT_WHOLE = 1e15  # beyond it a spreadsheet shows powers of ten
@@ -40,7 +42,7 @@ MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3}[0-9]+:[A-Z]{1
 FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v(?:\s*/>|\s*>([^<]*)<))?")
 
 
-def sheet(data: bytes, source: str, name: str | None = None) -> tuple[Grid, str]:
+def sheet(data: bytes, source: str, name: str | None = None) -> tuple[SheetRows, str]:
     """Give the cells of a sheet, row 1 first, and a note about merged cells.
 
     Dates are written as ISO 8601, whole numbers without a point, booleans as TRUE and FALSE, errors as they stand; a whole number in a
@@ -64,7 +66,7 @@ def sheet(data: bytes, source: str, name: str | None = None) -> tuple[Grid, str]
             with closing(book):
                 chosen = _chosen(book, source, name)
                 merges = _merges(_checked_sheet(data, chosen, source))
-                return _grid(chosen, merges, source)
+                return _rows(chosen, merges, source)
     except DAMAGE as error:
         detail = str(error).strip("'\"") or type(error).__name__
         raise refused(source, f"is no Excel workbook, or a damaged one ({detail.splitlines()[0]})") from error
@@ -100,38 +102,59 @@ def _has_cells(chosen: Any) -> bool:  # noqa: ANN401  # openpyxl has no types
     return any(value is not None and value != "" for row in chosen.iter_rows(values_only=True) for value in row)
 
 
-def _grid(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[Grid, str]:  # noqa: ANN401  # openpyxl has no types
-    rows: list[list[str]] = []
-    cells = width = 0
-    first, seen = 2**31, dict[str, str]()
-    for row in chosen.iter_rows():
-        texts = [seen.setdefault(text := _shown(cell), text) for cell in row]
+def _rows(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[SheetRows, str]:  # noqa: ANN401  # openpyxl has no types
+    spool, down = Spool(), _Downwards(merges)
+    cells = width = kept = 0
+    first = 2**31
+    for number, row in enumerate(chosen.iter_rows()):
+        texts = [_shown(cell) for cell in row]
         while texts and not texts[-1]:
             texts.pop()
-        rows.append(texts)
+        if not texts:
+            continue
         cells, width = cells + len(texts), max(width, len(texts))
-        first = min(first, next((i for i, text in enumerate(texts) if text), first))
+        first = min(first, next(i for i, text in enumerate(texts) if text))
         if cells > MOST_CELLS:
             raise refused(source, f"has more than {MOST_CELLS:,} cells; save the sheet as CSV or Parquet")
-    while rows and not rows[-1]:
-        rows.pop()
-    if not rows:
+        for between in range(kept, number):  # blank ones count only where another follows
+            spool.write(_line(down.filled(between, [])))
+        spool.write(_line(down.filled(number, texts)))
+        kept = number + 1
+    if not kept:
         raise refused(source, f"sheet '{chosen.title}' is empty")
-    note = _fill(rows, merges)
-    return tuple(tuple(row[first:] + [""] * (width - max(first, len(row)))) for row in rows), note
+    return SheetRows(spool.blob(), first, width), down.note
 
 
-def _fill(rows: list[list[str]], merges: list[tuple[int, int, int]]) -> str:
-    """Write the value of cells merged downwards into each row of them."""
-    filled = 0
-    for column, top, bottom in merges:
-        if top >= len(rows) or column >= len(rows[top]):
-            continue
-        for row in rows[top + 1 : bottom + 1]:
-            row.extend([""] * (column + 1 - len(row)))
-            row[column] = rows[top][column]
-            filled += 1
-    return f"{filled} cells merged with the one above them got its value" if filled else ""
+def _line(texts: list[str]) -> bytes:
+    return json.dumps(texts).encode() + b"\n"
+
+
+class _Downwards:
+    """Cells that are merged downwards: column, first and last row of each, from 0."""
+
+    def __init__(self, merges: list[tuple[int, int, int]]) -> None:
+        self._starting = {(top, column): bottom for column, top, bottom in merges}
+        self._rows = {top for top, _ in self._starting}
+        self._open: dict[int, tuple[int, str]] = {}
+        self._filled = 0
+
+    @property
+    def note(self) -> str:
+        return f"{self._filled} cells merged with the one above them got its value" if self._filled else ""
+
+    def filled(self, number: int, texts: list[str]) -> list[str]:
+        """Give a row with the values of the cells above that reach down to it; rows come in their order."""
+        for column, (bottom, value) in list(self._open.items()):
+            if number > bottom:
+                del self._open[column]
+                continue
+            texts.extend([""] * (column + 1 - len(texts)))
+            texts[column] = value
+            self._filled += 1
+        if number in self._rows:
+            starting = ((column, self._starting.get((number, column))) for column in range(len(texts)))
+            self._open |= {column: (bottom, texts[column]) for column, bottom in starting if bottom is not None}
+        return texts
 
 
 def _shown(cell: Any) -> str:  # noqa: ANN401, PLR0911  # one line for each type of a cell

@@ -160,13 +160,22 @@ class LabelCounts(BaseModel):
 
 
 class Maintenance(BaseModel):
-    """What a maintenance did: files of the current versions before and after, and files removed from storage."""
+    """What a maintenance did: files of the current versions before and after, and what was removed from storage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    files_before: int
-    files_after: int
-    removed: int
+    files_before: int = 0
+    files_after: int = 0
+    removed: int = 0
+    removed_bytes: int = 0
+
+    def __add__(self, other: Maintenance) -> Maintenance:
+        """Add up what was done at two places.
+
+        >>> (Maintenance(files_before=3, files_after=1) + Maintenance(removed=3, removed_bytes=90)).removed
+        3
+        """
+        return Maintenance(**{name: getattr(self, name) + getattr(other, name) for name in Maintenance.model_fields})
 
 
 def aware(time: datetime, what: str) -> datetime:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
-from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Reading, shown
+from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
-from tasks.core.reading.numerals import plain_numbers, read_numbers
+from tasks.core.reading.numerals import find_mark, plain_numbers, read_numbers, read_plain
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -44,12 +44,14 @@ class Typed:
         evidence: What a person would want to know of how it was read; empty if nothing.
         repairs: Where cells of the column are written in different ways, or look damaged.
         odd: By row position, why the row does not fit: its cell is no number (date) where nearly all are.
+        mark: Of numbers: the decimal mark that is sure; "open" where the rest of the table may say more.
     """
 
     values: pd.Series
     evidence: str = ""
     repairs: tuple[Repair, ...] = ()
     odd: Mapping[int, str] = field(default_factory=dict[int, str])
+    mark: Mark = ""
 
 
 def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS_FOUND, *, decimal: str | None = None) -> Typed:
@@ -67,9 +69,9 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
     ([1234.5, nan, 7.0], "decimal comma; thousands as in 1.234,5; '?' is missing in 1")
     """
     preferred = options.decimal or decimal
-    may_be_plain = preferred != "," and not options.missing and not DATE_NAME.fullmatch(str(cells.name))
-    if may_be_plain and (values := plain_numbers(cells)) is not None:
-        return Typed(values, "; ".join(_sentinels(values)))
+    may_be_plain = not options.missing and not DATE_NAME.fullmatch(str(cells.name))
+    if may_be_plain and (plain := read_plain(cells, preferred)) is not None:
+        return Typed(plain.values, "; ".join([*plain.notes, *_sentinels(plain.values)]), mark=plain.mark)
     if not options.missing and (values := plain_dates(cells)) is not None:
         return Typed(values)
     column = Distinct.of(cells)
@@ -110,7 +112,36 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
         reading = Reading(plain)
     else:
         reading = read_numbers(filled, column.counts[filled.index], options.decimal)
-    return _accept(column, reading, sort, lines)
+    return _accept(column, reading, sort, lines, options)
+
+
+def typed_plain(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOptions = AS_FOUND) -> Typed | None:
+    """Read a long column piece by piece, as `typed` reads the whole of it; None where a cell is neither plain nor empty.
+
+    Args:
+        pieces: Text without missing values, as it stood; only one of them is in memory at a time.
+        name: Of the column.
+        options: What a person told.
+    """
+    import pandas as pd
+
+    if options.missing:
+        return None
+    may_be_number = options.decimal != "," and not DATE_NAME.fullmatch(name)
+    read: list[pd.Series] = []
+    marks: set[Mark] = set()
+    for piece in pieces:
+        numbers = plain_numbers(piece) if may_be_number and (not read or read[0].dtype == "float64") else None
+        values = plain_dates(piece) if numbers is None and (not read or read[0].dtype != "float64") else numbers
+        if values is None:
+            return None
+        marks |= {find_mark(piece[piece != ""])} if numbers is not None else set()
+        read.append(values)
+    if "open" in marks and "." not in marks and options.decimal != ".":
+        return None
+    values = pd.concat(read, ignore_index=True).rename(name)
+    is_number = values.dtype == "float64"
+    return Typed(values, "; ".join(_sentinels(values)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
 
 
 def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
@@ -123,8 +154,8 @@ def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
 def _numbers_or_dates(column: Distinct, filled: pd.Series[str], lines: np.ndarray, options: ReadingOptions, preferred: str | None) -> Typed:
     rows = column.codes[column.rows(filled != "")]
     weight = column.counts[filled.index]
-    if preferred != "," and (plain := plain_numbers(filled)) is not None and not DATE_NAME.fullmatch(str(filled.name)):
-        return _accept(column, Reading(plain), "number", lines)
+    if not DATE_NAME.fullmatch(str(filled.name)) and (plain := read_plain(filled, preferred)) is not None:
+        return _accept(column, plain, "number", lines, options)
     readings: dict[str, Reading] = {}
     sample = filled.iloc[:: max(1, len(filled) // SAMPLED_CELLS)]
     if _is_worth_it(sample, read_dates(sample, sample.index.to_numpy())):
@@ -133,10 +164,10 @@ def _numbers_or_dates(column: Distinct, filled: pd.Series[str], lines: np.ndarra
         readings["number"] = read_numbers(filled, weight, preferred)
     for kind, reading in readings.items():
         if _fits(reading, weight):
-            return _accept(column, reading, kind, lines)
+            return _accept(column, reading, kind, lines, options)
     for kind, reading in readings.items():
         if 2 * weight[list(reading.alike)].sum() >= weight.sum():
-            return _text(column, lines, options, why=_why_text(column, reading, kind, lines))
+            return replace(_text(column, lines, options, why=_why_text(column, reading, kind, lines)), mark=reading.mark)
     return _text(column, lines, options)
 
 
@@ -151,7 +182,7 @@ def _fits(reading: Reading, weight: pd.Series[int]) -> bool:
     return 2 * odd < total and (odd <= ODD_SHARE * total or (total < FEW_ROWS and odd <= 1))
 
 
-def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) -> Typed:
+def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray, options: ReadingOptions) -> Typed:
     filled = column.cells[reading.values.index]
     is_odd = reading.values.isna()
     odd: dict[int, str] = {}
@@ -162,8 +193,9 @@ def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) ->
     values = column.spread(reading.values)
     warnings = _sentinels(values) if kind == "number" else []
     evidence = [*reading.notes, *describe_missing(missing, column.counts[missing.index]), *warnings]
-    repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{values.name}': {m.detail}") for m in reading.mixtures)
-    return Typed(values, "; ".join(evidence), repairs, odd)
+    mixtures = [m for m in reading.mixtures if m.code != "open_marks" or options.decimal is None]
+    repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{values.name}': {m.detail}") for m in mixtures)
+    return Typed(values, "; ".join(evidence), repairs, odd, reading.mark)
 
 
 def _why_text(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) -> str:

@@ -10,9 +10,10 @@ from tasks.core.reading.terms import ReadingOptions
 DAMAGE = {
     # the file
     "lying_extension": "The name ends otherwise than the content says; it is read by its content.",
-    "encoding": "The bytes are not UTF-8; they are read in the code page that fits, which is named.",
+    "encoding": "The bytes are not UTF-8; they are read in the code page that makes most sense, and what another would read is told.",
+    "cut_off": "The file ends within a character, which stands as \ufffd.",
     "mixed_encodings": "Some lines are UTF-8 and some are not; each is read as what it is.",
-    "mojibake": "Text looks like UTF-8 that was once read in another encoding; it is kept as it stands.",
+    "mojibake": "Text looks like UTF-8 that was once read in another encoding; it is kept, but for a mark at the start of the file.",
     "nul_bytes": "NUL bytes are taken out.",
     "control_characters": "Control characters are taken out.",
     "invisible_characters": "Characters without width, byte order marks in the middle among them, are taken out.",
@@ -34,6 +35,7 @@ DAMAGE = {
     "units_row": "A row of units below the names is passed over.",
     "short_header": "The header lacks the name of a first column of row numbers, as R writes it.",
     "header_delimiter": "The header has another delimiter than the rows.",
+    "long_header": "Empty cells stand behind the last name of the header, and none behind the rows.",
     "empty_names": "Columns without a name are called by their place.",
     "duplicate_names": "Names that differ from others by case at most are numbered.",
     "padded_names": "Blanks around names are taken off.",
@@ -48,11 +50,13 @@ DAMAGE = {
     "row_escape": "A row escapes its quotes in another way than the rest.",
     "wrapped_row": "A row stands in quotes as a whole; they are taken off.",
     "stray_quotes": "Quotes that open or close nothing are kept as characters.",
+    "padded_quotes": "Blanks between a quote and a delimiter are taken off.",
     "unclosed_quote": "A quote that is never closed is taken to end with its cell.",
-    "trailing_delimiter": "Each line ends with a delimiter that separates nothing.",
+    "trailing_delimiter": "Each line ends with delimiters that separate nothing.",
     # cells
     "hard_blanks": "Non-breaking blanks around cells are taken off.",
     "mixed_decimals": "Some numbers of a column have a decimal comma and some a point; each is read as what it is.",
+    "open_marks": "Numbers such as 1.234 or 1,234 are read as thousands, by what stands beside them or in other columns.",
     "mixed_thousands": "Some numbers of a column are grouped in another way than the rest.",
     "mixed_units": "Some numbers of a column carry a unit or currency and some do not.",
     "mixed_dates": "Dates of a column are written in several ways, each of which leaves no doubt.",
@@ -61,7 +65,7 @@ DAMAGE = {
 ASIDE = (
     "it has more or fewer cells than the table has columns, and not exactly one way makes it fit",
     "its quotes break the rules, and no reading fits the columns",
-    "it is a row of totals",
+    "it sums up the others: a row of totals, means or other statistics",
     "one of its cells is no number (no date) in a column where at least 19 of 20 are",
 )
 

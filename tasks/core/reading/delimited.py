@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
@@ -19,7 +20,7 @@ from tasks.core.reading.texts import Text
 from tasks.core.reading.tidying import HARD_BLANKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tasks.core.reading.blob import Blob
     from tasks.core.reading.clean import Parse
@@ -81,22 +82,31 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     return finished(grid, decoded, style, signs, source)
 
 
-def read_grid(grid: Sequence[tuple[str, ...]], options: ReadingOptions, source: str) -> TextTable:
+def read_sheet(sheet: Iterable[tuple[str, ...]], options: ReadingOptions, source: str) -> TextTable:
     """Read the cells of a sheet by the same rules.
+
+    Args:
+        sheet: Its rows, as often as they are asked for.
+        options: What a person knows better.
+        source: Its name, for messages.
 
     Raises:
         DataRefusedError: it holds no table, or one that could be read in more than one way.
     """
-    used = max((place + 1 for row in grid for place, cell in enumerate(row) if cell.strip()), default=0)
-    records = [Record(number, "\t".join(row), row[:used]) for number, row in enumerate(grid, start=1)]
-    records = [record if not record.is_empty else replace(record, text="", cells=("",)) for record in records]
-    if not any(not record.is_blank for record in records):
+    used = max((place + 1 for row in sheet for place, cell in enumerate(row) if cell.strip()), default=0)
+    if not used:
         message = f"{source} is empty"
         raise DataRefusedError(message, where=source)
-    layout = find_table(records[:SAMPLE_LINES], options, source)
+    layout = find_table(list(islice(_records(sheet, used), SAMPLE_LINES)), options, source)
     rows = Grid(Style("\t", quote=""), layout)
-    rows.read(records[layout.first :])
+    rows.read(islice(_records(sheet, used), layout.first, None))
     return finished(rows, Decoded(Text.of(""), ""), None, frozenset(HARD_BLANKS), source)
+
+
+def _records(sheet: Iterable[tuple[str, ...]], used: int) -> Iterator[Record]:
+    for number, row in enumerate(sheet, start=1):
+        record = Record(number, "\t".join(row), row[:used])
+        yield record if not record.is_empty else replace(record, text="", cells=("",))
 
 
 def _sample(lines: Iterator[Line], skip: int) -> list[Line]:

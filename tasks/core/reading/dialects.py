@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.records import RUN, Record, Style, read_records
-from tasks.core.reading.shapes import shape_of
+from tasks.core.reading.shapes import kinds_of, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from tasks.core.reading.records import Line
     from tasks.core.reading.terms import ReadingOptions
 
-CANDIDATES = (",", ";", "\t", "|", "::", "||", "\x01", "~", "^", ":", " ")
+CANDIDATES = (",", ";", "\t", "|", "::", "||", ";;", "\x01", "~", "^", ":", " ")
 # Blanks and colons stand in times and in sentences; what else separates goes before them.
 WEIGHTS = {":": 0.8, " ": 0.6}
 USUAL = (",", ";", "\t", "|")
 PADDED_COLUMNS = 2
-CLEARLY = 0.97
+CLEARLY, NEARLY = 0.97, 0.85
+MORE_PLAUSIBLE = 0.1
 MIN_CONSISTENCY = 0.5
 PADDED_SHARE = 0.2
 SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -33,6 +35,9 @@ SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 RULE_LINE = re.compile(r"(?=[\s|+:=-]+\Z)(?s:.*?[-=]{3}.*)")
 CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 OPENING = re.compile('"(?=(.))', re.DOTALL)
+RARE = re.compile(r"[^\w\s.,;:'\"+()-]|_")
+JOINING = "_/@=\\"
+MIN_RARE_LINES, MIN_RARE_CELLS = 4, 3
 # A line beyond this says nothing of how cells are written, and takes long to say it.
 MAX_TELLING_CHARACTERS = 1_000_000
 
@@ -41,7 +46,7 @@ MAX_TELLING_CHARACTERS = 1_000_000
 class _Guess:
     style: Style
     score: float
-    width: int
+    plausible: float
 
 
 def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> Style:
@@ -67,13 +72,18 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
         runs = [record.cells for record in read_records(lines, Style(RUN, "")) if not record.is_blank]
         if len(runs) > 2 and len({len(cells) for cells in runs}) == 1 and len(runs[0]) > 1 and options.delimiter is None:
             return Style(RUN, "")
+        if rare := _rare_delimiter(lines):
+            return _finished(Style(rare, options.quote if options.quote is not None else '"'), lines)
         return Style("", options.quote if options.quote is not None else '"')
     best = guesses[0]
-    if len(guesses) > 1 and guesses[1].score > CLEARLY * best.score:
+    near = sorted((guess for guess in guesses if guess.score > NEARLY * best.score), key=lambda guess: guess.plausible, reverse=True)
+    if len(near) > 1 and near[0].plausible > near[1].plausible + MORE_PLAUSIBLE:
+        best = near[0]
+    elif len(guesses) > 1 and guesses[1].score > CLEARLY * best.score:
         names = " or at ".join(repr(guess.style.delimiter) for guess in guesses[:2])
         message = f"{source}: rows could be split at {names}; say which with --read delimiter="
         raise DataRefusedError(message, where=source)
-    return _finished(best.style, lines)
+    return _finished(_widened(best.style, lines), lines)
 
 
 def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _Guess | None:
@@ -85,13 +95,44 @@ def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _G
     records = [record for record in read_records(lines, style) if not record.is_blank]
     widths = Counter(len(record.cells) for record in records)
     width, count = max(((w, n) for w, n in widths.items() if w > 1), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
+    if delimiter == " " and width > 2 and len(records[0].cells) == width - 1:
+        records = records[1:]  # R leaves the column of row names without a name
     consistency = count / len(records)
     if width == 1 or widths[1] > count or (delimiter == " " and consistency < 1):
         return None
     if consistency < MIN_CONSISTENCY:
         return None
     plausible = _plausibility([r for r in records if len(r.cells) == width], delimiter)
-    return _Guess(style, consistency * plausible * (width - 1) / width * WEIGHTS.get(delimiter, 1), width)
+    return _Guess(style, consistency * plausible * (width - 1) / width * WEIGHTS.get(delimiter, 1), plausible)
+
+
+def _widened(style: Style, lines: Sequence[Line]) -> Style:
+    """Take in what stands on both sides of every delimiter, as in `~|~`."""
+    rows = [line.text.split(style.delimiter) for line in lines if style.delimiter and line.text.strip()]
+    edges = {edge for row in rows for before, after in pairwise(row) for edge in (before[-1:], after[:1])}
+    edge = edges.pop() if len(edges) == 1 and style.delimiter in USUAL else ""
+    return replace(style, delimiter=f"{edge}{style.delimiter}{edge}") if re.fullmatch(r"[^\w\s\"'.+-]", edge) else style
+
+
+def _rare_delimiter(lines: Sequence[Line]) -> str:
+    """Find a mark that parts every line into as many cells, of which several are numbers or dates; empty where none does.
+
+    Marks that join words to names and paths must also part a header from a column that no name or path has.
+    """
+    texts = [line.text for line in lines if line.text.strip()]
+    if len(texts) < MIN_RARE_LINES or any(shape_of(text) != "text" for text in texts[1:]):
+        return ""
+    for mark in dict.fromkeys(RARE.findall(texts[0])):
+        rows = [text.split(mark) for text in texts]
+        width = len(rows[0])
+        if width < MIN_RARE_CELLS or any(len(row) != width for row in rows):
+            continue
+        typed = [place for place, kind in enumerate(kinds_of(rows[1:])) if kind.shape in ("number", "date")]
+        is_named = all(shape_of(cell) == "text" for cell in rows[0]) and len(set(rows[0])) == width
+        is_value = any(not row[place].isdecimal() for row in rows[1:] for place in typed)
+        if len(typed) > 1 and (mark not in JOINING or (is_named and is_value)):
+            return mark
+    return ""
 
 
 def _is_part(lines: Sequence[Line], delimiter: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # What people type around a number without seeing it: blanks, hard blanks, the narrow ones of typography, a stray BOM.
 BLANKS = " \t\r\n\u00a0\u202f\u2009\u2007\ufeff"
 SHOWN_CHARACTERS = 40
+Mark = Literal["", ".", ",", "open"]
 SAMPLED_CELLS = 2000
 MANY_CELLS = 10 * SAMPLED_CELLS
 
@@ -85,6 +86,7 @@ class Reading:
         doubt: Why cells that look as if they could be read are not.
         reasons: The same for single cells.
         alike: The cells that look as if they could be read, whether they are or not.
+        mark: Of numbers: the decimal mark that is sure; "open" where some have two readings, however they were read.
     """
 
     values: pd.Series
@@ -93,6 +95,7 @@ class Reading:
     doubt: str = ""
     reasons: Mapping[int, str] = field(default_factory=dict[int, str])
     alike: Collection[int] = ()
+    mark: Mark = ""
 
 
 def shown(cell: str) -> str:

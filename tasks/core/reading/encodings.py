@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.blob import PART_BYTES, Spool
+from tasks.core.reading.code_pages import Choice, are_utf8_by_chance, choose_page, fits
 from tasks.core.reading.records import lines_with
 from tasks.core.reading.terms import Repair
 from tasks.core.reading.texts import Text, count_lines, whole_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from tasks.core.reading.blob import Blob
 
@@ -27,7 +28,6 @@ MARKS = (
 )
 WITH_MARK = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 WIDE_SHARE = 0.3
-OTHER_PAGES = ["cp1251", "cp1253", "cp932", "gb18030", "big5", "euc_kr", "koi8_r"]
 SAMPLE = 65_536
 # UTF-8 that was read as cp1252 and saved again: a lead byte followed by continuation bytes, as that code page shows them.
 MOJIBAKE = re.compile("[\u00c2\u00c3][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00e2\u20ac.")
@@ -40,10 +40,8 @@ INVISIBLE = (
 INVISIBLE_BYTES = bytes([0, *range(2, 9), 11, 12, *range(14, 32), 127])
 INVISIBLE_SIGNS = "\u200b\u2060\ufeff"
 MISREAD_SIGNS = ("\u00c2", "\u00c3", "\u00e2\u20ac")
-# Signs that cp1252 shows inside words where the file is in cp1250, as Polish or Czech text is.
-CENTRAL_EUROPEAN = re.compile("[a-z][\u00b9\u00b3\u00bf\u00ba\u00be\u0153\u0178\u00a3\u00a5]|[\u00a3\u0152\u00af\u00b3][a-z]")
-ASIAN = frozenset({"CJK Unified Ideographs", "Hiragana", "Katakana", "Hangul Syllables"})
-SURE = 0.2
+CUT_OFF = "the file ends within a character, which stands as \ufffd; fetch it again if it should be complete"
+TWICE_ENCODED_MARK = codecs.BOM_UTF8.decode("cp1252").encode()
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,17 @@ def decode(blob: Blob, source: str, given: str | None = None) -> Decoded:
     """
     head = blob.read(0, SAMPLE)
     mark, encoding = next(((mark, name) for mark, name in MARKS if head.startswith(mark)), (b"", given or wide_encoding(head)))
-    overruled = [Repair("encoding", (1,), f"begins with the mark of {encoding}; read as that, not as {given}")]
-    repairs = overruled if mark and given and not encoding.startswith(given.removesuffix("-sig")) else []
-    if encoding in ("", "utf-8") and _is_plain(Text(blob, len(mark))):
-        return Decoded(Text(blob, len(mark)), "utf-8", tuple(repairs))
-    if encoding:
+    is_overruled = bool(mark and given) and not encoding.startswith((given or "").removesuffix("-sig"))
+    repairs = [Repair("encoding", (1,), f"begins with the mark of {encoding}; read as that, not as {given}")] if is_overruled else []
+    text = Text(blob, len(mark))
+    if encoding in ("", "utf-8") and head.startswith(TWICE_ENCODED_MARK, len(mark)):
+        text = Text(blob, len(mark) + len(TWICE_ENCODED_MARK))
+        repairs.append(Repair("mojibake", (1,), "begins with a byte order mark that was read in another encoding; it was taken off"))
+    if encoding in ("", "utf-8") and _is_plain(text):
+        return Decoded(text, "utf-8", tuple(repairs))
+    if encoding and (encoding != "utf-8" or (given and not is_overruled)):
         return _tidied(_decode_all(blob, len(mark), encoding, source), encoding, repairs)
-    return _eight_bits(blob)
+    return _eight_bits(text, repairs, given)
 
 
 def _is_plain(text: Text) -> bool:
@@ -144,61 +146,52 @@ def _decode_all(blob: Blob, start: int, encoding: str, source: str) -> Iterator[
         raise DataRefusedError(message, where=f"{source}, line {line}") from error
 
 
-def _eight_bits(blob: Blob) -> Decoded:
+def _eight_bits(text: Text, repairs: list[Repair], given: str | None) -> Decoded:
     """Decode as UTF-8 where that fits, else as a code page, else each line by itself."""
-    blocks = Text(blob).blocks  # lines end alike in all of these
-    foreign: list[int] = []
-    has_utf8 = False
-    for block in blocks():
+    foreign, has_utf8 = list[tuple[int, bytes]](), False
+    for block in text.blocks():  # lines end alike in all of these encodings
         for number, line in enumerate(_lines_in_doubt(block.body), start=block.line):
-            is_utf8 = _fits(line, "utf-8")
+            is_utf8 = fits(line, "utf-8")
             has_utf8 |= is_utf8 and not line.isascii()
-            foreign += [] if is_utf8 else [number]
-    if not foreign:
-        return _tidied((block.body.decode() for block in blocks()), "utf-8", [])
-    page = _code_page(lambda: (b"".join(line for line in _lines_in_doubt(block.body) if not _fits(line, "utf-8")) for block in blocks()))
-    if not has_utf8:
-        told = f"not UTF-8; read as {page}, which fits; another can be named with --read encoding="
-        return _tidied((block.body.decode(page) for block in blocks()), page, [Repair("encoding", tuple(foreign), told)])
-    told = f"some lines are not UTF-8; these were read as {page}"
-    parts = ("".join(line.decode("utf-8" if _fits(line, "utf-8") else page) for line in _lines_in_doubt(b.body)) for b in blocks())
-    return _tidied(parts, "utf-8", [Repair("mixed_encodings", tuple(foreign), told)])
+            foreign += [] if is_utf8 else [(number, line)]
+    lines = tuple(number for number, _ in foreign)
+    if not foreign or (len(foreign) == 1 and _is_cut_off(foreign[0][1], has_utf8=has_utf8)):
+        told = [Repair("cut_off", lines, CUT_OFF)] if foreign else []
+        return _tidied((block.body.decode(errors="replace") for block in text.blocks()), "utf-8", [*repairs, *told])
+    choice = Choice(given, "") if given else choose_page(lambda: _those_lines(text, are_utf8=False))
+    if has_utf8 and not are_utf8_by_chance(choice.page, *(_those_lines(text, are_utf8=those) for those in (False, True))):
+        told = Repair("mixed_encodings", lines, f"some lines are not UTF-8; these were {_read_as(choice)}")
+        return _tidied(_line_by_line(text, choice.page), "utf-8", [*repairs, told])
+    told = Repair("encoding", lines, f"not UTF-8; {_read_as(choice)}")
+    return _tidied((block.body.decode(choice.page) for block in text.blocks()), choice.page, [*repairs, told])
+
+
+def _is_cut_off(line: bytes, *, has_utf8: bool) -> bool:
+    """Say whether a line is UTF-8 but for its end, within a character; without other characters beyond ASCII it may be a code page."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and (has_utf8 or not line[: error.start].isascii())
+    return False
+
+
+def _read_as(choice: Choice) -> str:
+    if choice.doubt:
+        return f"guessed {choice.page}; {choice.doubt}; --read encoding= decides"
+    return f"read as {choice.page}, which fits; another can be named with --read encoding="
+
+
+def _those_lines(text: Text, *, are_utf8: bool) -> Iterator[bytes]:
+    """Yield the lines beyond ASCII that are UTF-8, or those that are not."""
+    for block in text.blocks():
+        yield b"".join(line for line in _lines_in_doubt(block.body) if not line.isascii() and fits(line, "utf-8") == are_utf8)
+
+
+def _line_by_line(text: Text, page: str) -> Iterator[str]:
+    for block in text.blocks():
+        yield "".join(line.decode("utf-8" if fits(line, "utf-8") else page) for line in _lines_in_doubt(block.body))
 
 
 def _lines_in_doubt(body: bytes) -> list[bytes]:
     """Give lines one by one where one of them is no UTF-8, else all at once."""
-    return [body] if _fits(body, "utf-8") else body.splitlines(keepends=True)
-
-
-def _code_page(parts: Callable[[], Iterable[bytes]]) -> str:
-    """Choose the code page of bytes that are not UTF-8: what a detector is sure of, else the European one that fits."""
-    from charset_normalizer import from_bytes
-
-    sample = b"".join(_first(parts(), SAMPLE))
-    best = from_bytes(sample, cp_isolation=OTHER_PAGES).best()
-    if best is not None and (best.coherence > SURE or ASIAN & set(best.alphabets)) and _all_fit(parts(), best.encoding):
-        return best.encoding
-    is_central = any(CENTRAL_EUROPEAN.search(part.decode("cp1252", errors="replace")) for part in parts())
-    if is_central and _all_fit(parts(), "cp1250"):
-        return "cp1250"
-    return "cp1252" if _all_fit(parts(), "cp1252") else "latin-1"
-
-
-def _first(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    for part in parts:
-        yield part[:size]
-        size -= len(part)
-        if size <= 0:
-            return
-
-
-def _all_fit(parts: Iterable[bytes], encoding: str) -> bool:
-    return all(_fits(part, encoding) for part in parts)
-
-
-def _fits(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+    return [body] if fits(body, "utf-8") else body.splitlines(keepends=True)

@@ -33,7 +33,8 @@ def records_of(lines: Iterable[Line], style: Style, width: int | None, rules: se
     """Yield the records of lines, but for lines of dashes, whose numbers are added to the rules."""
 
     def is_kept(line: Line) -> bool:
-        if is_rule := len(line.text) > 2 and bool(RULE_LINE.fullmatch(line.text)):
+        drawn = line.text.replace(style.delimiter, " ") if style.delimiter.strip() else line.text
+        if is_rule := len(line.text) > 2 and bool(RULE_LINE.fullmatch(drawn)):
             rules.add(line.number)
         return not is_rule
 

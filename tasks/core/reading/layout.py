@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.headers import NAME, are_placeholders, is_header
 from tasks.core.reading.shapes import Kind, kinds_of, shape_of
 from tasks.core.reading.terms import Repair
 
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import ReadingOptions
 
 MAX_HEADER_ROWS = 3
+MAX_TITLE_ROWS = 10
+MAX_PREAMBLE_ROWS = 15
+MIN_ROWS_BELOW = 8
 SHOWN_CHARACTERS = 40
 OTHER_DELIMITERS = (",", ";", "\t", "|")
-FIRST_YEAR, LAST_YEAR = 1800, 2200
-NAME = re.compile(r"[^\W\d][\w .()/%°#&+:-]*")
-CENSORED = re.compile(r"[<>≤≥]=? ?[0-9][0-9.,]*")  # less than what can be measured
-# Words that stand where a value should be; over a column of numbers they are no evidence of a name.
-PLACEHOLDER = re.compile(
-    r"missing|unknown|unbekannt|suppressed|confidential|n\.? ?[avdb]\.?|k\.? ?a\.?|s\.? ?o\.?|not available|withheld|#[a-z/0]+[!?]?"
-)
-UNIT = re.compile(r"[(\[].{0,12}[)\]]|[^\d\s]{1,6}(?:[/²³^]\S{0,5})?|")
+# The last is how the USGS writes the width and the type of a column.
+UNIT = re.compile(r"[(\[].{0,12}[)\]]|[^\d\s]{1,6}(?:[/²³^]\S{0,5})?||\d{1,3}[sdn]")
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,12 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
         below = f" below line {options.skip}" if options.skip else ""
         message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
         raise DataRefusedError(message, where=source)
+    if below := _below_preamble(records, start, width, options):
+        start = below
+        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
     kinds = kinds_of([r.cells for r in body]) if body else kinds_of([records[start].cells])
-    if (split_header := _header_in_another_delimiter(records, start, width, body, kinds, options)) is not None:
-        named, told = split_header
+    if (other_header := _header_of_another_make(records, start, width, body, kinds, options)) is not None:
+        named, told = other_header
         return Layout(width, start, named, kinds_of([r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]), told)
     if (short := _short_header(records, start, width, options)) is not None:
         return _under_short_header(records, start, short)
@@ -79,7 +79,7 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
         kinds = kinds_of([r.cells for r in body]) if body else kinds
     skipped = tuple(r.line for r in records[:start] if not r.is_blank)
     repairs = [Repair("preamble", skipped, "lines before the table were passed over")] if skipped and options.skip is None else []
-    has_header = _has_header(records[start], body, kinds, options, source)
+    has_header = _is_upper_level(records, start, width, kinds, options) or _has_header(records[start], body, kinds, options, source)
     if not has_header:
         repairs += (
             [] if options.header is False or options.names else [Repair("no_header", (), "nothing names the columns; they are numbered")]
@@ -107,16 +107,50 @@ def _start(records: Sequence[Record], width: int, options: ReadingOptions) -> in
     return next((i for i in fitting if i not in commented or (len(commented) == 1 and i + 1 in fitting)), len(records))
 
 
-def _header_in_another_delimiter(
+def _below_preamble(records: Sequence[Record], start: int, width: int, options: ReadingOptions) -> int:
+    """Find the header below rows as wide as the table whose cells belong to none of its columns; 0 where there are none.
+
+    Such as `Operator,Bob` and `Date,2024-05-01` above `Angle,Counts`: a value among them, or a blank line below them, tells
+    them from names over several rows.
+    """
+    rows = [place for place, r in enumerate(records) if place >= start and len(r.cells) == width and not r.is_empty]
+    kinds = kinds_of([records[place].cells for place in rows[len(rows) // 2 :]]) if len(rows) >= MIN_ROWS_BELOW else ()
+    typed = [place for place, kind in enumerate(kinds) if kind.shape in ("number", "date")]
+    if not typed or options.header is not None or options.names or options.skip is not None:
+        return 0
+
+    def shapes(place: int) -> list[str]:
+        return [shape_of(records[place].cells[column]) for column in typed]
+
+    wanted = [kinds[column].shape for column in typed]
+    first = next((at for at, place in enumerate(rows) if shapes(place) == wanted), 0)
+    if not 2 <= first <= MAX_PREAMBLE_ROWS:
+        return 0
+    *above, header = rows[:first]
+    cells = [cell.strip() for cell in records[header].cells]
+    is_header_row = set(shapes(header)) == {"text"} and all(cells) and len(set(cells)) == width
+    holds_value = any(shape_of(cell) in ("number", "date") for place in above for cell in records[place].cells)
+    is_apart = any(records[place].is_blank or records[place].is_empty for place in range(above[-1] + 1, header))
+    return header if is_header_row and not are_placeholders(cells) and (holds_value or is_apart) else 0
+
+
+def _header_of_another_make(
     records: Sequence[Record], start: int, width: int, body: Sequence[Record], kinds: Sequence[Kind], options: ReadingOptions
 ) -> tuple[tuple[str, ...], tuple[Repair, ...]] | None:
+    """Find a header right above the first full row that has another delimiter than the rows, or delimiters behind its last name."""
     above = records[start - 1] if start else None
-    if above is None or options.header is not None or options.skip is not None or options.names:
+    if above is None or len(above.cells) == width or options.header is not None or options.skip is not None or options.names:
         return None
-    for delimiter in OTHER_DELIMITERS:
-        names = tuple(cell.strip() for cell in above.text.split(delimiter))
-        if len(names) == width and all(NAME.fullmatch(name) for name in names) and is_header(names, [r.cells for r in body], kinds):
-            return names, (Repair("header_delimiter", (above.line,), "the header has another delimiter than the rows"),)
+    bare = above.cells[:width] if not any(cell.strip() for cell in above.cells[width:]) else ()
+    ways = [
+        ("header_delimiter", "the header has another delimiter than the rows", [above.text.split(mark) for mark in OTHER_DELIMITERS]),
+        ("long_header", "empty cells behind the last name were taken off", [[*bare]]),
+    ]
+    for code, told, readings in ways:
+        for cells in readings:
+            names = tuple(cell.strip() for cell in cells)
+            if len(names) == width and all(map(NAME.fullmatch, names)) and is_header(names, [r.cells for r in body], kinds):
+                return names, (Repair(code, (above.line,), told),)
     return None
 
 
@@ -130,9 +164,17 @@ def _short_header(records: Sequence[Record], start: int, width: int, options: Re
         return None
     if not any(cells[-1].strip() for cells in rows):
         return above  # each row ends with a delimiter that separates nothing
+    if 2 * sum(r.is_odd for r in records[start:]) > len(rows):
+        return None  # the rows may only seem to have one more cell
+    if _is_parted_by_blanks(above) and len({cells[0] for cells in rows}) == len(rows) and shape_of(rows[0][0]) == "text":
+        return above
     counted = [cells[0].strip() for cells in rows]
     first_number = int(counted[0]) if counted[0] in ("0", "1") else -1
     return above if counted == [str(first_number + place) for place in range(len(rows))] else None
+
+
+def _is_parted_by_blanks(record: Record) -> bool:
+    return len(record.text.split()) == len(record.cells) > 1
 
 
 def _refuse_other_width_of_names(records: Sequence[Record], start: int, width: int, options: ReadingOptions, source: str) -> None:
@@ -159,6 +201,23 @@ def _under_short_header(records: Sequence[Record], start: int, header: Record) -
     return Layout(width, start, names, kinds_of(rows), tuple(repairs))
 
 
+def _is_upper_level(records: Sequence[Record], start: int, width: int, kinds: Sequence[Kind], options: ReadingOptions) -> bool:
+    """Say whether a row titles groups of columns, as merged cells do: it is empty over some values, and names stand below it."""
+    above, below = records[start], records[start + 1] if start + 1 < len(records) else None
+    typed = [place for place, kind in enumerate(kinds) if kind.shape in ("number", "date")]
+    if (
+        below is None
+        or options.header is not None
+        or options.names
+        or width < 3
+        or not any(not above.cells[place].strip() for place in typed)
+    ):
+        return False
+    covered = len(below.cells) == width and all(a.strip() or b.strip() for a, b in zip(above.cells, below.cells, strict=True))
+    are_names = covered and all(shape_of(below.cells[place]) == "text" for place in typed)
+    return are_names and not are_placeholders([below.cells[place] for place in typed])
+
+
 def _has_header(first: Record, body: Sequence[Record], kinds: Sequence[Kind], options: ReadingOptions, source: str) -> bool:
     if options.header is not None:
         return options.header
@@ -176,94 +235,22 @@ def _has_header(first: Record, body: Sequence[Record], kinds: Sequence[Kind], op
     return verdict
 
 
-def is_header(first: Sequence[str], body: Sequence[Sequence[str]], kinds: Sequence[Kind]) -> bool | None:
-    """Say whether a row names the columns of the rows below it; None where nothing shows it.
-
-    >>> rows = [["31", "Ann"], ["25", "Bob"]]
-    >>> is_header(["age", "name"], rows, kinds_of(rows)), is_header(["44", "Eve"], rows, kinds_of(rows))
-    (True, False)
-    """
-    shapes = [shape_of(cell) for cell in first]
-    typed = [place for place, kind in enumerate(kinds) if kind.shape in ("number", "date")]
-    named = [place for place in typed if shapes[place] == "text"]
-    valued = [place for place in typed if shapes[place] in ("number", "date")]
-    if valued and not named and len(first) > 2 and all(_is_year(cell) for cell in first) and _counts_up(first):
-        return None  # years as names, or a row of such numbers
-    are_years = valued and all(_is_year(first[place]) for place in valued)
-    if are_years and (named or _are_years_of_names(first, body, typed)):
-        return True  # years as names beside names
-    if not body or (valued and named):
-        return None
-    if named:
-        return None if _are_placeholders([first[place] for place in named]) else True
-    if valued or any(shape in ("number", "date") for shape in shapes):
-        return False
-    return _is_header_of_text(first, body)
-
-
-def _are_placeholders(cells: Sequence[str]) -> bool:
-    """Say whether texts over numbers may stand for values that are not there, rather than name them: `..`, `<5`, unknown."""
-    folded = [cell.strip().casefold() for cell in cells]
-    is_same = len(folded) > 1 and len(set(folded)) == 1
-    return (
-        is_same
-        or any(CENSORED.fullmatch(cell) for cell in folded)
-        or all(PLACEHOLDER.fullmatch(cell) or not any(c.isalpha() for c in cell) for cell in folded)
-    )
-
-
-def _are_years_of_names(first: Sequence[str], body: Sequence[Sequence[str]], typed: Sequence[int]) -> bool:
-    """Say whether years name columns of other numbers, and names that do not come again below stand beside them."""
-    years = [first[place] for place in typed]
-    if len(years) < 2 or len(years) == len(first) or not all(map(_is_year, years)) or not _counts_up(years) or len(set(years)) == 1:
-        return False
-    columns = list(zip(*body, strict=True))
-    are_others = all(not all(_is_year(cell) for cell in columns[place] if cell.strip()) for place in typed) if columns else False
-    names = [place for place in range(len(first)) if place not in typed]
-    return are_others and all(NAME.fullmatch(first[place].strip()) and first[place] not in columns[place] for place in names)
-
-
-def _counts_up(cells: Sequence[str]) -> bool:
-    numbers = [int(cell) for cell in cells]
-    return len({after - before for before, after in pairwise(numbers)}) == 1
-
-
-def _is_year(cell: str) -> bool:
-    return cell.strip().isdecimal() and FIRST_YEAR <= int(cell) <= LAST_YEAR
-
-
-def _is_header_of_text(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool | None:
-    """Decide among columns of text: a name does not occur below it where values come again and again."""
-    columns = list(zip(*body, strict=True))
-    again = [name in column for name, column in zip(first, columns, strict=True) if name.strip()]
-    if any(again):
-        return False
-    repeating = any(len(set(column)) <= len(column) / 2 for column in columns)
-    are_names = len(set(first)) == len(first) and all(NAME.fullmatch(name.strip()) for name in first if name.strip())
-    if repeating and len(body) >= 4 and are_names:
-        return True
-    # Values that all hold digits, or all are longer than any name, are of another make than the names above them.
-    differs = any(
-        all(any(c.isdigit() for c in cell) for cell in column) and not any(c.isdigit() for c in name)
-        for name, column in zip(first, columns, strict=True)
-    )
-    return True if are_names and differs and len(body) >= 2 else None
-
-
 def _group_rows(
     records: Sequence[Record], start: int, width: int, body: Sequence[Record], kinds: Sequence[Kind], options: ReadingOptions
 ) -> int:
     """Count the first rows that only title groups of columns, or the page: they are partly empty, and the names stand below them."""
     if options.header is not None or options.names or options.skip is not None:
         return 0
-    for ahead in range(min(MAX_HEADER_ROWS, len(records) - start - 1)):
-        cells = records[start + ahead].cells
+    filled = [place for place, r in enumerate(records[: start + MAX_TITLE_ROWS]) if place >= start and not (r.is_blank or r.is_empty)]
+    for ahead, place in enumerate(filled):
+        cells = records[place].cells
         if len(cells) != width or width < 2:
             return 0
         if all(cell.strip() for cell in cells):
-            below = [r.cells for r in body[ahead:]]
+            below = [r.cells for r in body if r.line > records[place].line]
             is_named = len(set(cells)) == width and all(shape_of(cell) == "text" for cell in cells)
-            return ahead if ahead and is_named and is_header(cells, below, kinds_of(below) if below else kinds) is not False else 0
+            is_title = ahead and is_named and is_header(cells, below, kinds_of(below) if below else kinds) is not False
+            return place - start if is_title else 0
     return 0
 
 
@@ -296,7 +283,7 @@ def _names_too(record: Record, kinds: Sequence[Kind], width: int) -> bool:
     typed = [shape for shape, kind in zip(shapes, kinds, strict=True) if kind.shape in ("number", "date")]
     texts = [c for c, shape, kind in zip(record.cells, shapes, kinds, strict=True) if shape == "text" and kind.shape in ("number", "date")]
     is_unit = all(UNIT.fullmatch(cell.strip()) for cell in record.cells)
-    if not is_unit and _are_placeholders(texts):
+    if not is_unit and are_placeholders(texts):
         return False
     return "text" in typed and not any(shape in ("number", "date") for shape in shapes)
 

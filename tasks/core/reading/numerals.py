@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.core.reading.distinct import BLANKS, Mixture, Reading, shown
+from tasks.core.reading.distinct import BLANKS, Mark, Mixture, Reading, shown
+from tasks.core.reading.patterns import holds, matches, substitute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,8 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 IDENTIFIER = r"[+-]?(?:0[0-9].*|[0-9]{16,})"  # 2**53 has 16 digits
 EXACT_INTEGERS = 2**53
 MIN_LONG = 1e15  # the least that has 16 digits
+
+OPEN_POINT = r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}"
 
 EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
 NUMERAL = rf"[0-9.,'’{BLANKS}]*[0-9][0-9.,'’{BLANKS}]*{EXPONENT}"
@@ -35,6 +38,17 @@ AMOUNT = rf"[0-9.,'’{BLANKS}]*[0-9][0-9.,'’{BLANKS}]*"
 DRESSED = rf"\(?{GAP}[+-]?{GAP}(?:(?:{CURRENCY}){GAP}[+-]?{GAP}\(?{AMOUNT}-?|{AMOUNT}-?\)?{GAP}{AFFIX}?){GAP}-?{GAP}\)?"
 
 
+def read_plain(cells: pd.Series[str], preferred: str | None = None) -> Reading | None:
+    """Read a column of plain numbers and empty cells; None where a cell is something else, or its points part thousands."""
+    if preferred == "," or (values := plain_numbers(cells)) is None:
+        return None
+    filled = cells[cells != ""]
+    mark = find_mark(filled)
+    if mark != "open" or preferred == ".":
+        return Reading(values, mark=mark)
+    return None if _are_pointed_thousands(filled) else Reading(values, (_say_point(filled),), mark=mark)
+
+
 def plain_numbers(cells: pd.Series[str]) -> pd.Series | None:
     """Give a column of plain numbers and empty cells as numbers; None if any cell is something else.
 
@@ -42,7 +56,7 @@ def plain_numbers(cells: pd.Series[str]) -> pd.Series | None:
     """
     filled = cells[cells != ""]
     # Most columns that are no plain numbers show it at once; the rest of a million cells of text need not be looked at.
-    if not filled.iloc[:100].str.fullmatch(NUMBER).all():
+    if not matches(filled.iloc[:100], NUMBER).all():
         return None
     try:
         values = _floats(filled)
@@ -70,7 +84,7 @@ def _floats(plain: pd.Series[str]) -> pd.Series[float]:
 
 def find_identifiers(plain: pd.Series[str]) -> pd.Series[bool]:
     """Say which plain numbers would lose leading zeros or digits if they were read as numbers."""
-    suspects = plain[plain.str.fullmatch(IDENTIFIER)].str.lstrip("+-")
+    suspects = plain[matches(plain, IDENTIFIER)].str.lstrip("+-")
     longest = str(EXACT_INTEGERS)
     is_too_long = (suspects.str.len() > len(longest)) | (suspects > longest)
     is_lost: pd.Series[bool] = suspects.str.startswith("0") | is_too_long
@@ -104,7 +118,7 @@ def read_numbers(cells: pd.Series[str], counts: pd.Series[int], preferred: str |
     reasons = {cell: f"{shown(cells[cell])} may be a thousand or a decimal" for cell in marks.doubtful}
     notes = (*marks.notes, *units.notes, *undressed.notes(values.index))
     mixtures = tuple(m for m in (*marks.mixtures, *units.mixtures) if m.cells.reindex(values.index, fill_value=False).any())
-    return Reading(values.reindex(cells.index), notes, mixtures, marks.doubt or units.doubt, reasons, alike)
+    return Reading(values.reindex(cells.index), notes, mixtures, marks.doubt or units.doubt, reasons, alike, marks.mark)
 
 
 def _none(cells: pd.Series[str]) -> pd.Series:
@@ -139,19 +153,19 @@ class _Undressed:
 
 def _undress(cells: pd.Series[str]) -> _Undressed:
     stripped = cells.str.strip(BLANKS)
-    signed = stripped.str.replace(MINUS_SIGNS, "-", regex=True)
-    is_bare = signed.str.fullmatch(BARE)
+    signed = substitute(stripped, MINUS_SIGNS, "-")
+    is_bare = matches(signed, BARE)
     others = signed[~is_bare]
-    others = others[others.str.fullmatch(DRESSED)]
+    others = others[matches(others, DRESSED)]
     # Groups of this pattern would cost fifty times as much as taking away what is not wanted.
-    signs = others.str.replace("[^(+-]+", "", regex=True).str.replace("(", "-")
-    affixes = others.str.replace(rf"[0-9.,'’()+{BLANKS}-]+", "", regex=True)
-    digits = others.str.replace(r"[A-Za-z]\.", "", regex=True).str.replace(f"[^0-9.,'’{BLANKS}]+", "", regex=True).str.strip(BLANKS)
+    signs = substitute(others, "[^(+-]+").str.replace("(", "-")
+    affixes = substitute(others, rf"[0-9.,'’()+{BLANKS}-]+")
+    digits = substitute(substitute(others, r"[A-Za-z]\."), f"[^0-9.,'’{BLANKS}]+").str.strip(BLANKS)
     is_bracketed = others.str.contains("(", regex=False)
-    is_whole = (is_bracketed == (others.str.replace("[^)]+", "", regex=True) == ")")) & (signs.str.len() <= 1)
+    is_whole = (is_bracketed == (substitute(others, "[^)]+") == ")")) & (signs.str.len() <= 1)
     numerals = signed.where(is_bare).fillna((signs + digits)[is_whole]).dropna()
     affixes = affixes.reindex(numerals.index, fill_value="")
-    return _Undressed(numerals, affixes, stripped != cells, is_bracketed, others.str.contains("-[^0-9]*$", regex=True), stripped != signed)
+    return _Undressed(numerals, affixes, stripped != cells, is_bracketed, holds(others, "-[^0-9]*$"), stripped != signed)
 
 
 def _are_labels(undressed: _Undressed, read: pd.Index, marks: _Marks) -> bool:
@@ -170,6 +184,7 @@ class _Marks:
 
     plain: pd.Series[str]
     grouped: pd.Series[bool]
+    mark: Mark
     notes: tuple[str, ...] = ()
     mixtures: tuple[Mixture, ...] = ()
     doubt: str = ""
@@ -182,27 +197,30 @@ def _fits(numerals: pd.Series[str], mark: str) -> pd.Series[bool]:
     plain = rf"(?:[0-9]+{m}?[0-9]*|{m}[0-9]+){EXPONENT}"
     thousands = rf"[1-9][0-9]{{0,2}}(?:(?:{g}[0-9]{{3}})+|(?:['’][0-9]{{3}})+|(?:[{BLANKS}][0-9]{{3}})+)"
     lakhs = r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if mark == "." else thousands
-    return numerals.str.fullmatch(rf"[+-]?(?:{plain}|(?:{thousands}|{lakhs})(?:{m}[0-9]*)?)")
+    return matches(numerals, rf"[+-]?(?:{plain}|(?:{thousands}|{lakhs})(?:{m}[0-9]*)?)")
 
 
 def _to_plain(numerals: pd.Series[str], mark: str) -> pd.Series[str]:
     """Drop the marks of thousands and write the decimal mark as a point."""
     group = "," if mark == "." else "."
-    return numerals.str.replace(f"[{group}'’{BLANKS}]", "", regex=True).str.replace(mark, ".", regex=False)
+    return substitute(numerals, f"[{group}'’{BLANKS}]").str.replace(mark, ".", regex=False)
 
 
 def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: str | None) -> _Marks:
-    has_marks = numerals[numerals.str.contains("[^0-9eE+-]", regex=True)]
+    has_marks = numerals[holds(numerals, "[^0-9eE+-]")]
     points, commas = _fits(has_marks, "."), _fits(has_marks, ",")
     only_points, only_commas = points & ~commas, commas & ~points
     weight = counts[has_marks.index]
+    # A single group of three, as in 1,234, is all that has two readings.
+    open_cells = has_marks[points & commas & holds(has_marks, r"[.,]")]
+    is_open = len(open_cells) > 0 and not only_points.any() and not only_commas.any()
+    is_pointed = is_open and bool(open_cells.str.contains(".", regex=False).all())
+    if is_pointed and preferred is None and _are_pointed_thousands(numerals):
+        preferred = ","
     mark = _likelier_mark(weight[only_points].sum(), weight[only_commas].sum(), preferred)
     only_main, only_other = (only_points, only_commas) if mark == "." else (only_commas, only_points)
     other = "," if mark == "." else "."
-    # A single group of three, as in 1,234, is all that has two readings.
-    open_cells = has_marks[points & commas & has_marks.str.contains(r"[.,]", regex=True)]
-    is_group = open_cells.str.contains(other, regex=False)
-    doubtful = open_cells[is_group]
+    doubtful = open_cells[open_cells.str.contains(other, regex=False)]
     if mark == preferred or (not only_other.any() and _are_thousands(numerals, doubtful, has_marks[only_main], mark)):
         doubtful = doubtful.iloc[:0]
     elif _fits(has_marks[only_other], other).any() and has_marks[only_other].str.contains(mark, regex=False).any():
@@ -212,10 +230,15 @@ def _decide_marks(numerals: pd.Series[str], counts: pd.Series[int], preferred: s
     is_minor = only_other.reindex(read.index, fill_value=False)
     plain = _to_plain(read, mark).where(~is_minor, _to_plain(read, other))
     grouped = read.str.len() > plain.str.len()
-    doubt = _say_doubt(doubtful)
-    return _Marks(
-        plain, grouped, _say_marks(read, mark, grouped), _mixed_marks(plain, grouped, is_minor, mark, counts), doubt, tuple(doubtful.index)
-    )
+    notes, mixtures = _say_marks(read, mark, grouped), _mixed_marks(plain, grouped, is_minor, mark, counts)
+    if is_pointed and mark == "." != preferred:
+        notes = (*notes, _say_point(open_cells))
+    elif is_open and preferred is not None and grouped.any():
+        cell = read[grouped].iloc[0]
+        told = f"{cell} was read as {plain[grouped].iloc[0]}; with --read decimal={other} it is {cell.replace(',', '.')}"
+        mixtures = (*mixtures, Mixture("open_marks", grouped, told))
+    sure: Mark = "open" if is_open or len(doubtful) else ("." if mark == "." else ",") if only_main.any() else ""
+    return _Marks(plain, grouped, sure, notes, mixtures, _say_doubt(doubtful), tuple(doubtful.index))
 
 
 def _likelier_mark(points: int, commas: int, preferred: str | None) -> str:
@@ -233,17 +256,48 @@ def _are_thousands(numerals: pd.Series[str], groups: pd.Series[str], certain: pd
     a group ends in 0, which a column that leaves out `,000` would not write as a decimal, or all decimals have at most two digits.
     """
     group = "," if mark == "." else r"\."
-    if certain.str.contains(rf"{group}[0-9]{{2,3}}(?:{re.escape(mark)}|{group}|$)", regex=True).any():
+    if holds(certain, rf"{group}[0-9]{{2,3}}(?:{re.escape(mark)}|{group}|$)").any():
         return True
     if mark == ",":
         return False
-    small, large = numerals.str.fullmatch("[+-]?[0-9]{1,3}"), numerals.str.contains("^[+-]?[0-9]{4}", regex=True)
-    decimals = certain.str.contains(re.escape(mark), regex=True)
+    small, large = matches(numerals, "[+-]?[0-9]{1,3}"), holds(numerals, "^[+-]?[0-9]{4}")
+    decimals = holds(certain, re.escape(mark))
     if not small.any() or large.any():
         return False
     if decimals.any():
-        return bool(certain[decimals].str.fullmatch(rf".*{re.escape(mark)}[0-9]{{1,2}}").all())
+        return bool(matches(certain[decimals], rf".*{re.escape(mark)}[0-9]{{1,2}}").all())
     return bool(groups.str.endswith("0").any())
+
+
+def find_mark(plain: pd.Series[str]) -> Mark:
+    """Say what the points in plain numbers are: decimal marks, open, or none there.
+
+    Open are points that may as well part thousands: before each stand one to three digits, behind it three.
+
+    >>> import pandas as pd
+    >>> find_mark(pd.Series(["1.234", "15"])), find_mark(pd.Series(["1.234", "0.5"])), find_mark(pd.Series(["7"]))
+    ('open', '.', '')
+    """
+    for part in (plain.iloc[:100], plain):
+        pointed = part[part.str.contains(".", regex=False)]
+        if not (is_open := matches(pointed, OPEN_POINT)).all():
+            return "."
+    return "open" if len(is_open) else ""
+
+
+def _are_pointed_thousands(plain: pd.Series[str]) -> bool:
+    """Say whether open points part thousands, by what stands beside them.
+
+    Whole numbers below 1000 have to, and none above; and a group ends in 0, which numbers that leave out `.000` would not write.
+    """
+    is_group = plain.str.contains(".", regex=False)
+    groups, whole = plain[is_group], plain[~is_group]
+    return bool(len(whole) and matches(whole, "[+-]?[0-9]{1,3}").all() and groups.str.endswith("0").any())
+
+
+def _say_point(plain: pd.Series[str]) -> str:
+    cell = plain[plain.str.contains(".", regex=False)].iloc[0]
+    return f"{cell} is a decimal; with --read decimal=, it is {cell.replace('.', '')}"
 
 
 def _say_doubt(doubtful: pd.Series[str]) -> str:
@@ -268,8 +322,8 @@ def _mixed_marks(
     if is_minor.any():
         names = ("comma", "point") if mark == "." else ("point", "comma")
         found.append(Mixture("mixed_decimals", is_minor, f"a decimal {names[0]} among decimal {names[1]}s"))
-    digits = plain.str.replace(r"[+-]|[.eE].*", "", regex=True).str.len()
-    bare = (digits >= 4) & ~grouped & ~plain.str.contains("[eE]", regex=True)
+    digits = substitute(plain, r"[+-]|[.eE].*").str.len()
+    bare = (digits >= 4) & ~grouped & ~holds(plain, "[eE]")
     # 1234 beside 12,345 is how many style guides want it.
     if grouped.any() and bare.any() and (digits[bare].max() > 4 or digits[grouped].min() == 4):
         is_few = counts[bare.index][bare].sum() < counts[grouped.index][grouped].sum()

@@ -78,6 +78,12 @@ def _trailing(record: Record, style: Style, width: int) -> Iterator[Cells]:
         yield record.cells[:width]
 
 
+def _padded_quotes(record: Record, style: Style, _width: int) -> Iterator[Cells]:
+    cells, is_open, is_odd = split(record.text, replace(style, is_padded=True))
+    if record.is_odd and not is_open and not is_odd and len(cells) == len(record.cells):
+        yield record.cells
+
+
 def _literal_quotes(record: Record, style: Style, width: int) -> Iterator[Cells]:
     if record.is_odd and len(record.cells) == width:
         yield record.cells
@@ -157,6 +163,7 @@ def _cut_off(record: Record, _style: Style, width: int) -> Iterator[Cells]:
 
 WAYS = (
     Way("long_row", "empty cells behind the last column were taken off", _trailing),
+    Way("padded_quotes", "blanks between quotes and delimiters were taken off", _padded_quotes, is_strict=False),
     Way("row_escape", "the row escapes its quotes in another way than the rest", _other_escape),
     Way("unclosed_quote", "a quote that is never closed was taken to end with its cell", _unclosed_quote, is_strict=False),
     Way("stray_quotes", "quotes that open or close nothing were kept as characters", _literal_quotes, is_strict=False),

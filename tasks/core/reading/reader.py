@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import typed
-from tasks.core.reading.delimited import read_grid, read_text
+from tasks.core.reading.cells import Typed, typed, typed_plain
+from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
 from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -95,10 +94,10 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
 
 
 def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool) -> Reading:
-    frames = [content.frame for content in contents if content.frame is not None]
-    if len(frames) == len(contents):
-        return _of_frames(contents, frames)
-    if frames:
+    tables = [content.table for content in contents if content.table is not None]
+    if len(tables) == len(contents):
+        return _of_tables(contents, tables)
+    if tables:
         message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
         raise DataRefusedError(message, where=contents[-1].source)
     texts = [_text_of(content, options, parse) for content in contents]
@@ -111,37 +110,33 @@ def _named(contents: Sequence[Content]) -> str:
 
 
 def _text_of(content: Content, options: ReadingOptions, parse: Parse) -> TextTable:
-    if content.grid:
-        return read_grid(content.grid, options, content.source)
+    if content.sheet:
+        return read_sheet(content.sheet, options, content.source)
     return read_text(content.data, options, content.source, parse)
 
 
-def _of_frames(contents: Sequence[Content], frames: Sequence[pd.DataFrame]) -> Reading:
+def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
     import numpy as np
-    import pandas as pd
 
-    for content, frame in zip(contents, frames, strict=True):
-        _check_same_columns(list(frames[0].columns), list(frame.columns), contents[0].source, content.source)
-        for name in frame.columns:
-            if frame[name].dtype != frames[0][name].dtype:
-                kinds = f"{frame[name].dtype} in {content.source}, {frames[0][name].dtype} in {contents[0].source}"
+    first, columns = tables[0], tables[0].columns
+    for table in tables[1:]:
+        _check_same_columns(first.names, table.names, first.source, table.source)
+        for name, dtype, other in zip(first.names, columns.dtypes, table.columns.dtypes, strict=True):
+            if dtype != other:
+                kinds = f"{other} in {table.source}, {dtype} in {first.source}"
                 message = f"column '{name}' is {kinds}; mend one of them, or read them one by one"
-                raise DataRefusedError(message, where=content.source)
-    df = pd.concat(frames, ignore_index=True)
-    names, renamed = unique_names([str(name) for name in df.columns], df.shape[1])
-    lines = np.concatenate([np.arange(1, len(frame) + 1, dtype=np.int64) for frame in frames])
-    table = Table.of(df.set_axis(list(names), axis="columns"), _named(contents), lines)
+                raise DataRefusedError(message, where=table.source)
+        columns = columns.below(table.columns)
+    names, renamed = unique_names(first.names, len(first.names))
+    table = Table(names, columns, _named(contents), np.concatenate([table.lines for table in tables]))
     return Reading(table, None, Dialect(contents[0].format), tuple(renamed), (), {})
 
 
 def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: bool) -> Reading:
-    values, all_odd, repairs, evidence = Columns(), list[Mapping[int, str]](), list[Repair](), dict[str, str]()
-    for name, cells in zip(text.names, text.cells, strict=True):
-        column = typed(cells.rename(name), text.lines, options)
-        values.add(column.values)
-        all_odd.append(column.odd)
-        repairs += column.repairs if not as_text else ()
-        evidence |= {name: column.evidence} if column.evidence else {}
+    values, columns = _typed_columns(text, options)
+    all_odd = [column.odd for column in columns]
+    repairs = [] if as_text else [repair for column in columns for repair in column.repairs]
+    evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
     # A row with one odd cell has a typing error; one with several is out of step, and no cell of it can be trusted.
     odd = _odd_rows(all_odd, text.names, at_least=2 if as_text else 1)
     raw, lines, aside = text, text.lines, text.aside
@@ -153,6 +148,29 @@ def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: 
     table = Table(text.names, values, source, lines)
     aside = tuple(sorted(aside, key=_line))
     return Reading(table, raw if as_text else None, text.dialect, (*text.repairs, *repairs), aside, evidence)
+
+
+def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, list[Typed]]:
+    """Give columns their types: each by itself, then those with numbers of two readings by the decimal mark of the others.
+
+    Returns:
+        The values, and what else is said of each column.
+    """
+    values, said = Columns(), list[Typed]()
+    is_long = text.cells.count_pieces() > 1
+    for place, name in enumerate(text.names):
+        column = typed_plain(text.cells.pieces(place), name, options) if is_long else None
+        column = column or typed(text.cells[place].rename(name), text.lines, options)
+        values.add(column.values)
+        said.append(replace(column, values=column.values.iloc[:0].copy()))
+    marks = {column.mark for column in said} & {".", ","}
+    if options.decimal is None and len(marks) == 1:
+        decimal = marks.pop()
+        for place in (place for place, column in enumerate(said) if column.mark == "open"):
+            column = typed(text.cells[place].rename(text.names[place]), text.lines, options, decimal=decimal)
+            values.put(place, column.values)
+            said[place] = replace(column, values=column.values.iloc[:0].copy())
+    return values, said
 
 
 def _odd_rows(columns_odd: Sequence[Mapping[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:

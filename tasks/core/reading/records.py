@@ -147,8 +147,8 @@ def split(text: str, style: Style) -> tuple[tuple[str, ...], bool, bool]:
     """
     if style.delimiter == RUN:
         return tuple(re.split(r" {2,}", text.strip())), False, False
-    if style.delimiter == " " and style.is_padded and not (style.quote and style.quote in text):
-        text = " ".join(text.split())
+    if style.delimiter == " " and style.is_padded:
+        text = text.strip().replace("\t", " ") if style.quote and style.quote in text else " ".join(text.split())
     if style.has_border:
         text = text.strip().removeprefix(style.delimiter).removesuffix(style.delimiter)
     if not style.quote or style.quote not in text:
@@ -165,23 +165,39 @@ def _split_quoted(text: str, style: Style) -> tuple[list[str], bool, bool]:
     cells: list[str] = []
     at, is_odd = 0, False
     while True:
-        start = at
-        if style.is_padded:
-            start = at + len(text) - at - len(text[at:].lstrip(" "))
-        if text.startswith(style.quote, start):
-            cell, at, odd = _quoted(text, start + 1, style)
-            is_odd |= odd
-            if at < 0:
-                return [*cells, cell], True, is_odd
-        else:
-            end = text.find(style.delimiter, at) if style.delimiter else -1
-            end = len(text) if end < 0 else end
-            cell, at = text[at:end], end
-            is_odd |= style.quote in cell
+        if style.delimiter == " " and style.is_padded:  # of several blanks one separates
+            at = _behind_blanks(text, at)
+        cell, at, odd = _quoted_cell(text, at, style) or _bare_cell(text, at, style)
         cells.append(cell)
+        is_odd |= odd
+        if at < 0:
+            return cells, True, is_odd
         if at >= len(text):
             return cells, False, is_odd
         at += len(style.delimiter)
+
+
+def _bare_cell(text: str, at: int, style: Style) -> tuple[str, int, bool]:
+    end = text.find(style.delimiter, at) if style.delimiter else -1
+    cell = text[at : end if end >= 0 else len(text)]
+    return cell, at + len(cell), style.quote in cell
+
+
+def _quoted_cell(text: str, at: int, style: Style) -> tuple[str, int, bool] | None:
+    """Read a cell that begins with a quote; behind a blank that is not of the style, one opens a cell only if another closes it."""
+    start = at if style.delimiter == " " else _behind_blanks(text, at)
+    if not text.startswith(style.quote, start):
+        return None
+    cell, end, is_odd = _quoted(text, start + 1, style)
+    if start == at or style.is_padded:
+        return cell, end, is_odd
+    return None if end < 0 or is_odd else (cell, end, True)
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    while text.startswith(" ", at):
+        at += 1
+    return at
 
 
 def _quoted(text: str, at: int, style: Style) -> tuple[str, int, bool]:
@@ -200,11 +216,9 @@ def _quoted(text: str, at: int, style: Style) -> tuple[str, int, bool]:
             parts.append(text[at : end + 1])
             at = end + 2
             continue
-        behind = end + 1
-        if style.is_padded:
-            behind += len(text) - behind - len(text[behind:].lstrip(" "))
+        behind = end + 1 if style.delimiter == " " else _behind_blanks(text, end + 1)
         if behind >= len(text) or (style.delimiter and text.startswith(style.delimiter, behind)):
-            return "".join([*parts, text[at:end]]), behind, is_odd
+            return "".join([*parts, text[at:end]]), behind, is_odd or (behind > end + 1 and not style.is_padded)
         # A quote that nobody doubled: it belongs to the cell, which ends at the next quote before a delimiter.
         parts.append(text[at : end + 1])
         at, is_odd = end + 1, True

@@ -18,7 +18,7 @@ _MONTH = r"(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zä
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?(?:z| ?[+-]\d{2}:?\d{2})?"
 _DAY = rf"\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}|\d{{1,2}}[-/. ]{_MONTH}[-/., ]*\d{{2,4}}|{_MONTH}[ -]\d{{1,2}},? ?\d{{2,4}}"
 DATE = re.compile(rf"(?i){_CLOCK}|(?:{_DAY})(?:[ t]+{_CLOCK})?")
-_DIGITS = rf"(?:\d[\d.,']*(?:{SPACE}\d{{3}})*|[.,]\d+)(?:[eE][-+]?\d+)?"
+_DIGITS = rf"(?:\d[\d.,']*(?:{SPACE}\d{{3}})*(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(rf"[(]?[-+\u2212]?{SPACE}?[$€£¥]?{SPACE}?{_DIGITS}{SPACE}?[%$€£¥]?[)]?-?")
 MISSING = re.compile(r"(?i)\?|-+|\.|#?n[/.]?a\.?|nan|nat|null|none|\\n")
 

@@ -11,7 +11,7 @@ from tasks.core.reading import blob
 from tasks.core.reading.blob import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import pandas as pd
@@ -24,7 +24,9 @@ class Piece:
     """A part of a column: held, or where it stands in the file of its store."""
 
     values: pd.Series | None
+    rows: int
     spool: Spool
+    dtype: object
     at: int = 0
     size: int = 0
 
@@ -55,7 +57,7 @@ class Store:
 
     def keep(self, values: pd.Series) -> Piece:
         """Take a part of a column."""
-        piece = Piece(values, self._spool)
+        piece = Piece(values, len(values), self._spool, values.dtype)
         self._held.append(piece)
         self._size += int(values.nbytes)
         if self._size > blob.HELD_BYTES:
@@ -88,9 +90,20 @@ class Columns(Sequence["pd.Series"]):
 
     def add(self, column: pd.Series) -> None:
         """Keep a further column."""
+        self._pieces.append(self._pieces_of(column))
+
+    def add_pieces(self, pieces: Iterable[pd.Series]) -> None:
+        """Keep a further column that comes in pieces, as long as those of the other columns."""
+        self._pieces.append([self.store.keep(piece) for piece in pieces])
+
+    def put(self, place: int, column: pd.Series) -> None:
+        """Keep a column in the place of another one."""
+        self._pieces[place] = self._pieces_of(column)
+
+    def _pieces_of(self, column: pd.Series) -> list[Piece]:
         starts = range(0, max(1, len(column)), PIECE_ROWS)
         whole = len(starts) == 1
-        self._pieces.append([self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts])
+        return [self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts]
 
     def extend(self, columns: Sequence[pd.Series]) -> None:
         """Keep further rows of all columns."""
@@ -98,6 +111,15 @@ class Columns(Sequence["pd.Series"]):
             self._pieces = [[] for _ in columns]
         for pieces, column in zip(self._pieces, columns, strict=True):
             pieces.append(self.store.keep(column))
+
+    def change(self, place: int, how: Callable[[pd.Series], pd.Series]) -> None:
+        """Keep what is made of a column, piece by piece."""
+        self._pieces[place] = [self.store.keep(how(piece.load())) for piece in self._pieces[place]]
+
+    @property
+    def dtypes(self) -> list[object]:
+        """Give the dtype of each column."""
+        return [pieces[0].dtype for pieces in self._pieces]
 
     def __len__(self) -> int:
         """Count the columns."""
@@ -118,6 +140,15 @@ class Columns(Sequence["pd.Series"]):
         parts = [piece.load() for piece in self._pieces[place]]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
+    def pieces(self, place: int) -> Iterator[pd.Series]:
+        """Yield the parts of a column, one at a time."""
+        for piece in self._pieces[place]:
+            yield piece.load()
+
+    def count_pieces(self) -> int:
+        """Count the parts that the columns are kept in."""
+        return max(map(len, self._pieces), default=0)
+
     def frames(self) -> Iterator[list[pd.Series]]:
         """Yield the rows in parts of at most half a million; all columns were kept whole."""
         for parts in zip(*self._pieces, strict=True):
@@ -129,7 +160,21 @@ class Columns(Sequence["pd.Series"]):
 
         if not len(places):
             return []
-        return list(zip(*(column.iloc[np.array(places)].tolist() for column in self), strict=True))
+        return list(zip(*(self._cells(pieces, np.asarray(places)) for pieces in self._pieces), strict=True))
+
+    @staticmethod
+    def _cells(pieces: Sequence[Piece], places: np.ndarray) -> list[str]:
+        """Give cells of a column, in the order asked for; pieces that hold none of them stay where they are."""
+        import numpy as np
+
+        found = np.empty(len(places), dtype=object)
+        start = 0
+        for piece in pieces:
+            is_here = (places >= start) & (places < start + piece.rows)
+            if is_here.any():
+                found[is_here] = piece.load().to_numpy(dtype=object)[places[is_here] - start]
+            start += piece.rows
+        return found.tolist()
 
     def take(self, rows: np.ndarray) -> Columns:
         """Keep some rows, by position."""

@@ -37,11 +37,13 @@ class ReadingOptions(BaseModel):
     header: Annotated[bool | None, Field(description="whether the first row of the table names the columns: yes or no")] = None
     names: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(description="names of the columns, with commas between them")] = ()
     delimiter: Annotated[
-        str | None,
+        Annotated[str, Field(min_length=1, max_length=1)] | None,
         _character(DELIMITERS),
-        Field(max_length=1, min_length=1, description="one character, or comma, semicolon, tab, pipe, space"),
+        Field(description="one character, or comma, semicolon, tab, pipe, space"),
     ] = None
-    quote: Annotated[str | None, _character(QUOTES), Field(max_length=1, description="one character, or double, single, none")] = None
+    quote: Annotated[
+        Annotated[str, Field(max_length=1)] | None, _character(QUOTES), Field(description="one character, or double, single, none")
+    ] = None
     encoding: Annotated[str | None, Field(description="such as utf-8, cp1252, utf-16")] = None
     decimal: Annotated[Literal[".", ","] | None, Field(description="the decimal mark of numbers, . or ,")] = None
     dates: Annotated[

@@ -10,8 +10,9 @@ from tasks.core.reading.grid import MAX_ASIDE_SHARE
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.records import OTHER_QUOTE
 from tasks.core.reading.shapes import shape_of
+from tasks.core.reading.summaries import computed_summaries, named_sums
 from tasks.core.reading.terms import Dialect, Repair, SetAside
-from tasks.core.reading.tidying import HARD_BLANKS, sums_among, without_hard_blanks, without_odd_quotes, without_text_marks
+from tasks.core.reading.tidying import HARD_BLANKS, without_hard_blanks, without_odd_quotes, without_text_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,19 +73,28 @@ def finished(grid: Grid, decoded: Decoded, style: Style | None, signs: frozenset
     Raises:
         DataRefusedError: there is no row, or too few fit.
     """
-    columns, lines = _without_totals(grid, grid.columns, grid.lines)
+    columns, lines = _without_summaries(grid, grid.columns, grid.lines)
     columns, lines = _without_padded_footer(grid, columns, lines)
     _refuse_misfits(grid, len(lines), source)
     raw = grid.layout.names
     found = [Repair(code, tuple(where), told) for code, (told, where) in grid.repaired.items()]
-    if len(columns) > 1 and raw and not raw[-1].strip() and not bool((columns[-1] != "").any()):
-        columns, raw = columns[:-1], raw[:-1]
-        found.append(Repair("trailing_delimiter", (), "each line ends with a delimiter that separates nothing; it was passed over"))
+    width = _filled_width(columns, raw)
+    if width < len(columns):
+        columns, raw = columns[:width], raw[:width]
+        found.append(Repair("trailing_delimiter", (), "each line ends with delimiters that separate nothing; they were passed over"))
     names, renamed = unique_names(raw, len(columns))
     columns, tidied = _tidied(columns, lines, style, signs)
     repairs = (*decoded.repairs, *grid.layout.repairs, *renamed, *found, *tidied)
     aside = tuple(sorted(grid.aside, key=lambda row: row.line))
     return TextTable(names, raw or names, columns, lines, _dialect(decoded, style, has_header=bool(raw)), repairs, aside)
+
+
+def _filled_width(columns: Columns, names: Sequence[str]) -> int:
+    """Count the columns up to the last one that has a name or a value; all of them where there is no header."""
+    width = len(columns)
+    while width > 1 and names and not names[width - 1].strip() and not bool((columns[width - 1] != "").any()):
+        width -= 1
+    return width
 
 
 def _dialect(decoded: Decoded, style: Style | None, *, has_header: bool) -> Dialect:
@@ -102,15 +112,22 @@ def _tidied(columns: Columns, lines: np.ndarray, style: Style | None, signs: fro
     return columns, [*unquoted, *unmarked, *unpadded]
 
 
-def _without_totals(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
-    """Set rows aside that sum up others: the last one, and those in which cells are empty."""
+def _without_summaries(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Set rows aside that sum up others: by what can be computed, else by their name if they are the last or have empty cells."""
     if len(lines) < 3:
         return columns, lines
-    named = sums_among(columns[:2])
-    sums = {row: cells for row, cells in zip(named, columns.rows(named), strict=True) if _sums_up(cells, is_last=row == len(lines) - 1)}
-    if not sums or len(sums) > max(1, MAX_ASIDE_SHARE * len(lines)):
+    named = named_sums(columns[:2])
+    sums = {
+        row: "a row of totals"
+        for row, cells in zip(named, columns.rows(named), strict=True)
+        if _sums_up(cells, is_last=row == len(lines) - 1)
+    }
+    sums = {} if len(sums) > max(1, MAX_ASIDE_SHARE * len(lines)) else sums
+    sums |= computed_summaries(columns, grid.layout.kinds)
+    if not sums:
         return columns, lines
-    grid.aside += [SetAside(int(lines[row]), grid.style.delimiter.join(cells), "a row of totals") for row, cells in sums.items()]
+    rows = zip(sums.items(), columns.rows(list(sums)), strict=True)
+    grid.aside += [SetAside(int(lines[row]), grid.style.delimiter.join(cells), told) for (row, told), cells in rows]
     kept = _all_but(list(sums), len(lines))
     return columns.take(kept), lines[kept]
 

@@ -14,21 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HARD_BLANKS = "\u00a0\u202f"
-TOTALS = frozenset({"total", "totals", "sum", "sums", "subtotal", "grand total", "overall", "gesamt", "summe", "total general", "totaal"})
-
-
-def sums_among(columns: Columns) -> list[int]:
-    """Find the rows that a word for a sum stands in front of, among the first two columns."""
-    found: list[int] = []
-    rows = 0
-    for frame in columns.frames():
-        labels = [column.str.strip().str.rstrip(":").str.lower() for column in frame]
-        named = labels[0].isin(TOTALS)
-        if len(labels) > 1:
-            named |= (labels[0] == "") & labels[1].isin(TOTALS)
-        found += [rows + int(row) for row in named.to_numpy().nonzero()[0]]
-        rows += len(named)
-    return found
 
 
 def without_odd_quotes(columns: Columns, lines: np.ndarray, other: str) -> tuple[Columns, list[Repair]]:

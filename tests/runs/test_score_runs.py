@@ -1,0 +1,99 @@
+"""Scoring as Prefect records it: rows that are let through, rows that are set aside, and the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.adapters.home import settings
+from tasks.adapters.lake import Lake
+from tasks.core.errors import DataRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+    from tasks.core.scoring import ScoreReport
+
+SUITE = (
+    {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["key", "a", "b", "y"]}, "severity": "critical"},
+    {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "y"}, "severity": "critical"},
+    {"type": "expect_column_values_to_be_between", "kwargs": {"column": "a", "max_value": 100, "mostly": 0.5}, "severity": "critical"},
+)
+
+
+def rows(seed: int, count: int = 200) -> pd.DataFrame:
+    draw = np.random.default_rng(seed)
+    a, b = draw.normal(50, 9, count).round(3), draw.normal(size=count).round(3)
+    return pd.DataFrame({"key": [f"{seed}-{n}" for n in range(count)], "a": a, "b": b, "y": np.where(a + 9 * b > 50, "high", "low")})
+
+
+@pytest.fixture(scope="module")
+def champion(project: Project) -> None:
+    project.write_use_case("tanks", key=["key"], target="y", candidates=["logistic"])
+    project.write_suite("tanks", *SUITE)
+    project.train(use_case="tanks", data=project.write_table("tanks", rows(1)))
+
+
+def report_of(project: Project, name: str, df: pd.DataFrame, **options: object) -> ScoreReport:
+    return project.score(use_case="tanks", data=project.write_table(name, df), **options).state.result()
+
+
+@pytest.mark.usefixtures("champion")
+def test_every_row_is_scored_or_set_aside_with_its_reasons(project: Project) -> None:
+    new = rows(2).drop(columns="y")
+    new.loc[3, "a"], new.loc[5, "key"] = 1000, None
+    report = report_of(project, "new", new)
+    assert (report.rows.read, report.rows.scored, report.rows.quarantined) == (200, 198, 2)
+    scored, aside = pd.read_parquet(report.out), pd.read_csv(report.aside)
+    assert scored["key"].tolist() == new["key"].drop([3, 5]).tolist()
+    assert scored["line"].tolist() == [line for line in range(2, 202) if line not in (5, 7)]
+    assert np.allclose(scored["proba_high"] + scored["proba_low"], 1)
+    assert dict(zip(aside["_line"], aside["_reasons"], strict=True)) == {
+        5: "'a': column values to be between mostly=0.5 max_value=100.0",
+        7: "the key is empty",
+    }
+    logged = Lake(settings().lake_address, "tanks").predictions()
+    assert logged[["row_key", "prediction", "prediction_id"]].equals(
+        scored[["key", "prediction", "prediction_id"]].rename(columns={"key": "row_key"})
+    )
+    assert dict(logged["proba"][0])["high"] == scored["proba_high"][0]
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_same_rows_again_are_known_and_nothing_is_written_twice(project: Project) -> None:
+    first = report_of(project, "again", rows(3))
+    lake = Lake(settings().lake_address, "tanks")
+    before = len(lake.predictions())
+    second = report_of(project, "again", rows(3))
+    assert (first.is_known, second.is_known, second.out) == (False, True, first.out)
+    elsewhere = report_of(project, "again", rows(3), out=str(Path(first.out).with_name("elsewhere.csv")))
+    assert pd.read_csv(elsewhere.out)["prediction"].tolist() == pd.read_parquet(first.out)["prediction"].tolist()
+    Path(first.out).write_bytes(b"broken")
+    assert pd.read_parquet(report_of(project, "again", rows(3)).out)["line"].tolist() == list(range(2, 202))
+    assert len(lake.predictions()) == before
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_run_ends_in_a_state_that_says_how_many_rows_were_scored(project: Project) -> None:
+    run = project.score(use_case="tanks", data=project.write_table("told", rows(4)), version=1)
+    assert run.flow_run.state.name == "Scored"
+    assert run.flow_run.state.message.endswith("told.csv by version 1 of tanks: 200 read = 200 scored + 0 quarantined")
+
+
+@pytest.mark.usefixtures("champion")
+def test_what_cannot_be_scored_is_refused_in_one_sentence(project: Project) -> None:
+    refused = (
+        ({"data": project.write_table("short", rows(5).drop(columns="b"))}, DataRefusedError, "unexpected|no column 'b'|'b'"),
+        ({"data": project.write_table("bad", rows(5).assign(a=1000.0))}, DataRefusedError, "200 rows fail"),
+        ({"data": project.write_table("any", rows(5)), "version": 9}, UsageError, "has no version 9"),
+        ({"data": project.write_table("any", rows(5)), "use_case": "nobody"}, UsageError, "has no champion"),
+        ({"data": project.write_table("any", rows(5)), "use_case": None}, UsageError, "say whose model"),
+    )
+    for options, kind, message in refused:
+        error = project.score(**{"use_case": "tanks", **options}).error
+        assert isinstance(error, kind)
+        assert message.split("|")[-1] in str(error)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks.core.reading.blob import Blob
+from tasks.core.reading.delimited import read_text
+from tasks.core.reading.terms import ReadingOptions
+
+TOWNS = ["Bonn", "Ulm", "Kiel", "Hamm", "Jena", "Trier", "Halle", "Worms"]
+ROWS = "town,people,area\n" + "".join(f"{town},{7 * n + 10},{n}.5\n" for n, town in enumerate(TOWNS))
+
+
+def aside(text: str) -> list[tuple[int, str]]:
+    table = read_text(Blob(text.encode()), ReadingOptions(), "t.csv", lambda *_: None)
+    return [(row.line, row.reason) for row in table.aside]
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("Total,276,32.0", "a row of totals"),
+        ("Insgesamt,276,32.0", "a row of totals"),
+        ("合計,276,32", "a row of totals"),
+        ("everything,276,32.0", "a row of totals"),
+        (",276,32.0", "a row of totals"),
+        ("Average,34.5,4.0", "a row of means"),
+        ("Durchschnitt:,34.5,4.0", "a row of means"),
+        ("Max,59,7.5", "a row of statistics"),
+        ("SD,17.15,2.45", "a row of statistics"),
+    ],
+)
+def test_a_last_row_that_sums_up_the_others_is_set_aside(last: str, told: str) -> None:
+    assert aside(f"{ROWS}{last}\n") == [(10, told)]
+
+
+def test_several_of_them_are() -> None:
+    assert aside(f"{ROWS}Mean,34.5,4.0\nMin,10,0.5\nMax,59,7.5\n") == [
+        (10, "a row of means"),
+        (11, "a row of statistics"),
+        (12, "a row of statistics"),
+    ]
+
+
+def test_a_first_row_is_that_sums_up_the_others() -> None:
+    head, _, rest = ROWS.partition("\n")
+    assert aside(f"{head}\nGermany,276,32.0\n{rest}") == [(2, "a row of totals")]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Max,61,8.5",  # somebody's name
+        "Mean,60,9.5",  # a town in Germany, if a small one
+        "Ulm,276,32.0",  # comes again
+        "Gera,276,9.5",  # one of two
+        "Average,,",
+    ],
+)
+def test_a_row_that_sums_nothing_up_is_a_row(last: str) -> None:
+    assert not [reason for _, reason in aside(f"{ROWS}{last}\n") if "row of" in reason]
+
+
+def test_equal_rows_and_rows_of_zeros_are_rows() -> None:
+    assert aside("a,b\n" + "0,0\n" * 9) == []
+    assert aside("a,b\n" + "5,5\n" * 9) == []
