@@ -27,7 +27,6 @@ from tasks.core import command, deliveries, maintenance, names, scoring, summary
 from tasks.core.deployments import ALL
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
-    CaseOptions,
     DeploymentsOptions,
     IngestOptions,
     InitOptions,
@@ -35,6 +34,7 @@ from tasks.core.options import (
     Options,
     PreviewOptions,
     ScoreOptions,
+    SourceOptions,
     TrainOptions,
 )
 from tasks.core.use_case import LAKE
@@ -224,7 +224,7 @@ def _run(job: str, call: command.Call[Options]) -> Outcome:
 
 def _look_ahead(job: str, options: Options, settings: Settings) -> tuple[str, bool]:
     """Tell what a person mistyped before seconds of imports; give the use case's name, and whether it has a suite."""
-    if not isinstance(options, CaseOptions):
+    if not isinstance(options, SourceOptions):
         return getattr(options, "use_case", None) or ALL, False
     case = projects.resolve(options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
     if case.use_case.data != LAKE and not (job == "ingest" and options.data is None):

@@ -20,7 +20,7 @@ from tasks.record import task
 
 if TYPE_CHECKING:
     from tasks.core.champions import Version
-    from tasks.core.options import CaseOptions
+    from tasks.core.options import SourceOptions
     from tasks.core.reading.reader import Reading
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("evergreen")
 
 
-def resolve(options: CaseOptions) -> Case:
+def resolve(options: SourceOptions) -> Case:
     """Find the use case that a call means: named, or made of the table that it brings; rows of its lake go before its file's table.
 
     Raises:
@@ -39,7 +39,7 @@ def resolve(options: CaseOptions) -> Case:
     return projects.resolve(options, settings, lambda name: _has_lake(settings, name))
 
 
-def resolve_delivery(options: CaseOptions) -> Case:
+def resolve_delivery(options: SourceOptions) -> Case:
     """Find the use case that something has come for; what its file names may come again and again.
 
     Raises:
@@ -55,7 +55,7 @@ def resolve_delivery(options: CaseOptions) -> Case:
     )
 
 
-def resolve_scoring(options: CaseOptions) -> Case:
+def resolve_scoring(options: SourceOptions) -> Case:
     """Find the use case whose model is to score something.
 
     Raises:
@@ -108,20 +108,11 @@ def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Read
     source, pii = case.use_case.data, case.use_case.pii
     log.info("reading %s", source)
     try:
-        reading = reader.read(sources.load(source, options), options, sources.split_columns, as_text=as_text)
+        return reader.read(sources.load(source, options), options, sources.split_columns, as_text=as_text, hidden=pii)
     except DataRefusedError as error:
         if not pii:
             raise
         raise DataRefusedError(hiding.without_values(error.message, pii), where=error.where) from None
-    return _without_values(reading, pii) if pii else reading
-
-
-def _without_values(reading: Reading, pii: tuple[str, ...]) -> Reading:
-    names = reading.table.names
-    repairs = (dataclasses.replace(repair, detail=hiding.without_values(repair.detail, names)) for repair in reading.repairs)
-    aside = (dataclasses.replace(row, reason=hiding.without_values(row.reason, names)) for row in reading.aside)
-    evidence = {name: told for name, told in reading.evidence.items() if name not in pii}
-    return dataclasses.replace(reading, repairs=tuple(repairs), aside=tuple(aside), evidence=evidence)
 
 
 def _stored(case: Case, reading: Reading) -> Batch:

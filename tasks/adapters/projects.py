@@ -16,7 +16,7 @@ from tasks.core.use_case import LAKE, MAX_NAME, UseCase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tasks.core.options import CaseOptions
+    from tasks.core.options import SourceOptions
     from tasks.core.settings import Settings
 
 DEFAULT_USE_CASE = "diabetes"
@@ -32,7 +32,7 @@ def bundled() -> Path:
     return package / "bundled" if (package / "bundled").is_dir() else package.parent
 
 
-def resolve(options: CaseOptions, settings: Settings, has_lake: Callable[[str], bool] = lambda _: False) -> Case:
+def resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str], bool] = lambda _: False) -> Case:
     """Find the use case that a call means: named, or made of the table that it brings.
 
     Args:

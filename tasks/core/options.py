@@ -20,8 +20,8 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CaseOptions(Options):
-    """What names a use case, and what may be said instead of what its file says."""
+class SourceOptions(Options):
+    """What names a use case and a table, and how the table is written."""
 
     data: Annotated[
         str | None,
@@ -31,13 +31,18 @@ class CaseOptions(Options):
         str | None,
         Field(title="Use case", description="name of the use case (default: the table's file name, or diabetes)"),
     ] = None
-    target: Annotated[str | None, Field(title="Target", description="column to predict (default: the last one)")] = None
-    task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
-    time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
     read: Annotated[
         tuple[str, ...],
         Field(title="Reading", description="how the table is written, as KEY=VALUE: header, delimiter, quote, encoding, decimal, skip …"),
     ] = ()
+
+
+class CaseOptions(SourceOptions):
+    """What may also be said instead of what the file of a use case says."""
+
+    target: Annotated[str | None, Field(title="Target", description="column to predict (default: the last one)")] = None
+    task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
+    time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
 
 
 class TrainOptions(CaseOptions):
@@ -58,7 +63,7 @@ class IngestOptions(CaseOptions):
     because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted")] = None
 
 
-class ScoreOptions(CaseOptions):
+class ScoreOptions(SourceOptions):
     """Let the champion of a use case predict the rows of a table."""
 
     model_config = ConfigDict(title="Scoring")

@@ -15,7 +15,7 @@ from tasks.core.table import Task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tasks.core.options import CaseOptions
+    from tasks.core.options import SourceOptions
 
 Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
@@ -116,11 +116,11 @@ class UseCase(BaseModel):
         nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions, "schedule": Schedule}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
-    def with_options(self, options: CaseOptions) -> UseCase:
+    def with_options(self, options: SourceOptions) -> UseCase:
         """Let what a call says go before what the file says."""
-        given = {"data": options.data, "target": options.target, "task": options.task, "time": options.time}
+        given = options.model_dump(include={"data", "target", "task", "time"}, exclude_none=True)
         reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))
-        return self.model_copy(update={key: value for key, value in given.items() if value is not None} | {"reading": reading})
+        return self.model_copy(update={**given, "reading": reading})
 
     def loss_for(self, task: Task) -> Loss:
         """Name the per-row loss that choosing and the gate use.

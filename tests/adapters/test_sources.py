@@ -18,7 +18,6 @@ import threading
 import time
 import zipfile
 import zlib
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -350,20 +349,40 @@ def test_a_lying_extension_is_read_by_its_content_and_told(here: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------------- files
 
 
-def test_a_file_that_is_being_written_is_refused(here: Path) -> None:
-    path = Path("t.csv")
-    path.write_text("a,b\n" + "1,2\n" * (8 * MIB))
-    stop, started = threading.Event(), threading.Event()
+def append(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("1,2\n")
 
-    def append() -> None:
-        with path.open("a") as file:
-            while not stop.is_set():
-                file.write("1,2\n")
-                file.flush()
-                started.set()
 
-    with running(append, stop):
-        started.wait()
+def replace(path: Path) -> None:
+    Path("new.csv").write_text(path.read_text())
+    Path("new.csv").replace(path)
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 8)
+
+
+@pytest.mark.parametrize("first", ["read", "changed"])
+@pytest.mark.parametrize("change", [append, replace, shrink, Path.unlink])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], first: str
+) -> None:
+    path, read_really = Path("t.csv"), blob.OpenFile.read
+    path.write_text("a,b\n1,2\n3,4\n")
+
+    def read(file: blob.OpenFile, at: int, size: int) -> bytes:
+        if first == "changed":
+            change(path)
+        content = read_really(file, at, size)
+        if first == "read":
+            change(path)
+        return content
+
+    monkeypatch.setattr(blob.OpenFile, "read", read)
+    if change is Path.unlink:
+        assert refusal("t.csv", UsageError) == "there is no file 't.csv'; name a table, or sklearn:diabetes to try"
+    else:
         assert refusal("t.csv") == "t.csv changed while it was read; try again when it is complete"
 
 
@@ -402,51 +421,6 @@ def test_nothing_changes_where_nothing_is_held_in_memory(here: Path, monkeypatch
     monkeypatch.setattr(blob, "HELD_BYTES", 0)
     monkeypatch.setattr(texts, "BLOCK_BYTES", 5000)
     assert outcome() == held
-
-
-@contextmanager
-def running(work: object, stop: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=work)  # type: ignore[arg-type]
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@pytest.mark.parametrize("change", ["replaced", "shrunk"])
-def test_a_file_that_is_replaced_or_shrunk_is_refused(here: Path, change: str) -> None:
-    path, stop, started = Path("t.csv"), threading.Event(), threading.Event()
-    text = "a,b\n" + "1,2\n" * (4 * MIB)
-    path.write_text(text)
-    states = [Path("state0.csv"), Path("state1.csv")]
-    for state in states:
-        state.write_text(text)
-
-    def disturb() -> None:
-        for size in range(10**9):
-            if stop.is_set():
-                return
-            if change == "shrunk":
-                os.truncate(path, len(text) - 4 * (size % 1000) - 4)
-            else:
-                Path("new.csv").hardlink_to(states[size % 2])
-                Path("new.csv").replace(path)
-            started.set()
-
-    with running(disturb, stop):
-        started.wait()
-        messages = {message for _ in range(40) if (message := message_or_none("t.csv"))}
-    assert messages == {"t.csv changed while it was read; try again when it is complete"}
-
-
-def message_or_none(source: str) -> str | None:
-    try:
-        load(source, ReadingOptions())
-    except EvergreenError as refused:
-        return refused.message
-    return None
 
 
 def test_a_missing_file_gets_the_closest_name_in_its_folder(here: Path) -> None:

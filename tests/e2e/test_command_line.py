@@ -6,6 +6,7 @@ import json
 import re
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -384,10 +385,13 @@ finally:
 
 def test_an_interrupted_run_leaves_with_its_own_exit_code_and_no_stack_trace(desk: Desk) -> None:
     (desk.folder / "houses.csv").write_text(CLEAN, encoding="utf-8")
+    # Whoever is started in the background of a shell ignores this signal, and hands that on to what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = desk.start("-m", "flows.train", "houses.csv", "--no-record")
+    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     assert any("opening the stores" in line for line in process.stderr)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
     assert "Traceback" not in errors

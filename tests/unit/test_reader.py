@@ -103,6 +103,18 @@ def test_columns_that_contradict_one_another_teach_nothing() -> None:
     assert set(reading.table.df["c"]) == {"1,234"}
 
 
+def test_no_cell_of_a_hidden_column_is_quoted() -> None:
+    rows = [f"{n},{n}.200" for n in range(1, 40)] + ["40,secret", "?,7"]
+    content = Content("t.csv", "text", data=Blob(text_of(*rows, header="id,salary").encode()))
+    shown, hushed = (reader.read([content], ReadingOptions(), split_columns, hidden=hidden) for hidden in ((), ("salary",)))
+    assert (hushed.rows, hushed.table.df.equals(shown.table.df), hushed.verdict) == (shown.rows, True, shown.verdict)
+    assert [row.reason for row in hushed.aside] == ["column 'salary': a value of another type"]
+    assert hushed.evidence == {"id": shown.evidence["id"], "salary": "how it was read is not shown"}
+    assert [(repair.code, repair.lines) for repair in hushed.repairs] == [(repair.code, repair.lines) for repair in shown.repairs]
+    assert "1.200" in str(shown.repairs[0])
+    assert "1.200" not in str(hushed.repairs[0])
+
+
 def test_rows_set_aside_become_a_table() -> None:
     assert as_frame([SetAside(4, "x", "why")]).to_dict("list") == {"line": [4], "text": ["x"], "reason": ["why"]}
 

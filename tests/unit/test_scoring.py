@@ -83,8 +83,8 @@ def test_another_version_suite_or_content_is_another_scoring() -> None:
 
 
 def test_a_person_reads_how_many_rows_went_where_and_the_files() -> None:
-    report = ScoreReport("houses", "new.csv", 3, ScoredRows(10, 8, 2), "/work/p.csv", "/work/p-aside.csv", is_known=True)
-    assert describe(report, "/work").splitlines() == [
+    report = ScoreReport("houses", "new.csv", 3, ScoredRows(10, 8, 2), "/home/eva/p.csv", "/home/eva/p-aside.csv", is_known=True)
+    assert describe(report, "/home/eva").splitlines() == [
         "new.csv by version 3 of houses: 10 read = 8 scored + 2 quarantined, known already",
         "  predictions p.csv",
         "  set aside   p-aside.csv",

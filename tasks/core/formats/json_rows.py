@@ -71,9 +71,8 @@ def _wrong_encoding(source: str, encoding: str, line: int) -> DataRefusedError:
 
 def _line_rows(blob: Blob, source: str) -> Iterator[dict[str, object]]:
     decode = _decoder()
-    for number, line in enumerate(blob.open(), start=1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+    for number, raw in enumerate(blob.open(), start=1):
+        line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         if line.isspace() or not line:
             continue
         where = f"line {number}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from tasks.core.reading.damage import DAMAGE
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
@@ -142,6 +143,13 @@ def typed_plain(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOpt
     values = pd.concat(read, ignore_index=True).rename(name)
     is_number = values.dtype == "float64"
     return Typed(values, "; ".join(_sentinels(values)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
+
+
+def without_values(column: Typed) -> Typed:
+    """Say the same of a personal column without quoting a cell."""
+    repairs = tuple(replace(repair, detail=f"column '{column.values.name}': {DAMAGE[repair.code]}") for repair in column.repairs)
+    odd = dict.fromkeys(column.odd, "a value of another type")
+    return replace(column, evidence="how it was read is not shown" if column.evidence else "", repairs=repairs, odd=odd)
 
 
 def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import Typed, typed, typed_plain
+from tasks.core.reading.cells import Typed, typed, typed_plain, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -14,7 +15,7 @@ from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -68,7 +69,9 @@ def as_rows(df: pd.DataFrame) -> list[SetAside]:
     return [SetAside(int(line), str(text), str(reason)) for line, text, reason in zip(df["line"], df["text"], df["reason"], strict=True)]
 
 
-def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool = False) -> Reading:
+def read(
+    contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool = False, hidden: Collection[str] = ()
+) -> Reading:
     """Read contents that have equal columns as one table.
 
     Args:
@@ -76,12 +79,13 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
         options: What a person knows better.
         parse: The fast way through rows that keep every rule; see `core/reading/clean.py`.
         as_text: Keep every cell as it stands, and set no row aside for what its cells say.
+        hidden: Columns of which no cell may be quoted in what is said.
 
     Raises:
         DataRefusedError: a content is no table, or they have different columns.
     """
     try:
-        reading = _read(contents, options, parse, as_text=as_text)
+        reading = _read(contents, options, parse, frozenset(hidden), as_text=as_text)
     finally:  # a file that has changed meanwhile is what is wrong, whatever else seems to be
         for content in contents:
             content.data.check()
@@ -93,7 +97,7 @@ def read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, 
     return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs))
 
 
-def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *, as_text: bool) -> Reading:
+def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, hidden: frozenset[str], *, as_text: bool) -> Reading:
     tables = [content.table for content in contents if content.table is not None]
     if len(tables) == len(contents):
         return _of_tables(contents, tables)
@@ -102,7 +106,7 @@ def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, *,
         raise DataRefusedError(message, where=contents[-1].source)
     texts = [_text_of(content, options, parse) for content in contents]
     text = texts[0] if len(texts) == 1 else _below_one_another(texts, contents)
-    return _of_text(text, _named(contents), options, as_text=as_text)
+    return _of_text(_hushed(text) if hidden else text, _named(contents), options, hidden, as_text=as_text)
 
 
 def _named(contents: Sequence[Content]) -> str:
@@ -132,8 +136,9 @@ def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
     return Reading(table, None, Dialect(contents[0].format), tuple(renamed), (), {})
 
 
-def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: bool) -> Reading:
+def _of_text(text: TextTable, source: str, options: ReadingOptions, hidden: frozenset[str], *, as_text: bool) -> Reading:
     values, columns = _typed_columns(text, options)
+    columns = [without_values(column) if name in hidden else column for name, column in zip(text.names, columns, strict=True)]
     all_odd = [column.odd for column in columns]
     repairs = [] if as_text else [repair for column in columns for repair in column.repairs]
     evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
@@ -148,6 +153,13 @@ def _of_text(text: TextTable, source: str, options: ReadingOptions, *, as_text: 
     table = Table(text.names, values, source, lines)
     aside = tuple(sorted(aside, key=_line))
     return Reading(table, raw if as_text else None, text.dialect, (*text.repairs, *repairs), aside, evidence)
+
+
+def _hushed(text: TextTable) -> TextTable:
+    """Say the same of the rows without quoting a cell: which column a cell belongs to is not known yet."""
+    repairs = tuple(replace(repair, detail=hiding.without_values(repair.detail, text.names)) for repair in text.repairs)
+    aside = tuple(replace(row, reason=hiding.without_values(row.reason, text.names)) for row in text.aside)
+    return replace(text, repairs=repairs, aside=aside)
 
 
 def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, list[Typed]]:
