@@ -31,13 +31,17 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     reception = ingestion.open_reception(case, options)
     for delivery in reception.deliveries:
         with ingestion.taking(reception, delivery):
-            batch = data.read_rows(case.at(delivery.source))
-            if ingestion.is_known(reception, delivery, batch):
+            batch = data.read_delivery(case.at(delivery.source))
+            if ingestion.is_sheet(batch):
+                mended = ingestion.find_mended(reception, delivery, batch)
+                if mended:
+                    ingestion.mend(reception, delivery, mended, validation.judge(case, mended.batch))
+            elif ingestion.is_known(reception, delivery, batch):
                 continue
-            if options.labels:
+            elif options.labels:
                 ingestion.take_labels(reception, delivery, batch)
-                continue
-            batch = ingestion.complete(reception, batch)
-            verdict = validation.judge(case, batch)
-            ingestion.take(reception, delivery, batch, ingestion.inspect(reception, delivery, batch, verdict))
+            else:
+                batch = ingestion.complete(reception, batch)
+                verdict = validation.judge(case, batch)
+                ingestion.take(reception, delivery, batch, ingestion.inspect(reception, delivery, batch, verdict))
     return ingestion.report(reception)

@@ -6,20 +6,22 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import home, projects, snapshots, sources
+from tasks.adapters import home, landing, projects, snapshots, sources
 from tasks.adapters.lake import Lake
-from tasks.core import schema, splits
+from tasks.core import hiding, mending, schema, splits
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.reading import reader
+from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
-from tasks.core.table import with_reading
+from tasks.core.table import Table, with_reading
 from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
+    from tasks.core.reading.reader import Reading
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
 
@@ -79,17 +81,50 @@ def read_rows(case: Case) -> Batch:
     """
     if case.use_case.data == LAKE:
         return _read_lake(case)
-    options, where = case.use_case.reading, case.settings.home
-    log.info("reading %s", case.use_case.data)
-    reading = reader.read(sources.load(case.use_case.data, options), options, sources.split_columns, hidden=case.use_case.pii)
-    table = reading.table
+    batch = _stored(case, _read(case, case.use_case.reading))
+    if batch.aside:
+        snapshots.write(reader.as_frame(batch.aside), case.settings.home / "quarantine", f"{case.name}-{batch.digest}-misfits")
+    return batch
+
+
+@task
+def read_delivery(case: Case) -> Batch:
+    """Read what has come as `read_rows` does; of a sheet of mended rows, keep the cells as the text that a person wrote.
+
+    Raises:
+        UsageError: there is no such source.
+        DataRefusedError: it holds no table, or one that can be read in more than one way.
+    """
+    options = mending.options_of(landing.head_of(case.use_case.data))
+    if options is None:
+        reading = _read(case, case.use_case.reading)
+        if not mending.is_sheet(reading.table.names):
+            return _stored(case, reading)
+    return _stored(case, _read(case, options or ReadingOptions(header=True), as_text=True))
+
+
+def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Reading:
+    """Read a table; where columns are personal, nothing that is told of it quotes a cell."""
+    source, pii = case.use_case.data, case.use_case.pii
+    log.info("reading %s", source)
+    try:
+        return reader.read(sources.load(source, options), options, sources.split_columns, as_text=as_text, hidden=pii)
+    except DataRefusedError as error:
+        if not pii:
+            raise
+        raise DataRefusedError(hiding.without_values(error.message, pii), where=error.where) from None
+
+
+def _stored(case: Case, reading: Reading) -> Batch:
+    """Store the rows that fit under their digest; as text, where they were read as that."""
+    raw = reading.raw
+    table = Table(raw.names, raw.cells, reading.table.source, raw.lines) if raw else reading.table
     for repair in reading.repairs:
         log.warning("repaired %s", repair)
-    digest = splits.digest_of_frames(table.frames())
-    path = snapshots.write_frames(table.frames(), where / "snapshots", digest)
+    digest = splits.digest_of_frames(snapshots.cut(table.frames()))
+    path = snapshots.write_frames(snapshots.cut(table.frames()), case.settings.home / "snapshots", digest)
     if reading.aside:
         log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
-        snapshots.write(reader.as_frame(reading.aside), where / "quarantine", f"{case.name}-{digest}-misfits")
     log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside, evidence=reading.evidence)
 
@@ -108,7 +143,7 @@ def _read_lake(case: Case) -> Batch:
     lake = Lake(case.settings.lake_address, case.name, begun)
     snapshot = lake.snapshot()
     path = snapshots.write_frames(lake.read_chunks(snapshot), case.settings.home / "snapshots", snapshot.digest)
-    quarantined = sum(arrival.quarantined for arrival in lake.batches() if arrival.arrived_at <= snapshot.as_of)
+    quarantined = sum(arrival.quarantined for arrival in lake.batches(as_of=snapshot.as_of))
     source = f"the lake of {case.name}, version {snapshot.observations}"
     log.info("took %s rows of %s; %s of them have a label", f"{snapshot.rows:,}", source, f"{snapshot.labelled:,}")
     lines = np.arange(1, snapshot.rows + 1, dtype=np.int64)
@@ -123,16 +158,16 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         DataRefusedError: no row, no target or no feature is left.
     """
     df = snapshots.read(batch.path)
-    read, reasons = len(df), validation.quarantined
-    if len(reasons) == read:
+    read, quarantined = len(df), validation.quarantined
+    if quarantined == read:
         message = f"every row of {batch.source} is quarantined by {validation.suite}; mend the data, or change the suite"
         raise DataRefusedError(message, where=batch.source)
     digest, path = batch.digest, batch.path
-    if reasons:
-        positions = list(reasons)
-        aside = df.iloc[positions].assign(_line=batch.lines[positions], _reasons=list(reasons.values()))
+    if quarantined:
+        positions, reasons = validation.set_aside(0, read)
+        aside = df.iloc[positions].assign(_line=batch.lines[positions], _reasons=reasons)
         snapshots.write(aside, case.settings.home / "quarantine", f"{case.name}-{batch.digest}")
-        df = df.drop(index=positions).reset_index(drop=True)
+        df = df.drop(index=positions.tolist()).reset_index(drop=True)
         digest = splits.content_digest(df)
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
@@ -140,7 +175,7 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
     inferred = dataclasses.replace(inferred, columns=with_reading(inferred.columns, batch.evidence))
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
-    rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=len(reasons) + misfits)
+    rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=quarantined + misfits)
     return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside, batch.lake)
 
 

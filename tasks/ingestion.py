@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import record
-from tasks.adapters import home, landing, ledger, snapshots
+from tasks.adapters import home, landing, ledger, sheets, snapshots
 from tasks.adapters.lake import Lake
-from tasks.core import batch_page, deliveries, names
+from tasks.core import batch_page, deliveries, mending, names, splits
 from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
-from tasks.core.findings import Arrival, Inspection
+from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED
 from tasks.core.incidents import inspect_batch
-from tasks.core.lake.values import SetAsideRow, Terms
+from tasks.core.lake.values import LakeSnapshot, Terms
+from tasks.core.mending import Aside
 from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_frame, as_rows
 from tasks.core.snapshot import Batch
@@ -30,12 +31,13 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import numpy as np
     import pandas as pd
 
     from tasks.core.deliveries import Decision
+    from tasks.core.lake.values import OpenRows, Receipt
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
@@ -66,24 +68,24 @@ class Reception:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What was found out about a batch before anything is made of it."""
+class Mending:
+    """Rows that were set aside and come back.
 
-    validation: Validation
-    profile: Profile
-    inspection: Inspection
+    Attributes:
+        before: The batch that they were set aside with.
+        open: All rows of it that are still set aside.
+        batch: Those that came back and can be read, under the lines of their sheet.
+        places: Where each of these stood in that batch's delivery.
+        failing: Why others that came back cannot be read, by the line of their sheet.
+        passed: How many that came back had been mended before.
+    """
 
-    @property
-    def against(self) -> tuple[str, ...]:
-        """List what speaks against taking the batch in; a person may still accept it."""
-        refusal = self.validation.refusal
-        damage = (finding.message for finding in self.inspection.findings if finding.severity == "critical")
-        return (*([f"{self.validation.suite}: {refusal}"] if refusal else []), *damage)
-
-    @property
-    def noted(self) -> tuple[str, ...]:
-        """List what was found and does not stand against the batch."""
-        return tuple(finding.message for finding in self.inspection.findings if finding.severity != "critical")
+    before: BatchEntry
+    open: OpenRows
+    batch: Batch
+    places: np.ndarray
+    failing: dict[int, str]
+    passed: int
 
 
 def prepare_stores(case: Case) -> None:
@@ -94,8 +96,8 @@ def prepare_stores(case: Case) -> None:
         if not settings.ledger_url:
             home.switch_to_wal(settings.home / "ledger.db")
     record.close_dead_runs()
-    for folder in ("snapshots", "quarantine", "held"):
-        (settings.home / folder).mkdir(exist_ok=True)
+    for folder in ("snapshots", "held", f"quarantine/{case.name}", "profiles", f"reports/{case.name}/batches"):
+        (settings.home / folder).mkdir(parents=True, exist_ok=True)
         snapshots.remove_partials(settings.home / folder)
 
 
@@ -129,6 +131,11 @@ def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
             return
         digest = names.digest(delivery.name, error.message)
         _conclude(reception, delivery, _entry(reception, delivery, digest, "refused", (error.message,)))
+
+
+def is_sheet(batch: Batch) -> bool:
+    """Say whether what came are rows that were set aside, mended."""
+    return mending.is_sheet(snapshots.column_names(batch.path))
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
@@ -179,15 +186,17 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 
 @task
 def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
-    """Find out whether the data themselves show damage, beside the batches that were taken before."""
+    """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
     use_case, target = reception.case.use_case, reception.lake(batch).terms.target
     profile = profile_rows(snapshots.read_frames(batch.path), pii=use_case.pii)
     entries = [e for e in reception.entries if e.decision in TAKEN and e.profile and e.digest != batch.delivered]
     past = [Arrival(e.name, deliveries.profile_of(e, without=target), deliveries.arrived_us(e)) for e in entries]
     if not past:
         return Judgement(validation, profile, Inspection(()))
+    champions = _champions_profile(reception)
+    reference = deliveries.without_column(champions, target) if champions else past[0].profile
     now = Arrival(delivery.name, deliveries.without_column(profile, target), datetime.now(UTC).timestamp() * 1e6)
-    return Judgement(validation, profile, inspect_batch(now, past[0].profile, past, time=use_case.time))
+    return Judgement(validation, profile, inspect_batch(now, reference, past, time=use_case.time))
 
 
 @task
@@ -198,27 +207,19 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
 
     Raises:
         DataRefusedError: the lake cannot keep the rows as they are.
+        StoreError: a store cannot be written.
     """
     if judgement.against and not because:
         _hold(reception, delivery, batch, judgement)
         return
-    case, lake = reception.case, reception.lake(batch)
-    failing = judgement.validation.quarantined
-    aside = [SetAsideRow(line=row.line, text=row.text, reasons=(row.reason,)) for row in batch.aside]
-    reasons = iter(failing.values())
-    for df, lines in _numbered(batch, failing, is_kept=False):
-        aside += _written(df, lines, reasons)
-    lake.append(batch.delivered, (df for df, _ in _numbered(batch, failing)), arrived_at=datetime.now(UTC), aside=aside)
-    if failing:  # as they came, so that they can be mended and delivered again
-        snapshots.write_frames(
-            (df for df, _ in _numbered(batch, failing, is_kept=False)), case.settings.home / "quarantine", f"{case.name}-{batch.delivered}"
-        )
-    rows = _count(batch, failing, lake.terms.target, len(aside))
-    noted = (*judgement.against, *judgement.noted)
+    lake, validation = reception.lake(batch), judgement.validation
+    kept, told = _fit(lake, _kept(batch, validation), judgement.inspection)
+    asides = map(sheets.for_quarantine, _asides(batch, validation))
+    rows = _rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=asides))
     decision: Decision = "accepted" if because else "ingested"
-    entry = _entry(reception, delivery, batch.delivered, decision, noted)
+    entry = _entry(reception, delivery, batch.delivered, decision, (*judgement.against, *judgement.noted, *told))
     entry = dataclasses.replace(entry, rows=rows, because=because, profile=judgement.profile.to_json())
-    _conclude(reception, delivery, entry, judgement, aside)
+    _conclude(reception, delivery, entry, judgement, batch)
 
 
 @task
@@ -241,6 +242,59 @@ def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
     told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
     entry = _entry(reception, delivery, batch.delivered, "ingested", (told,))
     _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, kind="labels"))
+
+
+@task
+def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mending | None:
+    """Find the rows of a sheet that are still set aside, and read them; None where all of them are in already.
+
+    Raises:
+        DataRefusedError: a row does not say which it was, or none can be read.
+    """
+    df, case = snapshots.read(sheet.path), reception.case
+    digits, places = mending.places_of(df[mending.ROW], sheet.lines)
+    before, lake = deliveries.find_mended(reception.entries, digits, case.name), reception.lake()
+    rows = lake.open_rows(before.digest)
+    _record_cut_off(reception, delivery, before, rows)
+    is_open = _is_in(places, rows.rows)
+    if not is_open.any():
+        _tell_known(reception, delivery, before)
+        return None
+    cells, lines = df.drop(columns=[*mending.HELPERS], errors="ignore")[is_open].reset_index(drop=True), sheet.lines[is_open]
+    values, failing = mending.read_cells(cells, lake.columns(), lines, case.use_case.pii)
+    is_read = ~_is_in(lines, list(failing))
+    if not is_read.any():
+        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
+    values = values[is_read].reset_index(drop=True)
+    digest = splits.content_digest(values)
+    batch = Batch(snapshots.write(values, case.settings.home / "snapshots", digest), digest, delivery.name, lines[is_read])
+    return Mending(before, rows, complete(reception, batch), places[is_open][is_read], failing, int((~is_open).sum()))
+
+
+@task
+def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: Validation) -> None:
+    """Let the lake take in the rows that are mended; the rest stay set aside, and their sheet may come again.
+
+    Raises:
+        DataRefusedError: none is mended, or the lake cannot keep them as they are.
+        StoreError: a store cannot be written, or others of these rows were mended meanwhile.
+    """
+    alone = validation.of_rows_alone()
+    alone.raise_if_refused(delivery.name)
+    df, lines = snapshots.read(mended.batch.path), mended.batch.lines
+    bad, reasons = alone.set_aside(0, len(df))
+    failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))
+    is_good = ~_is_in(lines, list(failing))
+    if not is_good.any():
+        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
+    places, lake = mended.places[is_good], reception.lake()
+    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
+    rows = df[is_good].reset_index(drop=True)
+    receipt = lake.mend(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC))
+    told = [_say_failing(delivery, failing)] if failing else []
+    told += [f"{mended.passed:,} had been mended before"] if mended.passed else []
+    entry = _entry(reception, delivery, digest, "mended", tuple(told))
+    _conclude(reception, delivery, dataclasses.replace(entry, rows=_moved(_rows_of(lake, receipt)), mends=mended.before.digest))
 
 
 def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Delivery, Batch]:
@@ -298,31 +352,95 @@ def _held_file(case: Case, digest: str, what: str) -> Path:
     return case.settings.home / "held" / f"{case.name}-{digest}-{what}.parquet"
 
 
-def _numbered(batch: Batch, failing: dict[int, str], *, is_kept: bool = True) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Yield the rows that do not fail, or those that do, each with its line."""
+def _kept(batch: Batch, validation: Validation) -> Iterator[pd.DataFrame]:
+    """Yield the rows that are not set aside."""
     import numpy as np
 
-    is_failing = np.zeros(len(batch.lines), dtype=bool)
-    is_failing[list(failing)] = True
-    at = 0
+    start = 0
     for df in snapshots.read_frames(batch.path):
-        places = np.flatnonzero(is_failing[at : at + len(df)] != is_kept)
-        yield df.iloc[places].reset_index(drop=True), batch.lines[at + places]
-        at += len(df)
+        rows, _ = validation.set_aside(start, start + len(df))
+        yield df.iloc[np.delete(np.arange(len(df)), rows)].reset_index(drop=True) if len(rows) else df
+        start += len(df)
 
 
-def _written(df: pd.DataFrame, lines: np.ndarray, reasons: Iterator[str]) -> list[SetAsideRow]:
-    if df.empty:
-        return []
-    texts = df.to_json(orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15, force_ascii=False)
-    rows = zip(lines.tolist(), texts.splitlines(), strict=True)
-    return [SetAsideRow(line=line, text=text, reasons=(next(reasons),)) for line, text in rows]
+def _asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
+    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
+    start = 0
+    for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
+        rows, reasons = validation.set_aside(start, start + len(df))
+        if len(rows):
+            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
+        start += len(df)
+    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
 
 
-def _count(batch: Batch, failing: dict[int, str], target: str | None, aside: int) -> BatchRows:
-    kept = len(batch.lines) - len(failing)
-    labelled = sum(int(df[target].notna().sum()) for df, _ in _numbered(batch, failing)) if target else 0
-    return BatchRows(read=kept + aside, labelled=labelled, unlabelled=kept - labelled, quarantined=aside)
+def _fit(lake: Lake, frames: Iterable[pd.DataFrame], inspection: Inspection) -> tuple[Iterable[pd.DataFrame], tuple[str, ...]]:
+    """Leave new columns out and fill missing ones in, as far as a person has been told and did not mind; the lake refuses others."""
+    new, missing = inspection.columns("column-new"), inspection.columns("column-missing")
+    if lake.begun_with() is None or not new + missing:
+        return frames, ()
+    told = [f"column '{name}' is left out: the lake keeps the columns that it was begun with" for name in new]
+    told += [f"column '{name}' is taken as empty" for name in missing]
+    return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tuple(told)
+
+
+def _rows_of(lake: Lake, receipt: Receipt) -> BatchRows:
+    """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
+    held = receipt if receipt.is_new else next(arrival for arrival in lake.batches() if arrival.batch == receipt.batch)
+    labelled, unlabelled = held.labels, held.observations - held.labels
+    return BatchRows(read=held.observations + held.quarantined, labelled=labelled, unlabelled=unlabelled, quarantined=held.quarantined)
+
+
+def _moved(rows: BatchRows) -> BatchRows:
+    """Count rows that were read with another batch, and leave its quarantine."""
+    return rows.model_copy(update={"read": 0, "quarantined": -(rows.labelled + rows.unlabelled)})
+
+
+def _is_in(values: np.ndarray, those: object) -> np.ndarray:
+    import numpy as np
+
+    return np.isin(values, np.asarray(those, dtype=np.int64))
+
+
+def _say_failing(delivery: Delivery, failing: dict[int, str]) -> str:
+    line, why = next(iter(failing.items()))
+    rows = "1 row is" if len(failing) == 1 else f"{len(failing):,} rows are"
+    return f"{rows} still set aside, the first on line {line} of {delivery.name}: {why}; mend and deliver it again"
+
+
+def _record_cut_off(reception: Reception, delivery: Delivery, before: BatchEntry, rows: OpenRows) -> None:
+    """Write down what a run had mended that was killed before it could."""
+    lake, known = reception.lake(), {entry.digest for entry in reception.entries}
+    for arrival in lake.batches() if rows.mended_with - known else ():
+        if arrival.batch in rows.mended_with - known:
+            counted = BatchRows(labelled=arrival.labels, unlabelled=arrival.observations - arrival.labels)
+            entry = _entry(reception, delivery, arrival.batch, "mended", ("a run that was cut off had taken them in",))
+            _write_down(reception, dataclasses.replace(entry, rows=_moved(counted), mends=before.digest))
+
+
+def _tell_known(reception: Reception, delivery: Delivery, before: BatchEntry) -> None:
+    last = next((entry for entry in reversed(reception.entries) if entry.mends == before.digest and entry.decision in TAKEN), None)
+    if last is None:
+        message = (
+            f"no row of {delivery.name} is set aside with batch {before.digest[:SHOWN_DIGITS]}; deliver new rows in a file of their own"
+        )
+        raise DataRefusedError(message, where=delivery.name)
+    landing.put_away(delivery, "done")
+    reception.reports.append(BatchReport(dataclasses.replace(last, name=delivery.name), is_known=True))
+
+
+def _champions_profile(reception: Reception) -> Profile | None:
+    """Give the profile of the rows that the champion was made from, taken once; None where they are not of the lake."""
+    case, settings = reception.case, reception.case.settings
+    line = ledger.line_of_champions(settings.ledger_address, case.name)
+    if not line or not line[-1].lake:
+        return None
+    snapshot, pii = LakeSnapshot.from_text(line[-1].lake), sorted(case.use_case.pii)
+    path = settings.home / "profiles" / f"{case.name}-{names.digest(snapshot.digest, *pii)[:16]}.json"
+    if not path.exists():
+        log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
+        snapshots.write_text(profile_rows(reception.lake().read_chunks(snapshot), pii=pii).to_json(), path)
+    return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))
 
 
 def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
@@ -331,23 +449,31 @@ def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Deci
 
 
 def _conclude(
-    reception: Reception, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, aside: list[SetAsideRow] | None = None
+    reception: Reception, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None
 ) -> None:
-    """Write the page, the decision and the reason down, and move the delivery out of the way; in this order, so that a kill loses none."""
-    settings = reception.case.settings
-    before = next((e for e in reversed(reception.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
-    page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    validation, profile, inspection = (judgement.validation, judgement.profile, judgement.inspection) if judgement else (None, None, None)
-    pii = reception.case.use_case.pii
-    told = batch_page.build(entry, validation, profile, inspection, before, tuple(aside or ()), pii)
-    page.write_text(told, encoding="utf-8")
-    ledger.record(settings.ledger_address, entry)
-    report = BatchReport(entry, page=str(page))
-    reception.reports.append(report)
-    record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
-    (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+    """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
+    _write_down(reception, entry, judgement, batch)
     if entry.decision in TAKEN:
         landing.put_away(delivery, "done")
     else:
         landing.put_away(delivery, "refused", "\n".join(entry.reasons))
+
+
+def _write_down(reception: Reception, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
+    """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again."""
+    settings, pii = reception.case.settings, reception.case.use_case.pii
+    before = next((e for e in reversed(reception.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
+    sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
+    examples = sheets.first_rows(_asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
+    page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
+    snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+    ledger.record(settings.ledger_address, entry)
+    report = BatchReport(entry, page=str(page), sheet=sheet)
+    reception.reports.append(report)
+    record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
+    (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+
+
+def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
+    parts = sheets.write(_asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
+    return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))

@@ -13,7 +13,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_type_hints
 
-from tasks.adapters import home
+from tasks.adapters import home, memory
 from tasks.core.errors import EvergreenError
 from tasks.core.names import dashed, digest, run_name
 
@@ -57,6 +57,7 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         finally:
+            memory.give_back()
             _seconds.get()[function.__name__] = time.perf_counter() - started
 
     if not RECORDING:

@@ -164,6 +164,7 @@ def promote(study: Study, shipped: Pipeline, version: Version, decision: Decisio
             reason=decision.reason,
             decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manifest=version.manifest,
+            lake=study.snapshot.lake,
         )
         if not ledger.crown(case.settings.ledger_address, epoch):
             decision = gate.superseded(decision)

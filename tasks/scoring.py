@@ -17,7 +17,7 @@ from tasks.core.scoring import ScoredRows, ScoreReport, check_columns, fit_input
 from tasks.record import publish_text, task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import numpy as np
     import pandas as pd
@@ -49,18 +49,19 @@ def score(case: Case, scorer: Scorer, batch: Batch, validation: Validation, out:
     scores.check_out(place, scores.written(folder))
     parts = scores.Parts(folder / scoring)
     with home.lock(case.settings.home, f"score-{scoring[:16]}"):
-        _score_parts(case, scorer, batch, validation.quarantined, parts, scoring)
+        _score_parts(case, scorer, batch, validation, parts, scoring)
         return _finish(case, scorer, batch, parts, scoring, place)
 
 
-def _score_parts(case: Case, scorer: Scorer, batch: Batch, failing: Mapping[int, str], parts: scores.Parts, scoring: str) -> None:
+def _score_parts(case: Case, scorer: Scorer, batch: Batch, validation: Validation, parts: scores.Parts, scoring: str) -> None:
     import numpy as np
 
     start = 0
     for place, df in enumerate(snapshots.read_frames(batch.path, PART_ROWS)):
         lines = batch.lines[start : start + len(df)]
         if not parts.holds(place):
-            suite_says = np.array([failing.get(row, "") for row in range(start, start + len(df))], dtype=object)
+            suite_says, (failing, reasons) = np.full(len(df), "", dtype=object), validation.set_aside(start, start + len(df))
+            suite_says[failing] = reasons
             parts.write(place, *_split(case, scorer, df, lines, suite_says, scoring))
             log.info("scored %s of %s rows", f"{start + len(df):,}", f"{len(batch.lines):,}")
         start += len(df)

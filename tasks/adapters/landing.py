@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.deliveries import Delivery
@@ -10,9 +11,9 @@ from tasks.core.formats.folders import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Literal
 
+HEAD_BYTES = 200
 # What programs call a file that they are still writing.
 UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
 
@@ -33,6 +34,15 @@ def arrived(folder: Path) -> Iterator[Delivery]:
     for path in files:
         if path.suffix.lower() not in UNFINISHED:
             yield Delivery(path.name, str(path), folder)
+
+
+def head_of(source: str) -> bytes:
+    """Give the first bytes of a file that somebody named; none where that is something else."""
+    try:
+        with Path(source).open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return b""
 
 
 def put_away(delivery: Delivery, where: Literal["done", "refused"], reason: str = "") -> None:

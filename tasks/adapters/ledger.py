@@ -114,6 +114,7 @@ def _batch_table() -> Table:
         Column("decided_at", String(40), nullable=False),
         Column("profile", Text, nullable=False),
         Column("staged", Text, nullable=False),
+        Column("mends", String(64), nullable=False),
         UniqueConstraint("use_case", "digest", "decision"),
     )
 
@@ -132,6 +133,7 @@ def _champion_table() -> Table:
         Column("reason", Text, nullable=False),
         Column("decided_at", String(40), nullable=False),
         Column("manifest", Text, nullable=False),
+        Column("lake", Text, nullable=False),
     )
 
 

@@ -1,33 +1,37 @@
-"""Snapshots: immutable Parquet files of rows, named by the digest of their content."""
+"""Files of the home that are written once and whole: snapshots of rows, named by the digest of their content, and what people read."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core.errors import UsageError
+from tasks.core.errors import StoreError, UsageError
 from tasks.core.lake.values import Maintenance
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
     from datetime import timedelta
 
     import pandas as pd
 
-FRAME_ROWS = 500_000
+FRAME_ROWS = 100_000
 
 
 def write(df: pd.DataFrame, folder: Path, name: str) -> Path:
-    """Store rows under a name, unless they are stored already; a killed write leaves no half file of that name."""
+    """Store rows under a name, as `write_frames` does."""
     return write_frames([df], folder, name)
 
 
 def write_frames(frames: Iterable[pd.DataFrame], folder: Path, name: str) -> Path:
-    """Store rows that come in parts of equal columns, likewise."""
+    """Store rows that come in parts of equal columns, unless they are stored already; a killed write leaves no half file of that name.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -35,14 +39,63 @@ def write_frames(frames: Iterable[pd.DataFrame], folder: Path, name: str) -> Pat
     if path.exists():
         path.touch()  # it is used, and `maintain` removes what is not
         return path
-    partial = folder / f"{name}.{os.getpid()}.partial"
     parts = (pa.Table.from_pandas(df, preserve_index=False) for df in frames)
     first = next(parts)
-    with parquet.ParquetWriter(partial, first.schema) as writer:
+    with _whole(path) as partial, parquet.ParquetWriter(partial, first.schema) as writer:
         for part in chain([first], parts):
-            writer.write_table(part)
-    partial.replace(path)
+            writer.write_table(part, row_group_size=FRAME_ROWS)
     return path
+
+
+def cut(frames: Iterable[pd.DataFrame], rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
+    """Cut frames into smaller ones; what is done to one row after another then takes less memory."""
+    for df in frames:
+        yield from (df.iloc[start : start + rows] for start in range(0, max(1, len(df)), rows))
+
+
+def write_parts(parts: Iterable[bytes], path: Path) -> Path:
+    """Write a file in parts, likewise.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _whole(path) as partial, partial.open("wb") as file:
+        file.writelines(parts)
+    return path
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Write a text, in the place of what was there.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _whole(path: Path) -> Generator[Path]:
+    """Give a place to write to that takes its name once it is written in full, and is gone where it cannot be.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    partial = path.parent / f"{path.stem}.{os.getpid()}.partial"
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        message = f"cannot write to {path.parent}: {(error.strerror or str(error)).lower()}; make room there, and run again"
+        raise StoreError(message, where=str(path.parent)) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_csv(parts: Iterable[str], folder: str, name: str) -> str:
@@ -85,7 +138,7 @@ def read_frames(path: Path, rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # a buffer would keep all that was read
         for batch in file.iter_batches(rows):
             yield pa.Table.from_batches([batch], file.schema_arrow).to_pandas()
         if not file.metadata.num_rows:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
-from array import array
+from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import parts, rules
 from tasks.core.errors import UsageError
+from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import pandas as pd
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from pyarrow.parquet import ParquetFile
+
+CELLS_AT_ONCE = 2_000_000
 
 
 def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
@@ -36,8 +41,8 @@ def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
     return tuple(judged.result for judged in _judge(df, suite.expectations, path))
 
 
-def evaluate_file(table: Path, path: Path, rows_at_once: int = 1_000_000, unasked: str | None = None) -> tuple[ExpectationResult, ...]:
-    """Evaluate a suite on the rows of a Parquet file, of which only so many are in memory at once.
+def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, unasked: str | None = None) -> tuple[ExpectationResult, ...]:
+    """Evaluate a suite on the rows of a Parquet file, of which only so many are in memory at once, and of columns only those asked for.
 
     The results are those of `evaluate` on the whole table. What must see a whole column, such as a mean, is given the
     columns that it names and no other. Of the column `unasked` nothing is expected, not even that it is there.
@@ -47,37 +52,50 @@ def evaluate_file(table: Path, path: Path, rows_at_once: int = 1_000_000, unaske
     """
     from pyarrow import parquet
 
-    with parquet.ParquetFile(table) as file:
+    with parquet.ParquetFile(table, pre_buffer=False) as file:  # a buffer would keep all that was read
+        rows, columns = file.metadata.num_rows, file.metadata.num_columns
         suite = _load(path, unasked, file.schema_arrow.names)
-        if file.metadata.num_rows <= rows_at_once:
+        if rows <= rows_at_once and rows * columns <= CELLS_AT_ONCE:
             return tuple(judged.result for judged in _judge(file.read().to_pandas(), suite.expectations, path))
-        empty = file.schema_arrow.empty_table().to_pandas()
-        types = {name: str(kind) for name, kind in empty.dtypes.items()}
+        types = {name: str(kind) for name, kind in file.schema_arrow.empty_table().to_pandas().dtypes.items()}
         sights = [parts.sight(e.configuration.type, e.configuration.kwargs, types) for e in suite.expectations]
         found: dict[int, ExpectationResult] = {}
-        for sight in dict.fromkeys(sight for sight in sights if sight.of != "rows"):
-            places = [place for place, other in enumerate(sights) if other == sight]
-            seen = empty if sight.of == "names" else file.read(columns=list(sight.columns)).to_pandas()
-            found |= {place: one.result for place, one in zip(places, _judge(seen, _at(suite, places), path), strict=True)}
-        places = [place for place, sight in enumerate(sights) if sight.of == "rows"]
-        columns = list(dict.fromkeys(name for place in places for name in sights[place].columns))
-        found |= _merged(file.iter_batches(rows_at_once, columns=columns) if places else (), places, suite, path)
+        with _frozen():
+            for sight in dict.fromkeys(sights):
+                places = [place for place, other in enumerate(sights) if other == sight]
+                asked = [suite.expectations[place] for place in places]
+                found |= zip(places, _evaluate_sight(file, sight, asked, path, rows_at_once), strict=True)
     return tuple(found[place] for place in range(len(sights)))
 
 
-def _at(suite: ExpectationSuite, places: list[int]) -> list[Any]:
-    return [suite.expectations[place] for place in places]
-
-
-def _merged(batches: Iterable[Any], places: list[int], suite: ExpectationSuite, path: Path) -> dict[int, ExpectationResult]:
-    """Judge rows batch by batch; give the results by the place of the expectation in the suite."""
-    found: dict[int, list[parts.Part]] = {place: [] for place in places}
+def _evaluate_sight(file: ParquetFile, sight: parts.Sight, asked: list[Any], path: Path, rows_at_once: int) -> list[ExpectationResult]:
+    """Judge what is asked of the same columns."""
+    if sight.of != "rows":
+        seen = file.schema_arrow.empty_table() if sight.of == "names" else file.read(columns=list(sight.columns))
+        return [one.result for one in _judge_and_collect(seen.to_pandas(), asked, path)]
+    found: list[list[parts.Part]] = [[] for _ in asked]
     start = 0
-    for batch in batches:
-        for place, one in zip(places, _judge(batch.to_pandas(), _at(suite, places), path), strict=True):
+    for batch in file.iter_batches(rows_at_once, columns=list(sight.columns)):
+        for place, one in enumerate(_judge_and_collect(batch.to_pandas(), asked, path)):
             found[place].append(parts.Part(start, one.considered, one.result))
         start += batch.num_rows
-    return {place: parts.merge(found[place], rules.share(suite.expectations[place].configuration.kwargs)) for place in places}
+    return [parts.merge(part, rules.share(one.configuration.kwargs)) for part, one in zip(found, asked, strict=True)]
+
+
+@contextmanager
+def _frozen() -> Generator[None]:
+    """Spare the garbage collector what is there already: a second for each part of a table."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _judge_and_collect(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judged]:
+    judged = _judge(df, expectations, path)
+    gc.collect()  # Great Expectations (1.24) leaves circles of objects behind that hold all rows
+    return judged
 
 
 @dataclass(frozen=True)
@@ -107,7 +125,7 @@ def _judge(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judge
     failing = [e for e in expectations if found[_identity(e)].without_rule and first[_identity(e)].result["unexpected_count"]]
     if failing:
         for result in batch.validate(_suite(failing), result_format={"result_format": "COMPLETE"}).results:
-            rows = array("q", result.result.get("unexpected_index_list") or ())
+            rows = RowSet.of(result.result.get("unexpected_index_list") or ())
             found[_key(result)] = _agreeing(replace(found[_key(result)], rows=rows), first[_key(result)].result["unexpected_count"])
     return [_Judged(_result(first[_identity(e)], found[_identity(e)]), _considered(first[_identity(e)].result or {})) for e in expectations]
 
@@ -127,7 +145,7 @@ def _considered(counted: dict[str, Any]) -> int:
 class _Rows:
     """The failing rows of an expectation; or why they are not known, or not from a rule."""
 
-    rows: array[int] = field(default_factory=lambda: array("q"))
+    rows: RowSet = NO_ROWS
     problem: str = ""
     without_rule: str = ""
 
@@ -140,12 +158,12 @@ def _rows(df: pd.DataFrame, configuration: ExpectationConfiguration, counted: di
         if not counted["unexpected_count"]:
             rule.judge(df.iloc[:1])  # it may not stand for columns of this type
             return _Rows()
-        failing = rule.judge(df).failing.nonzero()[0]
+        failing = RowSet.where(rule.judge(df).failing)
     except rules.NoRuleError as error:
         return _Rows(without_rule=str(error))
     except ValueError as error:
         return _Rows(problem=f"Great Expectations counts {counted['unexpected_count']} failing rows, and our rule says: {error}")
-    return _agreeing(_Rows(array("q", failing.astype("int64").tobytes())), counted["unexpected_count"])
+    return _agreeing(_Rows(failing), counted["unexpected_count"])
 
 
 def _agreeing(found: _Rows, counted: int) -> _Rows:

@@ -12,46 +12,44 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from tasks.core.deliveries import BatchEntry
-    from tasks.core.findings import Inspection
-    from tasks.core.lake.values import SetAsideRow
+    from tasks.core.findings import Inspection, Judgement
     from tasks.core.page import Cell, Outcome, Tone
     from tasks.core.profiles import ColumnProfile
+    from tasks.core.reading.terms import SetAside
     from tasks.core.validation import Consequence, Validation
 
 SHOWN_ROWS = 20
 MAX_CELL = 160
-TONES: dict[str, Tone] = {"ingested": "good", "accepted": "neutral", "held": "bad", "refused": "bad"}
+TONES: dict[str, Tone] = {"ingested": "good", "mended": "good", "accepted": "neutral", "held": "bad", "refused": "bad"}
 BADGES: dict[Consequence, Outcome] = {"none": "passed", "reported": "warned", "quarantined": "warned", "refused": "failed"}
 
 
 def build(
     entry: BatchEntry,
-    validation: Validation | None,
-    profile: Profile | None,
-    inspection: Inspection | None,
+    judgement: Judgement | None,
     before: BatchEntry | None,
-    aside: Sequence[SetAsideRow],
+    aside: Sequence[SetAside],
+    sheet: str,
     pii: Collection[str],
 ) -> str:
     """Give the page of one decision on a batch as HTML.
 
     Args:
         entry: The decision.
-        validation: What the suite said; None where the rows were not judged.
-        profile: What the rows look like; None where they could not be read.
-        inspection: What the data show of damage.
+        judgement: What was found out about the rows; None where they were not looked at.
         before: The batch that was taken last before this one.
-        aside: Rows that were set aside.
+        aside: The first rows that were set aside.
+        sheet: The file that holds all of them, to be mended.
         pii: Columns whose values must not be shown.
     """
     sentence = entry.reasons[0] if entry.reasons and entry.decision not in TAKEN else str(entry.rows)
     sections = (
         _delivery(entry),
-        *([_findings(inspection)] if inspection and inspection.findings else []),
-        *([_expectations(validation)] if validation else []),
-        *([_aside(aside, is_hidden=bool(pii))] if aside else []),
-        *([_changes(profile, before)] if profile and before else []),
-        *([_columns(profile)] if profile else []),
+        *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
+        *([_expectations(judgement.validation)] if judgement else []),
+        *([_aside(entry, aside, sheet, is_hidden=bool(pii))] if aside else []),
+        *([_changes(judgement.profile, before)] if judgement and before else []),
+        *([_columns(judgement.profile)] if judgement else []),
     )
     page = Page(
         title=f"{entry.use_case}, {entry.name}",
@@ -87,14 +85,16 @@ def _expectations(validation: Validation) -> Section:
     return Section("Expectations", (Text(validation.summary), Table(validation.suite, columns, rows)))
 
 
-def _aside(aside: Sequence[SetAsideRow], *, is_hidden: bool) -> Section:
+def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, *, is_hidden: bool) -> Section:
     # The reason of a row that does not fit quotes its cell.
-    shown = [
-        ("not shown", "not shown") if is_hidden else ("; ".join(row.reasons), shorten(row.text, MAX_CELL)) for row in aside[:SHOWN_ROWS]
-    ]
-    rows = [(row.line, *cells) for row, cells in zip(aside, shown, strict=False)]
-    told = f"The first {len(rows)} of {len(aside):,} rows; all of them are in the quarantine of the lake."
-    return Section("Rows set aside", (Text(told), Table("Rows set aside", ("line", "reason", "row"), rows)))
+    rows = [(row.line, *(("not shown", "not shown") if is_hidden else (row.reason, shorten(row.text, MAX_CELL)))) for row in aside]
+    told = f"The first {len(rows)} of {entry.rows.quarantined:,} rows; all of them are in the quarantine of the lake, and in a sheet."
+    how = f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
+    hint = "Rows that satisfy everything then are taken in, once each; the others stay set aside, and the sheet may come again."
+    personal = [Text("The sheet holds personal values.")] if is_hidden else []
+    return Section(
+        "Rows set aside", (Text(told), Text(how), Text(hint), *personal, Table("Rows set aside", ("line", "reason", "row"), rows))
+    )
 
 
 def _changes(profile: Profile, before: BatchEntry) -> Section:

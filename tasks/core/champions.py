@@ -84,7 +84,7 @@ class NamedRows:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of succession: which version became champion, when and why."""
+    """One line of succession: which version became champion, when and why, and from which rows of the lake it was made."""
 
     use_case: str
     epoch: int
@@ -94,3 +94,4 @@ class Epoch:
     reason: str
     decided_at: str
     manifest: Mapping[str, str]
+    lake: str = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.core.errors import UsageError
+from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.profiles import Profile
 
 if TYPE_CHECKING:
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What is written down of a batch; a delivery that is known already is not.
-Decision = Literal["ingested", "accepted", "held", "refused"]
-TAKEN: tuple[Decision, ...] = ("ingested", "accepted")
+Decision = Literal["ingested", "accepted", "mended", "held", "refused"]
+TAKEN: tuple[Decision, ...] = ("ingested", "accepted", "mended")
 SHOWN_DIGITS = 8
-STATE_NAMES = {"ingested": "Ingested", "accepted": "Accepted", "held": "Held", "refused": "Refused", "known": "Known already"}
+STATE_NAMES = {
+    "ingested": "Ingested",
+    "accepted": "Accepted",
+    "mended": "Mended",
+    "held": "Held",
+    "refused": "Refused",
+    "known": "Known already",
+}
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,17 @@ class Delivery:
 
 
 class BatchRows(BaseModel):
-    """Where every row of a batch went: read = labelled + unlabelled + quarantined, or nothing was taken."""
+    """Where every row of a batch went: read = labelled + unlabelled + quarantined, or nothing was taken.
+
+    Rows that come back mended were read before, and leave the quarantine: none is read, and a negative number quarantined.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     read: int = Field(default=0, ge=0)
     labelled: int = Field(default=0, ge=0)
     unlabelled: int = Field(default=0, ge=0)
-    quarantined: int = Field(default=0, ge=0)
+    quarantined: int = 0
 
     def __str__(self) -> str:
         """Write the sum that must add up."""
@@ -69,6 +79,7 @@ class BatchEntry:
         decided_at: ISO 8601 in UTC.
         profile: What the rows look like, as JSON; empty where they were not looked at.
         staged: Parquet file of the rows, while they are held.
+        mends: Digest of the batch whose rows come back mended; empty where others come.
     """
 
     use_case: str
@@ -83,15 +94,24 @@ class BatchEntry:
     because: str = ""
     profile: str = ""
     staged: str = ""
+    mends: str = ""
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of one delivery: the entry, whether it was known before this run, and its page."""
+    """What became of one delivery.
+
+    Attributes:
+        entry: As it is written down.
+        is_known: Whether it was before this run.
+        page: The file that shows it.
+        sheet: The file of its rows that were set aside, to be mended.
+    """
 
     entry: BatchEntry
     is_known: bool = False
     page: str = ""
+    sheet: str = ""
 
     @property
     def outcome(self) -> str:
@@ -104,9 +124,12 @@ class BatchReport:
         entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
         if self.is_known:
             return f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
-        if entry.decision in TAKEN:
-            return f"{entry.name} is batch {short}: {entry.rows}"
-        return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
+        if entry.decision not in TAKEN:
+            return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
+        if entry.mends:
+            mended = f"{-entry.rows.quarantined:,} rows that were set aside are taken in"
+            return "; ".join([f"{entry.name} mends batch {entry.mends[:SHOWN_DIGITS]}: {mended}", *entry.reasons])
+        return f"{entry.name} is batch {short}: {entry.rows}"
 
     def as_json(self) -> dict[str, object]:
         """Give what scripts may rely on; keys are added, never renamed."""
@@ -119,6 +142,8 @@ class BatchReport:
             "reasons": list(self.entry.reasons),
             "because": self.entry.because,
             "page": self.page,
+            "mends": self.entry.mends,
+            "to_mend": self.sheet,
         }
 
 
@@ -137,7 +162,7 @@ class IngestReport:
     @property
     def state_name(self) -> str:
         """Name the run's final state by the worst outcome."""
-        worst = ("refused", "held", "accepted", "ingested", "known")
+        worst = ("refused", "held", "accepted", "ingested", "mended", "known")
         found = {batch.outcome for batch in self.batches}
         return next((STATE_NAMES[outcome] for outcome in worst if outcome in found), "Nothing came")
 
@@ -158,12 +183,13 @@ class IngestReport:
 
 
 def describe(report: IngestReport, folder: str) -> str:
-    """Give what a person reads of an ingestion: a line for each delivery, and its page; paths are relative to a folder."""
+    """Give what a person reads of an ingestion: a line for each delivery, and its files; paths are relative to a folder."""
     if not report.batches:
         return report.state_message
     lines: list[str] = []
     for batch in report.batches:
-        lines += [batch.message, *([f"  {'page':<12}{batch.page.removeprefix(f'{folder}/')}"] if batch.page else [])]
+        files = [(what, file.removeprefix(f"{folder}/")) for what, file in (("page", batch.page), ("to mend", batch.sheet)) if file]
+        lines += [batch.message, *(f"  {what:<12}{file}" for what, file in files)]
     return "\n".join(lines)
 
 
@@ -191,7 +217,20 @@ def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> B
 
 def other_content(entries: Sequence[BatchEntry], delivery: Delivery, digest: str) -> BatchEntry | None:
     """Give the batch that came under the same name with other content, if one was taken."""
-    return next((e for e in entries if e.name == delivery.name and e.digest != digest and e.decision in TAKEN), None)
+    return next((e for e in entries if e.name == delivery.name and e.digest != digest and e.decision in TAKEN and not e.mends), None)
+
+
+def find_mended(entries: Sequence[BatchEntry], digits: str, use_case: str) -> BatchEntry:
+    """Find the batch that the rows of a sheet belong to.
+
+    Raises:
+        DataRefusedError: none was taken that begins with these digits.
+    """
+    found = next((e for e in entries if e.digest.startswith(digits) and e.decision in TAKEN and not e.mends), None)
+    if found is None:
+        message = f"its rows are of batch {digits}, which is none of {use_case}; name the use case that they were set aside by"
+        raise DataRefusedError(message, where=digits)
+    return found
 
 
 def profile_of(entry: BatchEntry, *, without: str | None) -> Profile:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tasks.core.profiles import ColumnProfile, Profile
-    from tasks.core.validation import Severity
+    from tasks.core.validation import Severity, Validation
 
 Code = Literal[
     "column-missing",
@@ -106,10 +106,35 @@ class Inspection:
     findings: tuple[Finding, ...]
     not_applicable: tuple[tuple[str, str], ...] = ()
 
+    def columns(self, code: Code) -> list[str]:
+        """Name the columns of which something was found."""
+        return [finding.column for finding in self.findings if finding.code == code]
+
     @property
     def is_damaged(self) -> bool:
         """Say whether a finding is critical."""
         return any(finding.severity == "critical" for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found out about a batch before anything is made of it."""
+
+    validation: Validation
+    profile: Profile
+    inspection: Inspection
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """List what speaks against taking the batch in; a person may still accept it."""
+        refusal = self.validation.refusal
+        damage = (finding.message for finding in self.inspection.findings if finding.severity == "critical")
+        return (*([f"{self.validation.suite}: {refusal}"] if refusal else []), *damage)
+
+    @property
+    def noted(self) -> tuple[str, ...]:
+        """List what was found and does not stand against the batch."""
+        return tuple(finding.message for finding in self.inspection.findings if finding.severity != "critical")
 
 
 @dataclass(frozen=True)

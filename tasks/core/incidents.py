@@ -66,9 +66,11 @@ def _list_not_applicable(case: Case) -> Iterator[tuple[str, str]]:
 
 def _check_schema(case: Case) -> Iterator[Finding]:
     now, before = case.batch.profile.names, case.reference.names
-    yield from (_tell_missing(name, now) for name in before if name not in now)
-    yield from (_tell_new(name) for name in now if name not in before)
+    # What a person has accepted in the last batch is no news in this one.
+    accepted = case.history[-1].profile.names if case.history else before
+    yield from (_tell_missing(name, now, is_known=name not in accepted) for name in before if name not in now)
     yield from _find_twins(now)
+    yield from (_tell_new(name, is_known=name in accepted) for name in now if name not in before)
     for column in case.batch.profile.columns:
         past = case.reference.column(column.name)
         if past and past.kind != column.kind and _filled(column) and _filled(past):
@@ -84,14 +86,16 @@ def _plural(column: ColumnProfile) -> str:
     return {"number": "numbers", "date": "dates", "text": "text"}[column.kind]
 
 
-def _tell_missing(name: str, now: Sequence[str]) -> Finding:
+def _tell_missing(name: str, now: Sequence[str], *, is_known: bool) -> Finding:
     twin = next((other for other in now if _fold(other) == _fold(name)), None)
     message = f"column '{name}' is missing" + (f"; '{twin}' came, which is written almost like it" if twin else "")
-    return Finding("column-missing", "critical", name, message, {"columns": len(now), "twin": twin or ""})
+    message += "; as in the last batch, its cells are taken as empty" if is_known else "; accepted, the batch is taken with it empty"
+    return Finding("column-missing", "warning" if is_known else "critical", name, message, {"columns": len(now), "twin": twin or ""})
 
 
-def _tell_new(name: str) -> Finding:
-    return Finding("column-new", "warning", name, f"column '{name}' is new; the model does not know it", {})
+def _tell_new(name: str, *, is_known: bool) -> Finding:
+    what = "new; as in the last batch, it is left out" if is_known else "new; accepted, the batch is taken without it"
+    return Finding("column-new", "warning" if is_known else "critical", name, f"column '{name}' is {what}", {})
 
 
 def _find_twins(now: Sequence[str]) -> Iterator[Finding]:

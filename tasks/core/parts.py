@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.core.row_sets import RowSet
 from tasks.core.rules import COLUMN_TESTS, COMPILED, is_success
 
 if TYPE_CHECKING:
@@ -115,10 +115,8 @@ def merge(parts: Sequence[Part], mostly: float) -> ExpectationResult:
         mostly: The share of all considered rows that must satisfy it.
     """
     results = [part.result for part in parts]
-    rows, considered = array("q"), sum(part.considered for part in parts)
     problem = next((result.problem for result in results if result.problem), "")
-    for part in () if problem else parts:
-        rows.frombytes(_shifted(part.result.failing_rows, part.start))
+    rows, considered = RowSet() if problem else _joined(parts), sum(part.considered for part in parts)
     return replace(
         results[0],
         success=not problem and is_success(considered, len(rows), mostly),
@@ -128,7 +126,11 @@ def merge(parts: Sequence[Part], mostly: float) -> ExpectationResult:
     )
 
 
-def _shifted(rows: Sequence[int], start: int) -> bytes:
+def _joined(parts: Sequence[Part]) -> RowSet:
     import numpy as np
 
-    return (np.asarray(rows, dtype=np.int64) + start).tobytes()
+    places = [part.start + part.result.failing_rows.positions() for part in parts]
+    mask = np.zeros(1 + max(int(rows.max(initial=-1)) for rows in places), dtype=bool)
+    for rows in places:
+        mask[rows] = True
+    return RowSet.where(mask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.core import names
@@ -74,7 +75,7 @@ class Batch:
     quarantined: int = 0
     evidence: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
-    @property
+    @cached_property
     def delivered(self) -> str:
         """Digest all that was delivered: the rows that fit, and those that do not."""
         return names.digest(self.digest, *(f"{row.line}:{row.text}" for row in self.aside)) if self.aside else self.digest

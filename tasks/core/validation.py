@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.row_sets import NO_ROWS, RowSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
-    Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+    from tasks.core.row_sets import Positions
 
 Severity = Literal["critical", "warning", "info"]
 Consequence = Literal["none", "quarantined", "reported", "refused"]
@@ -29,8 +30,7 @@ class ExpectationResult:
         expectation: Its type and column, as a person would write it.
         severity: What a failure means.
         success: Whether it holds, its `mostly` allowed for.
-        failing_rows: Positions of the rows that do not satisfy it; empty for expectations about whole columns. A million of
-            them are kept in an `array`, which takes eight bytes each.
+        failing_rows: The rows that do not satisfy it, by position; empty for expectations about whole columns.
         quarantine: Whether a warning sets failing rows aside.
         found: What was found instead, for expectations about whole columns; empty where nothing is to be told.
         problem: Why it could not be evaluated; empty when it could.
@@ -41,7 +41,7 @@ class ExpectationResult:
     expectation: str
     severity: Severity
     success: bool
-    failing_rows: Sequence[int] = ()
+    failing_rows: RowSet = NO_ROWS
     quarantine: bool = False
     found: str = ""
     problem: str = ""
@@ -65,19 +65,40 @@ class Validation:
     suite: str
     results: tuple[ExpectationResult, ...] = ()
 
-    @property
-    def quarantined(self) -> dict[int, str]:
-        """Give the rows to set aside by position, each with all its reasons."""
+    def of_rows_alone(self) -> Validation:
+        """Give what it says of each row; a few rows that belong to others show nothing of shares, means or sums."""
+        return replace(self, results=tuple(result if result.problem else replace(result, success=True) for result in self.results))
+
+    @cached_property
+    def quarantined(self) -> int:
+        """Count the rows to set aside."""
+        return len(reduce(RowSet.union, (result.failing_rows for result in self._quarantining), NO_ROWS))
+
+    def set_aside(self, start: int, stop: int) -> tuple[Positions, np.ndarray]:
+        """Give the rows to set aside among some that follow one another, and all reasons of each.
+
+        Args:
+            start: Position of the first row to look at.
+            stop: Position behind the last.
+
+        Returns:
+            Positions counted from the first row, ascending, and a text for each; equal texts are one object.
+        """
         import numpy as np
 
-        failing = [np.asarray(result.failing_rows, dtype=np.int64) for result in self.results if result.consequence == "quarantined"]
-        if not failing:
-            return {}
-        names = [result.expectation for result in self.results if result.consequence == "quarantined"]
-        rows, groups, firsts = _grouped(failing)
-        # Rows that fail for the same reasons share one text: there are as many as there are different reasons, not rows.
-        texts = np.array(["; ".join(names[place] for place in reasons) for reasons in firsts], dtype=object)
-        return dict(zip(rows.tolist(), texts[groups].tolist(), strict=True))
+        names = [result.expectation for result in self._quarantining]
+        if not names:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=object)
+        failing = np.array([result.failing_rows.mask(start, stop) for result in self._quarantining])
+        rows = np.flatnonzero(np.any(failing, axis=0))
+        kinds, groups = np.unique(np.packbits(failing[:, rows], axis=0), axis=1, return_inverse=True)
+        reasons = np.unpackbits(kinds, axis=0, count=len(names)).T
+        texts = np.array(["; ".join(compress(names, each)) for each in reasons], dtype=object)
+        return rows, texts[groups]
+
+    @property
+    def _quarantining(self) -> list[ExpectationResult]:
+        return [result for result in self.results if result.consequence == "quarantined"]
 
     @property
     def summary(self) -> str:
@@ -109,31 +130,3 @@ class Validation:
         told = first.problem or first.found or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         return f"{first.expectation}: {told}{more}"
-
-
-def _grouped(failing: list[Positions]) -> tuple[Positions, Positions, list[list[int]]]:
-    """Group rows by the reasons that they fail for.
-
-    Args:
-        failing: The failing rows of each reason.
-
-    Returns:
-        The rows in ascending order, the group of each, and the reasons of each group by their places.
-    """
-    import numpy as np
-    import pandas as pd
-
-    is_failing = np.zeros(1 + max(int(rows.max(initial=0)) for rows in failing), dtype=bool)
-    for rows in failing:
-        is_failing[rows] = True
-    places = np.cumsum(is_failing) - 1
-    marks = np.zeros((-(-len(failing) // 64), int(is_failing.sum())), dtype=np.uint64)
-    for reason, rows in enumerate(failing):
-        marks[reason // 64, places[rows]] |= np.uint64(1 << reason % 64)
-    groups = np.zeros(marks.shape[1], dtype=np.int64)
-    for word in marks:
-        codes = pd.factorize(word)[0]
-        groups = pd.factorize(groups * (1 + int(codes.max(initial=0))) + codes)[0]
-    _, firsts = np.unique(groups, return_index=True)
-    reasons = [[place for place in range(len(failing)) if words[place // 64] >> place % 64 & 1] for words in marks[:, firsts].T.tolist()]
-    return np.flatnonzero(is_failing), groups, reasons

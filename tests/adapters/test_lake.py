@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from tasks.adapters.lake import Lake, storage_options, tables
 from tasks.core.errors import DataRefusedError, StoreError, UsageError
 from tasks.core.lake.columns import check_cast, declare
-from tasks.core.lake.values import LakeSnapshot, SetAsideRow, Terms
+from tasks.core.lake.values import LakeSnapshot, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -183,8 +183,9 @@ def test_integers_in_one_batch_and_decimals_in_the_next_are_both_kept(lake: Lake
 # ---------------------------------------------------------------------------------------------------------- idempotence
 
 
-def aside(line: int) -> SetAsideRow:
-    return SetAsideRow(line=line, text='{"x": "?"}', reasons=("x is no number", "y is missing"))
+def aside(*lines: int) -> pd.DataFrame:
+    places = range(1, len(lines) + 1)
+    return pd.DataFrame({"row": places, "line": lines, "text": '{"x": "?"}', "reasons": "x is no number; y is missing"})
 
 
 def test_a_second_delivery_does_nothing_and_says_so(lake: Lake) -> None:
@@ -208,11 +209,11 @@ def test_a_batch_stays_known_after_maintenance_and_a_checkpoint(lake: Lake) -> N
 
 
 def test_a_batch_of_nothing_but_misfits_is_in_quarantine_once(lake: Lake) -> None:
-    assert lake.append("b1", [], arrived_at=at(0), aside=[aside(2), aside(1)]).is_new
-    assert not lake.append("b1", [], arrived_at=at(0), aside=[aside(2), aside(1)]).is_new
+    assert lake.append("b1", [], arrived_at=at(0), aside=[aside(2, 1)]).is_new
+    assert not lake.append("b1", [], arrived_at=at(0), aside=[aside(2, 1)]).is_new
     stored = lake.quarantined()
     assert stored["line"].tolist() == [2, 1]
-    assert list(stored["reasons"][0]) == ["x is no number", "y is missing"]
+    assert stored["reasons"].tolist() == ["x is no number; y is missing"] * 2
     assert lake.quarantined("b2").empty
     assert lake.append("b2", [table()], arrived_at=at(1)).is_new
 
@@ -225,8 +226,8 @@ def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_deliver
     before = lake.read(lake.snapshot())
     commit = tables.Table.commit
 
-    def cut_off(self: tables.Table, adds: list[object], batch: str) -> bool:
-        done = commit(self, adds, batch)
+    def cut_off(self: tables.Table, *arguments: object) -> bool:
+        done = commit(self, *arguments)
         if self.url.endswith(after):
             raise KeyboardInterrupt
         return done

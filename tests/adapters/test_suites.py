@@ -198,7 +198,8 @@ def test_results_stand_in_the_order_of_the_suite_with_all_reasons_of_a_row(suite
     )
     assert [result.expectation.partition(":")[0] for result in results] == ["'colour'", "'rooms'", "'size'", "'size'"]
     assert [result.notes for result in results] == ["", "", "m²", "A size is measured."]
-    assert Validation("houses.json", results).quarantined == {
+    rows, reasons = Validation("houses.json", results).set_aside(0, 5)
+    assert dict(zip(rows.tolist(), reasons.tolist(), strict=True)) == {
         2: "'size': column values to not be null",
         3: "'colour': column values to be in set value_set=['red', 'blue'];"
         " 'size': column values to be between min_value=10.0 max_value=900.0",

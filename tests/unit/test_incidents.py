@@ -167,20 +167,32 @@ def test_columns_that_are_missing_new_or_of_another_kind() -> None:
     assert codes(inspection) == [
         ("column-missing", "critical", "age"),
         ("column-missing", "critical", "gain"),
+        ("column-new", "critical", "Gain "),
+        ("column-new", "critical", "extra"),
         ("column-kind", "critical", "temp"),
-        ("column-new", "warning", "Gain "),
-        ("column-new", "warning", "extra"),
     ]
-    assert [finding.message for finding in inspection.findings[:3]] == [
-        "column 'age' is missing",
-        "column 'gain' is missing; 'Gain ' came, which is written almost like it",
+    assert [finding.message for finding in inspection.findings] == [
+        "column 'age' is missing; accepted, the batch is taken with it empty",
+        "column 'gain' is missing; 'Gain ' came, which is written almost like it; accepted, the batch is taken with it empty",
+        "column 'Gain ' is new; accepted, the batch is taken without it",
+        "column 'extra' is new; accepted, the batch is taken without it",
         "'temp' holds text now, and held numbers",
+    ]
+
+
+def test_columns_of_the_last_batch_that_was_accepted_are_no_news() -> None:
+    last = arrival(rows(seed=6, day=4).drop(columns="age").assign(extra=1.0), "accepted", arrived=5 * DAY + HOUR)
+    inspection = inspect(TODAY.drop(columns="age").assign(extra=1.0), [*HISTORY, last])
+    assert codes(inspection) == [("column-missing", "warning", "age"), ("column-new", "warning", "extra")]
+    assert [finding.message for finding in inspection.findings] == [
+        "column 'age' is missing; as in the last batch, its cells are taken as empty",
+        "column 'extra' is new; as in the last batch, it is left out",
     ]
 
 
 def test_columns_that_differ_only_in_writing() -> None:
     inspection = inspect(TODAY.assign(Age=TODAY["age"]))
-    assert codes(inspection) == [("column-twins", "critical", "Age"), ("column-new", "warning", "Age")]
+    assert codes(inspection) == [("column-twins", "critical", "Age"), ("column-new", "critical", "Age")]
     assert inspection.findings[0].message == "columns 'age' and 'Age' differ only in how they are written; rename one"
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
 import pytest
 
 from tasks.core.parts import Part, Sight, merge, sight
+from tasks.core.row_sets import RowSet
 from tasks.core.validation import ExpectationResult
 
 TYPES = {"size": "float64", "rooms": "float64", "colour": "str", "sold": "datetime64[us]", "count": "int64"}
@@ -58,13 +58,13 @@ def test_an_expectation_sees_no_more_than_it_must(kind: str, kwargs: dict[str, A
 
 
 def part(start: int, considered: int, *rows: int, **more: str) -> Part:
-    return Part(start, considered, ExpectationResult("e", "warning", not rows, array("q", rows), quarantine=True, notes="n", **more))  # pyright: ignore[reportArgumentType]
+    return Part(start, considered, ExpectationResult("e", "warning", not rows, RowSet.of(rows), quarantine=True, notes="n", **more))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(("mostly", "success"), [(1.0, False), (0.9, False), (0.8, True), (0.0, True)])
 def test_parts_add_up_and_the_share_is_of_the_total(mostly: float, success: bool) -> None:
     found = merge([part(0, 10, 1, 9), part(20, 5), part(40, 0), part(60, 5, 3)], mostly)
-    assert found == ExpectationResult("e", "warning", success, array("q", [1, 9, 63]), quarantine=True, notes="n")
+    assert found == ExpectationResult("e", "warning", success, RowSet.of([1, 9, 63]), quarantine=True, notes="n")
 
 
 def test_a_problem_in_one_part_is_a_problem_of_the_whole() -> None:

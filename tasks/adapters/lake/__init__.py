@@ -12,16 +12,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
-from tasks.adapters.lake.reading import State, arrived, opened
-from tasks.adapters.lake.tables import Table, counts
-from tasks.adapters.lake.writing import BatchWriting, LabelWriting, PredictionWriting, Tables
+from tasks.adapters.lake.reading import State, arrived, mended, opened
+from tasks.adapters.lake.tables import Table, counts, last_number
+from tasks.adapters.lake.writing import BatchWriting, LabelWriting, PredictionWriting, Tables, mendings_of
 from tasks.core.errors import StoreError
+from tasks.core.lake.columns import Column, Columns
 from tasks.core.lake.keys import Digest
-from tasks.core.lake.values import Arrival, LabelCounts, LakeSnapshot, Maintenance, Receipt, SetAsideRow, Terms
+from tasks.core.lake.values import BATCH_DIGITS, Arrival, LabelCounts, LakeSnapshot, Maintenance, OpenRows, Receipt, Terms
+from tasks.core.mending import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    import numpy as np
     import pandas as pd
 
     from tasks.core.lake.columns import Kind
@@ -86,14 +89,14 @@ class Lake:
 
     # ------------------------------------------------------------------------------------------------------------ writing
 
-    def append(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime, aside: Sequence[SetAsideRow] = ()) -> Receipt:
+    def append(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime, aside: Iterable[pd.DataFrame] = ()) -> Receipt:
         """Append a batch once, however often it is brought.
 
         Args:
             batch: Digest of its content.
             frames: Its rows, in chunks that fit into memory; the target among the columns or not.
             arrived_at: When it arrived.
-            aside: Rows that were set aside before.
+            aside: Rows that were set aside before, in chunks as well: row (its place in the delivery, from 1), line, text, reasons.
 
         Raises:
             DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
@@ -104,13 +107,39 @@ class Lake:
         with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
             for df in frames:
                 writing.take(df)
-            writing.set_aside(aside)
+            for df in aside:
+                writing.set_aside(df)
             writing.close()
-        if not writing.commit():
+        return self._receipt(batch, writing, is_new=writing.commit())
+
+    def mend(self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime) -> Receipt:
+        """Append rows that were set aside with another batch and were mended, each once.
+
+        Args:
+            batch: Digest of these rows.
+            rows: The rows.
+            places: Of each row its place in the delivery that it first came with.
+            of: The rows of that delivery that were open when these were looked at.
+            arrived_at: When they arrived.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
+            StoreError: the lake cannot be used, or others of these rows were mended meanwhile.
+        """
+        if self._tables.observations.holds(batch):
+            return Receipt(batch=batch, is_new=False)
+        with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
+            writing.take(rows, names_of(of.batch, places))
+            writing.close()
+        return self._receipt(batch, writing, is_new=writing.commit(of))
+
+    def _receipt(self, batch: str, writing: BatchWriting, *, is_new: bool) -> Receipt:
+        if not is_new:
             return Receipt(batch=batch, is_new=False)
         rows, labels = writing.observations.rows, writing.labels.rows
         unlabelled = rows - labels if self.terms.target else 0
-        return Receipt(batch=batch, is_new=True, observations=rows, labels=labels, unlabelled=unlabelled, quarantined=len(aside))
+        aside = writing.quarantine.rows
+        return Receipt(batch=batch, is_new=True, observations=rows, labels=labels, unlabelled=unlabelled, quarantined=aside)
 
     def append_labels(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> Receipt:
         """Append labels that come on their own, once.
@@ -223,21 +252,31 @@ class Lake:
         labels = None if snapshot.labels is None else opened(self._tables.labels, snapshot.labels)
         return State(opened(self._tables.observations, snapshot.observations), labels, snapshot.as_of, snapshot.since)
 
-    def batches(self) -> list[Arrival]:
-        """List the batches in the order of their arrival, and where their rows went.
+    def batches(self, *, as_of: datetime | None = None) -> list[Arrival]:
+        """List the batches that had arrived by a time, in the order of their arrival, and where their rows went.
 
         Raises:
             StoreError: the lake cannot be read.
         """
+        until = as_of or datetime.max.replace(tzinfo=UTC)
         found: dict[str, dict[str, Any]] = {}
         for name, table in vars(self._tables).items():
             opened_now = table.open()
-            sizes = counts(opened_now, arrived(datetime.max.replace(tzinfo=UTC))) if opened_now else {}
+            sizes = counts(opened_now, arrived(until)) if opened_now else {}
             for (arrived_at, batch), rows in sizes.items():
                 seen = found.setdefault(batch, {"arrived_at": arrived_at.as_py()})
                 seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
+        mended = self._count_mended(until)
+        for batch, seen in found.items():
+            seen["quarantined"] = seen.get("quarantined", 0) - mended.get(batch[:BATCH_DIGITS], 0)
         arrivals = [Arrival(batch=batch, **seen) for batch, seen in found.items()]
         return sorted(arrivals, key=lambda arrival: (arrival.arrived_at, arrival.batch))
+
+    def _count_mended(self, until: datetime) -> dict[Any, int]:
+        observations = self._tables.observations.open()
+        if observations is None:
+            return {}
+        return mended(observations, until)[arrow.MENDS].to_pandas().str[:BATCH_DIGITS].value_counts().to_dict()
 
     def predictions(self, scoring: str | None = None) -> pd.DataFrame:
         """Give what versions said of rows, of one scoring or of all, in the order in which it was said.
@@ -258,12 +297,36 @@ class Lake:
         return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
 
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
-        """Give the rows that were set aside, of one batch or of all: batch, arrived_at, row_key, line, text, reasons.
+        """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
 
         Raises:
             StoreError: the lake cannot be read.
         """
         return arrow.quarantine_frame(self._tables.quarantine.open(), batch)
+
+    def open_rows(self, batch: str) -> OpenRows:
+        """Give the rows of a batch that were set aside and have not been mended.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        import numpy as np
+
+        observations = opened(self._tables.observations, None)
+        done = mended(observations, datetime.max.replace(tzinfo=UTC), batch).to_pandas()
+        places = done[arrow.MENDS].str.slice(BATCH_DIGITS + 1).astype("int64").to_numpy()
+        rows = np.setdiff1d(arrow.quarantined_places(self._tables.quarantine.open(), batch), places)
+        return OpenRows(batch, rows, last_number(observations, mendings_of(batch)), frozenset(done["_batch"]))
+
+    def columns(self) -> Columns:
+        """Give the declared columns, the target last where there is one and labels have come.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        terms, features = arrow.declared(opened(self._tables.observations, None))
+        kind = self._tables.label_kind()
+        return features if terms.target is None or kind is None else Columns((*features.columns, Column(terms.target, kind)))
 
     # -------------------------------------------------------------------------------------------------------- maintenance
 

@@ -10,17 +10,15 @@ from tasks.core.lake.columns import Column, Columns, Kind
 from tasks.core.lake.values import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
 
-    from tasks.core.lake.values import SetAsideRow
 
-
-VALUE, OBSERVED = "value", "observed_at"
+VALUE, OBSERVED, MENDS = "value", "observed_at", "_mends"
 
 
 def arrow_type(kind: Kind) -> pa.DataType:
@@ -47,7 +45,9 @@ def observation_schema(columns: Columns) -> pa.Schema:
     """Give the schema of observations with these columns."""
     import pyarrow as pa
 
-    return pa.schema([*common(), *(pa.field(column.name, arrow_type(column.kind)) for column in columns.columns)])
+    # Of a row that was set aside and mended: which one it is, `BATCH-PLACE`; in one commit with the row, so that it comes once.
+    mends = pa.field(MENDS, pa.string())
+    return pa.schema([*common(), mends, *(pa.field(column.name, arrow_type(column.kind)) for column in columns.columns)])
 
 
 def label_schema(kind: Kind) -> pa.Schema:
@@ -61,7 +61,8 @@ def quarantine_schema() -> pa.Schema:
     """Give the schema of rows that were set aside."""
     import pyarrow as pa
 
-    return pa.schema([*common(), pa.field("line", pa.int64()), pa.field("text", pa.string()), pa.field("reasons", pa.list_(pa.string()))])
+    numbers = (pa.field(name, pa.int64()) for name in ("row", "line"))
+    return pa.schema([*common(), *numbers, *(pa.field(name, pa.string()) for name in ("text", "reasons"))])
 
 
 def prediction_schema(kind: Kind) -> pa.Schema:
@@ -95,20 +96,6 @@ def to_arrow(keys: pd.Series[Any], place: tuple[str, int, datetime], cells: pd.D
     ]
     rest = [pa.array(cells[name], schema.field(name).type, from_pandas=True) for name in schema.names[len(own) :]]
     return pa.Table.from_arrays([*own, *rest], schema=schema)
-
-
-def quarantined(rows: Sequence[SetAsideRow]) -> tuple[pd.Series[Any], pd.DataFrame]:
-    """Give the keys of rows that were set aside, missing where they have none, and what is kept of them."""
-    import pandas as pd
-
-    cells = pd.DataFrame(
-        {
-            "line": pd.Series([row.line for row in rows], dtype="int64"),
-            "text": pd.Series([row.text for row in rows], dtype="str"),
-            "reasons": pd.Series([list(row.reasons) for row in rows], dtype=object),
-        }
-    )
-    return pd.Series([row.row_key for row in rows], dtype="str"), cells
 
 
 def to_frame(rows: pa.Table, columns: Columns) -> pd.DataFrame:
@@ -158,5 +145,16 @@ def quarantine_frame(table: DeltaTable | None, batch: str | None) -> pd.DataFram
     rows = quarantine_schema().empty_table()
     if table is not None:
         rows = table.to_pyarrow_dataset().to_table(filter=None if batch is None else pc.field("_batch") == pa.scalar(batch))
-    kept = rows.sort_by([(name, "ascending") for name in order]).select(["_batch", "_arrived_at", "_row_key", "line", "text", "reasons"])
+    kept = rows.sort_by([(name, "ascending") for name in order]).select(["_batch", "_arrived_at", "row", "line", "text", "reasons"])
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
+
+
+def quarantined_places(table: DeltaTable | None, batch: str) -> np.ndarray:
+    """Give the places in their delivery of the rows of a batch that were set aside."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if table is None:
+        return np.zeros(0, dtype=np.int64)
+    return table.to_pyarrow_dataset().to_table(["row"], filter=pc.field("_batch") == pa.scalar(batch))["row"].to_numpy()

@@ -59,8 +59,13 @@ class Part:
         if self._files:
             self._files.discard()
 
-    def commit(self, schema: pa.Schema, description: str) -> bool:
+    def commit(self, schema: pa.Schema, description: str, after: tuple[str, int] | None = None) -> bool:
         """Add the rows to the table; False when it holds the batch already.
+
+        Args:
+            schema: Of the table.
+            description: What is declared where there is no table yet.
+            after: The last change that was known of, as in `Table.commit`.
 
         Raises:
             StoreError: the table cannot be written, or was just created with other columns.
@@ -71,4 +76,4 @@ class Part:
         if pa.schema(table.schema().to_arrow()) != schema:
             message = f"another process has just declared other columns for {self._table.url}; run again to have this batch checked by them"
             raise StoreError(message, where=self._table.url)
-        return self._table.commit(self._adds, self._batch)
+        return self._table.commit(self._adds, self._batch, after)

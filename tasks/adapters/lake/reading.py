@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow, tables
+from tasks.adapters.lake.failures import told
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns
 from tasks.core.lake.labels import LabelBook
-from tasks.core.lake.values import aware
+from tasks.core.lake.values import BATCH_DIGITS, aware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     import pandas as pd
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 
@@ -74,6 +76,20 @@ def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN
     kind = pa.timestamp("us", "UTC")
     condition = pc.field("_arrived_at") <= pa.scalar(aware(as_of, "as_of"), kind)
     return condition if since is None else condition & (pc.field("_arrived_at") >= pa.scalar(aware(since, "since"), kind))
+
+
+def mended(table: DeltaTable, as_of: datetime, batch: str = "") -> pa.Table:
+    """Give which rows that were set aside had been mended by a time, of one batch or of all.
+
+    Returns:
+        `_mends`, such as `BATCH-PLACE`, and `_batch`, that which the row came back with.
+    """
+    import pyarrow.compute as pc
+
+    name = pc.field(arrow.MENDS)
+    of_batch = (name >= f"{batch[:BATCH_DIGITS]}-") & (name < f"{batch[:BATCH_DIGITS]}.") if batch else name.is_valid()
+    with told(table.table_uri):
+        return table.to_pyarrow_dataset().to_table([arrow.MENDS, "_batch"], filter=arrived(as_of) & of_batch)
 
 
 def opened(table: tables.Table, version: int | None) -> DeltaTable:

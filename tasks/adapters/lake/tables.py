@@ -104,13 +104,18 @@ class Table:
         table = self.open()
         return table is not None and table.transaction_version(batch) is not None
 
-    def commit(self, adds: Sequence[AddAction], batch: str) -> bool:
+    def commit(self, adds: Sequence[AddAction], batch: str, after: tuple[str, int] | None = None) -> bool:
         """Add files in one commit under the batch's digest; False when the table holds the batch already.
 
         Files of a commit that did not come about stay until `maintain`: an answer that was lost may have been a yes.
 
+        Args:
+            adds: The files.
+            batch: Digest.
+            after: What is counted, and its last number that was known of: with another one, nothing is committed.
+
         Raises:
-            StoreError: the table cannot be written, or others always came first.
+            StoreError: the table cannot be written, others always came first, or another one counted on meanwhile.
         """
         from deltalake import CommitProperties, Transaction
 
@@ -118,7 +123,14 @@ class Table:
             table = self._opened()
             if table.transaction_version(batch) is not None:
                 return bool(adds) and any(path.endswith(adds[0].path) for path in table.file_uris())
-            properties = CommitProperties(app_transactions=[Transaction(batch, 1)])
+            known = [Transaction(batch, 1)]
+            if after:
+                name, number = after
+                if last_number(table, name) != number:
+                    message = f"another process has just committed {name} to {self.url}; run again to see what it has left"
+                    raise StoreError(message, where=self.url)
+                known.append(Transaction(name, number + 1))
+            properties = CommitProperties(app_transactions=known)
             try:
                 with told(self.url), _Conflicts():
                     table.create_write_transaction([*adds], "append", table.schema(), [], commit_properties=properties)
@@ -299,6 +311,11 @@ def in_order(table: DeltaTable, columns: Sequence[str], condition: Any) -> Itera
             here = here & (pc.field("_position") >= first) & (pc.field("_position") < last)
             scanner = dataset.scanner([*by, *columns], filter=here, batch_size=READ_ROWS, batch_readahead=4, fragment_readahead=2)
             yield scanner.to_table().sort_by([(name, "ascending") for name in by])
+
+
+def last_number(table: DeltaTable, name: str) -> int:
+    """Give how often something was counted in the commits of a table."""
+    return table.transaction_version(name) or 0
 
 
 Key = tuple[Any, str]

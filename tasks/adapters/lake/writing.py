@@ -10,6 +10,7 @@ from tasks.adapters.lake.parts import Part
 from tasks.core.errors import DataRefusedError, StoreError
 from tasks.core.lake.columns import Column, Columns, check_cast, declare
 from tasks.core.lake.keys import RowKeys
+from tasks.core.lake.values import BATCH_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tasks.adapters.lake.tables import Table
     from tasks.core.lake.columns import Kind
-    from tasks.core.lake.values import SetAsideRow, Terms
+    from tasks.core.lake.values import OpenRows, Terms
 
 PROBA = "proba_"
 NO_ROWS = "the lake at {url} has no rows yet; ingest a batch first"
@@ -98,8 +99,12 @@ class BatchWriting(_Writing):
         self._features = tables.features(terms)
         self._label: Kind | None = tables.label_kind()
 
-    def take(self, df: pd.DataFrame) -> None:
+    def take(self, df: pd.DataFrame, mends: Sequence[str] | None = None) -> None:
         """Check and write the next rows.
+
+        Args:
+            df: The rows.
+            mends: Which rows that were set aside these are, mended.
 
         Raises:
             DataRefusedError: a value would change, or the columns are others.
@@ -115,6 +120,7 @@ class BatchWriting(_Writing):
             labels = cells.loc[has_label, [target]].rename(columns={target: arrow.VALUE}).assign(observed_at=None)
             self.labels.add(arrow.label_schema(columns.kind(target)), keys[has_label], labels)
             cells = cells.drop(columns=target)
+        cells = cells.assign(**{arrow.MENDS: mends})
         self.observations.add(arrow.observation_schema(columns.without(optional)), keys, cells)
 
     def _columns(self, df: pd.DataFrame) -> Columns:
@@ -131,20 +137,24 @@ class BatchWriting(_Writing):
         self._label = self._label or label_kind(df, target)
         return Columns((*self._features.columns, Column(target, self._label or "str")))
 
-    def set_aside(self, rows: Sequence[SetAsideRow]) -> None:
+    def set_aside(self, rows: pd.DataFrame) -> None:
         """Write rows for the quarantine.
 
         Raises:
             StoreError: they cannot be written.
         """
-        keys, cells = arrow.quarantined(rows)
-        self.quarantine.add(arrow.quarantine_schema(), keys, cells)
+        import pandas as pd
 
-    def commit(self) -> bool:
+        self.quarantine.add(arrow.quarantine_schema(), pd.Series([None] * len(rows), dtype="str"), rows)
+
+    def commit(self, mended: OpenRows | None = None) -> bool:
         """Let the rows be seen; False when the lake holds them already.
 
+        Args:
+            mended: The rows that were set aside, as they were known when some of them were mended.
+
         Raises:
-            StoreError: a table cannot be written.
+            StoreError: a table cannot be written, or others of these rows were mended meanwhile.
         """
         is_new = False
         if self.quarantine.rows:
@@ -153,7 +163,9 @@ class BatchWriting(_Writing):
             commit_labels(self.labels, self._terms, self._label)
         # Last, so that a batch is in a snapshot with all its labels or not at all.
         if self._features is not None:
-            is_new = self.observations.commit(arrow.observation_schema(self._features), arrow.description(self._terms, self._features))
+            after = (mendings_of(mended.batch), mended.mendings) if mended else None
+            schema, description = arrow.observation_schema(self._features), arrow.description(self._terms, self._features)
+            is_new = self.observations.commit(schema, description, after)
         return is_new
 
 
@@ -230,6 +242,11 @@ class PredictionWriting(_Writing):
             StoreError: the table cannot be written.
         """
         return self.predictions.commit(arrow.prediction_schema(self._kind), "{}")
+
+
+def mendings_of(batch: str) -> str:
+    """Name what is counted when rows of a batch are mended."""
+    return f"mendings of {batch[:BATCH_DIGITS]}"
 
 
 def label_kind(df: pd.DataFrame, target: str) -> Kind | None:

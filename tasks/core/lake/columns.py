@@ -31,8 +31,8 @@ WORDS: dict[Kind, str] = {
 }
 # What other readers of Delta tables can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
-# Columns that the lake adds to the declared ones.
-OWN = ("_row_key", "_batch", "_position", "_arrived_at")
+# Columns that the lake, or a file of rows to mend, adds to the declared ones.
+OWN = ("_row_key", "_batch", "_position", "_arrived_at", "_mends", "_row", "_line", "_reasons", "_text")
 SHOWN = 40
 
 TOO_LONG = "has more digits than a 64-bit float keeps"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -10,6 +11,10 @@ from tasks.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import numpy as np
+
+BATCH_DIGITS = 16  # of a batch's digest that name it among all batches
 
 
 class Terms(BaseModel):
@@ -53,7 +58,7 @@ class Receipt(BaseModel):
 
 
 class Arrival(BaseModel):
-    """A batch of the lake: when it arrived, and where its rows went."""
+    """A batch of the lake: when it arrived, and where its rows went; those that were mended came with another batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,15 +69,21 @@ class Arrival(BaseModel):
     quarantined: int = 0
 
 
-class SetAsideRow(BaseModel):
-    """A row for the quarantine: its line in the source, its text (or JSON), why it is there, and its key if it has one."""
+@dataclass(frozen=True)
+class OpenRows:
+    """Rows of a batch that were set aside and have not been mended yet.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        batch: Its digest.
+        rows: Their places in its delivery, from 1.
+        mendings: How often rows of it were mended so far.
+        mended_with: The batches that its rows came back with, by digest.
+    """
 
-    line: int
-    text: str
-    reasons: tuple[str, ...]
-    row_key: str | None = None
+    batch: str
+    rows: np.ndarray
+    mendings: int
+    mended_with: frozenset[str] = frozenset()
 
 
 class LakeSnapshot(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tasks.core.reading.damage import DAMAGE
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
@@ -33,6 +33,7 @@ HIGH = (
 )
 MOJIBAKE = f"[\u00c2\u00c3]{HIGH}|(?:[\u00c4-\u00df]{HIGH}){{2}}|[\u00e2-\u00ef]{HIGH}{{2}}|\u00f0{HIGH}{{3}}|\ufffd"
 AS_FOUND = ReadingOptions()
+Sort = Literal["number", "date", "text"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,34 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
         if _may_be_values(filled, column.counts)
         else _text(column, lines, options)
     )
+
+
+def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS_FOUND) -> Typed:
+    """Read a column of text as what it is known to hold, whatever its cells look like; any other cell is odd.
+
+    Args:
+        sort: What it holds.
+        cells: As in `typed`.
+        lines: As in `typed`.
+        options: What a person told.
+
+    >>> import numpy as np, pandas as pd
+    >>> column = read_as("number", pd.Series(["7", "many", ""], name="rooms"), np.arange(2, 5))
+    >>> column.values.tolist(), column.odd
+    ([7.0, nan, nan], {1: "'many' among numbers"})
+    """
+    column = Distinct.of(cells)
+    if sort == "text":
+        words = column.cells[~find_missing_in_text(column.cells, options.missing)]
+        return Typed(column.spread(words).astype("str"))
+    filled = column.cells[~find_missing(column.cells, options.missing)]
+    if sort == "date":
+        reading = read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
+    elif (plain := plain_numbers(filled)) is not None:
+        reading = Reading(plain)
+    else:
+        reading = read_numbers(filled, column.counts[filled.index], options.decimal)
+    return _accept(column, reading, sort, lines, options)
 
 
 def typed_plain(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOptions = AS_FOUND) -> Typed | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.cells import Typed, typed, typed_plain, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
@@ -105,7 +106,7 @@ def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, hi
         raise DataRefusedError(message, where=contents[-1].source)
     texts = [_text_of(content, options, parse) for content in contents]
     text = texts[0] if len(texts) == 1 else _below_one_another(texts, contents)
-    return _of_text(text, _named(contents), options, hidden, as_text=as_text)
+    return _of_text(_hushed(text) if hidden else text, _named(contents), options, hidden, as_text=as_text)
 
 
 def _named(contents: Sequence[Content]) -> str:
@@ -152,6 +153,13 @@ def _of_text(text: TextTable, source: str, options: ReadingOptions, hidden: froz
     table = Table(text.names, values, source, lines)
     aside = tuple(sorted(aside, key=_line))
     return Reading(table, raw if as_text else None, text.dialect, (*text.repairs, *repairs), aside, evidence)
+
+
+def _hushed(text: TextTable) -> TextTable:
+    """Say the same of the rows without quoting a cell: which column a cell belongs to is not known yet."""
+    repairs = tuple(replace(repair, detail=hiding.without_values(repair.detail, text.names)) for repair in text.repairs)
+    aside = tuple(replace(row, reason=hiding.without_values(row.reason, text.names)) for row in text.aside)
+    return replace(text, repairs=repairs, aside=aside)
 
 
 def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, list[Typed]]:

@@ -1,0 +1,92 @@
+"""Sheets: rows that were set aside as CSV for people to mend, and as JSON for the quarantine; no cell changes on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from tasks.core import mending
+from tasks.core.reading.terms import SetAside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from tasks.core.mending import Aside
+
+
+def write(asides: Iterable[Aside], names: Sequence[str], batch: str) -> Iterator[bytes]:
+    """Write the sheet of a batch, part by part; a byte-order mark tells spreadsheets that it is UTF-8.
+
+    Args:
+        asides: All rows of the batch that were set aside.
+        names: Of its columns.
+        batch: Its digest.
+    """
+    head = io.StringIO()
+    csv.writer(head, lineterminator="\n").writerow([*mending.HELPERS, *names])
+    yield head.getvalue().encode("utf-8-sig")
+    yield from (_lines(aside, batch) for aside in asides)
+
+
+def _lines(aside: Aside, batch: str) -> bytes:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    rows = len(aside.rows)
+    helpers = [pa.array(mending.names_of(batch, aside.rows)), pa.array(aside.lines), pa.array(aside.reasons)]
+    texts = pa.nulls(rows, pa.string()) if aside.texts is None else pa.array(aside.texts, pa.string())
+    cells = [pa.array(aside.cells[name], from_pandas=True) for name in aside.cells.columns]
+    written = io.BytesIO()
+    # Arrow writes the shortest number that is read as the same one, and a million rows in a second.
+    table = pa.table([*helpers, texts, *cells], names=[*mending.HELPERS, *aside.cells.columns])
+    arrow_csv.write_csv(table, written, arrow_csv.WriteOptions(include_header=False))
+    return written.getvalue()
+
+
+def for_quarantine(aside: Aside) -> pd.DataFrame:
+    """Give rows as the quarantine of the lake keeps them: row, line, text, reasons."""
+    import pandas as pd
+
+    texts = row_texts(aside.cells) if aside.texts is None else pd.Series(aside.texts, dtype="str")
+    return pd.DataFrame({"row": aside.rows, "line": aside.lines, "text": texts, "reasons": aside.reasons})
+
+
+def first_rows(asides: Iterable[Aside], size: int) -> tuple[SetAside, ...]:
+    """Give the first rows that were set aside."""
+    rows: list[SetAside] = []
+    for aside in asides:
+        some = for_quarantine(aside).iloc[: size - len(rows)]
+        rows += [SetAside(*row) for row in zip(some["line"].tolist(), some["text"].tolist(), some["reasons"].tolist(), strict=True)]
+        if len(rows) >= size:
+            break
+    return tuple(rows)
+
+
+def row_texts(df: pd.DataFrame) -> pd.Series[str]:
+    """Write each row as a JSON object; a missing cell is null, a time and an infinity are text."""
+    texts: Any = "{"
+    for place, name in enumerate(df.columns):
+        texts = texts + f"{', ' if place else ''}{_quoted(name)}: " + _cell_texts(df[name].reset_index(drop=True))
+    return texts + "}"
+
+
+def _cell_texts(cells: pd.Series[Any]) -> pd.Series[str]:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if cells.dtype.kind in "fiubM":
+        texts = pc.cast(pa.array(cells, from_pandas=True), pa.string()).to_pandas().astype("str")
+        is_bare = np.isfinite(cells) if cells.dtype.kind == "f" else np.full(len(cells), cells.dtype.kind != "M")
+        return texts.where(is_bare, '"' + texts + '"').fillna("null")
+    codes, distinct = pd.factorize(cells)
+    return pd.Series([*map(_quoted, distinct), "null"], dtype="str").iloc[codes].reset_index(drop=True)
+
+
+def _quoted(text: object) -> str:
+    return json.dumps(str(text), ensure_ascii=False)
