@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.adapters import models, snapshots, tracking
 from tasks.core import splits
-from tasks.core.candidates import BASELINE, Candidate, Recipe, candidates_for
+from tasks.core.blending import blend, build_blend, weights_of
+from tasks.core.candidates import BASELINE, BLEND, Candidate, Recipe, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.evidence import Fits
 from tasks.core.metrics import row_losses
@@ -18,10 +20,13 @@ from tasks.core.snapshot import target_of
 from tasks.record import publish_table, task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from sklearn.pipeline import Pipeline
 
     from tasks.core.gate import Decision
+    from tasks.core.metrics import Prediction
     from tasks.core.snapshot import Study
 
 log = logging.getLogger("evergreen")
@@ -29,9 +34,13 @@ log = logging.getLogger("evergreen")
 
 @task
 def choose(study: Study) -> tuple[Score, ...]:
-    """Rank the candidates by their mean loss over validation folds that never touch the gate rows."""
-    wanted = candidates_for(study.schema.task, study.case.use_case.candidates)
-    scores = sorted((_validate(study, candidate) for candidate in wanted), key=lambda score: score.loss)
+    """Rank the candidates, and their blend where it is wanted, by their mean loss over validation folds that never touch the gate rows."""
+    wanted = study.case.use_case.candidates
+    candidates = [candidate for candidate in candidates_for(study.schema.task, wanted) if _has_time_for(study, candidate)]
+    trials = [_validate(study, candidate) for candidate in candidates]
+    if BLEND in wanted:
+        trials += _blended(study, trials)
+    scores = sorted((trial.score for trial in trials), key=lambda score: score.loss)
     # The baseline is what a model must beat, so it never wins, whatever noise makes of it.
     ranked = [s for s in scores if s.candidate != BASELINE] + [s for s in scores if s.candidate == BASELINE]
     rows = [{"candidate": s.candidate, "loss": f"{s.loss:.6g}", "±": f"{s.error:.3g}", "seconds": f"{s.seconds:.1f}"} for s in ranked]
@@ -40,7 +49,7 @@ def choose(study: Study) -> tuple[Score, ...]:
         message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows"
         raise DataRefusedError(message, where=study.snapshot.source)
     tracking.log_metrics({f"validation/{s.candidate}": s.loss for s in ranked})
-    tracking.log_params({"candidate": ranked[0].candidate})
+    tracking.log_params({"candidate": ranked[0].candidate} | {f"weight/{name}": str(share) for name, share in ranked[0].weights.items()})
     return tuple(ranked)
 
 
@@ -49,8 +58,8 @@ def fit_judged(study: Study, leaderboard: tuple[Score, ...]) -> Fits:
     """Fit the winner and the baseline on everything but the gate rows."""
     log.info("fitting %s on %s rows", leaderboard[0].candidate, f"{len(study.split.fit):,}")
     return Fits(
-        judged=_fit(study, study.split.fit, leaderboard[0].candidate),
-        dummy=_fit(study, study.split.fit, BASELINE),
+        judged=_fit(study, study.split.fit, leaderboard[0]),
+        dummy=_fit(study, study.split.fit, leaderboard[-1]),
     )
 
 
@@ -64,44 +73,79 @@ def fit_shipped(study: Study, leaderboard: tuple[Score, ...], fits: Fits, decisi
         return fits.judged
     rows = np.concatenate([study.split.fit, study.split.gate])
     log.info("fitting %s again on all %s rows", leaderboard[0].candidate, f"{len(rows):,}")
-    return _fit(study, rows, leaderboard[0].candidate)
+    return _fit(study, rows, leaderboard[0])
 
 
-def _fit(study: Study, rows: np.ndarray, name: str) -> Pipeline:
+def _fit(study: Study, rows: np.ndarray, score: Score) -> Pipeline:
     df = snapshots.read(study.snapshot.path).iloc[rows]
-    candidate = next(c for c in candidates_for(study.schema.task) if c.name == name)
     y = target_of(df, study.schema)
     recipe = Recipe.of(study.schema, df, y, study.case.use_case.seed)
-    return models.fit(candidate.build(recipe), df[study.schema.features], y)
+    built = {c.name: c.build(recipe) for c in candidates_for(study.schema.task, [*score.weights] or [score.candidate])}
+    if score.weights:
+        members = {name: built[name] for name in score.weights}
+        return models.fit(build_blend(members, score.weights, is_regression=recipe.is_regression), df[study.schema.features], y)
+    return models.fit(built[score.candidate], df[study.schema.features], y)
 
 
-def _validate(study: Study, candidate: Candidate) -> Score:
-    import numpy as np
+def _has_time_for(study: Study, candidate: Candidate) -> bool:
+    """Say whether a candidate can be fitted to so many rows; what cannot be is told and left out."""
+    rows = len(study.split.fit)
+    if not candidate.most_rows or rows <= candidate.most_rows:
+        return True
+    log.warning(
+        "candidate %s is left out: it is for at most %s rows, and %s are to fit", candidate.name, f"{candidate.most_rows:,}", f"{rows:,}"
+    )
+    return False
 
+
+@dataclass(frozen=True)
+class _Trial:
+    """A candidate's score, and for each fold what it says of the rows that it was not fitted to, beside what is true of them."""
+
+    score: Score
+    folds: Sequence[tuple[np.ndarray, Prediction]]
+
+
+def _validate(study: Study, candidate: Candidate) -> _Trial:
     started = time.perf_counter()
     try:
-        losses = _fold_losses(study, candidate)
+        folds = _predict_folds(study, candidate)
     except ValueError as error:
         log.warning("candidate %s is left out: %s", candidate.name, str(error).splitlines()[0])
-        losses = [math.inf]
-    score = Score(
-        candidate=candidate.name,
-        loss=float(np.mean(losses)),
-        error=float(np.std(losses, ddof=1) / np.sqrt(len(losses))) if len(losses) > 1 else math.nan,
-        seconds=time.perf_counter() - started,
-    )
+        folds = []
+    return _trial(study, candidate.name, folds, time.perf_counter() - started)
+
+
+def _trial(study: Study, name: str, folds: Sequence[tuple[np.ndarray, Prediction]], seconds: float, **weights: float) -> _Trial:
+    import numpy as np
+
+    losses = [float(row_losses(study.loss, y, said).mean()) for y, said in folds] or [math.inf]
+    error = float(np.std(losses, ddof=1) / np.sqrt(len(losses))) if len(losses) > 1 else math.nan
+    score = Score(name, float(np.mean(losses)), error, seconds, weights)
     log.info("candidate %s: %s %.4g in %.1f s", score.candidate, study.loss, score.loss, score.seconds)
-    return score
+    return _Trial(score, folds)
 
 
-def _fold_losses(study: Study, candidate: Candidate) -> list[float]:
+def _predict_folds(study: Study, candidate: Candidate) -> list[tuple[np.ndarray, Prediction]]:
     df = snapshots.read(study.snapshot.path).iloc[study.split.fit]
     X, y = df[study.schema.features], target_of(df, study.schema)
-    loss = study.loss
-    losses: list[float] = []
+    said: list[tuple[np.ndarray, Prediction]] = []
     for fit, validate in splits.folds(splits.hash_rows(X), is_ordered=study.split.is_ordered):
         if len(fit) and len(validate):
             recipe = Recipe.of(study.schema, X.iloc[fit], y[fit], study.case.use_case.seed)
             model = models.fit(candidate.build(recipe), X.iloc[fit], y[fit])
-            losses.append(float(row_losses(loss, y[validate], models.predict(model, X.iloc[validate])).mean()))
-    return losses or [math.inf]
+            said.append((y[validate], models.predict(model, X.iloc[validate])))
+    return said
+
+
+def _blended(study: Study, trials: Sequence[_Trial]) -> list[_Trial]:
+    """Judge the average of the candidates that do better than the baseline on the same folds; none where fewer than two do."""
+    losses = {trial.score.candidate: trial.score.loss for trial in trials}
+    weights = weights_of({name: loss for name, loss in losses.items() if loss < losses[BASELINE]})
+    if len(weights) < 2:
+        return []
+    members = [trial for trial in trials if trial.score.candidate in weights]
+    shares = [weights[trial.score.candidate] for trial in members]
+    alike = zip(*(trial.folds for trial in members), strict=True)
+    folds = [(same_rows[0][0], blend([said for _, said in same_rows], shares)) for same_rows in alike]
+    return [_trial(study, BLEND, folds, sum(trial.score.seconds for trial in members), **weights)]

@@ -30,8 +30,14 @@ ROWS_WORTH_THREADS = 20_000
 
 
 def fit(model: Pipeline, features: pd.DataFrame, target: np.ndarray) -> Pipeline:
-    """Fit a pipeline to the rows of its feature columns."""
-    with _suitable_threads(len(features)):
+    """Fit a pipeline to the rows of its feature columns.
+
+    On all cores; predicting is left to one thread, because forests add up their trees in the order in which threads finish, and a
+    sum in another order differs in its last bits.
+    """
+    from joblib import parallel_config
+
+    with _suitable_threads(len(features)), parallel_config(backend="threading", n_jobs=-1):
         return model.fit(features, target)
 
 

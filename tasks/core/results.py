@@ -40,12 +40,13 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Score:
-    """A candidate's mean validation loss, its standard error over folds, and the seconds that it took."""
+    """A candidate's mean validation loss, its standard error over folds, and the seconds that it took; of a blend, its members' weights."""
 
     candidate: str
     loss: float
     error: float
     seconds: float
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)

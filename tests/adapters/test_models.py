@@ -19,14 +19,16 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from tasks.adapters import models
-from tasks.core.candidates import CANDIDATES, Recipe
+from tasks.core import candidates
+from tasks.core.blending import build_blend
+from tasks.core.candidates import BLEND, CANDIDATES, Candidate, Recipe
 from tasks.core.errors import UnsafeModelError
 from tasks.core.schema import infer_schema
 from tasks.core.snapshot import target_of
 from tasks.core.trust import ALLOWED_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sklearn.pipeline import Pipeline
@@ -39,7 +41,16 @@ TABLES = {
     "numbers": ["size", "weight"],
     "categories": ["colour", "city"],
 }
-CASES = [(candidate, task, table) for candidate in CANDIDATES for task in candidate.tasks for table in TABLES]
+
+
+def build_pair(recipe: Recipe) -> Pipeline:
+    """Average a linear and a boosted candidate."""
+    members = {"linear": candidates.build_linear(recipe), "boosted": candidates.build_hist_gradient_boosting(recipe)}
+    return build_blend(members, {"linear": 0.25, "boosted": 0.75}, is_regression=recipe.is_regression)
+
+
+BLENDED = Candidate(BLEND, ("regression", "binary", "multiclass"), build_pair)
+CASES = [(candidate, task, table) for candidate in (*CANDIDATES, BLENDED) for task in candidate.tasks for table in TABLES]
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,15 @@ def refusal(content: bytes, digest: str | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> dict[tuple[str, Task, str], Fitted]:
-    """Fit every candidate for every task to every kind of table."""
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def fitted(patch: pytest.MonkeyPatch) -> dict[tuple[str, Task, str], Fitted]:
+    """Fit every candidate for every task to every kind of table, forests of few trees."""
+    patch.setattr(candidates, "TREES", 20)
     done = {}
     for candidate, task, kind in CASES:
         df = table(task)[[*TABLES[kind], "target"]]

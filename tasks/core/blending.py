@@ -1,0 +1,55 @@
+"""Averages of candidates: each weighs the more, the less it lost on rows that it was not fitted to."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.metrics import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sklearn.pipeline import Pipeline
+
+SOFTNESS = 0.1  # a loss that is larger by this share weighs 1/e as much; the best alone is often the luckiest
+LEAST_WEIGHT = 0.02
+
+
+def weights_of(losses: Mapping[str, float]) -> dict[str, float]:
+    """Weigh candidates by their mean validation losses; the weights sum to 1, and what would hardly count is left out.
+
+    >>> weights_of({"ridge": 1.0, "lasso": 1.1, "svm": 2.0})
+    {'ridge': 0.731, 'lasso': 0.269}
+    """
+    finite = {name: loss for name, loss in losses.items() if math.isfinite(loss)}
+    least = min(finite.values(), default=0.0)
+    raw = {name: math.exp(-(loss / least - 1) / SOFTNESS) if least > 0 else float(loss == least) for name, loss in finite.items()}
+    kept = {name: weight for name, weight in raw.items() if weight >= LEAST_WEIGHT * sum(raw.values())}
+    return {name: round(weight / sum(kept.values()), 3) for name, weight in kept.items()}
+
+
+def blend(predictions: Sequence[Prediction], weights: Sequence[float]) -> Prediction:
+    """Average predictions of the same rows, of n rows and up to k classes; a class that one of them does not know has no chance there."""
+    import numpy as np
+
+    shares = np.asarray(weights) / np.sum(weights)
+    if predictions[0].proba is None:
+        return Prediction(np.sum([share * each.values for share, each in zip(shares, predictions, strict=True)], axis=0))
+    classes = tuple(sorted({name for each in predictions for name in each.classes}))
+    proba = np.zeros((len(predictions[0].values), len(classes)))
+    for share, each in zip(shares, predictions, strict=True):
+        if each.proba is not None:
+            proba[:, [classes.index(name) for name in each.classes]] += share * each.proba
+    return Prediction(np.array(classes)[proba.argmax(axis=1)], proba, classes)
+
+
+def build_blend(members: Mapping[str, Pipeline], weights: Mapping[str, float], *, is_regression: bool) -> Pipeline:
+    """Give an unfitted pipeline that fits each member and averages what they say."""
+    from sklearn.ensemble import VotingClassifier, VotingRegressor
+    from sklearn.pipeline import Pipeline
+
+    named: list[Any] = list(members.items())
+    shares = [weights[name] for name in members]
+    voting: Any = VotingRegressor(named, weights=shares) if is_regression else VotingClassifier(named, weights=shares, voting="soft")
+    return Pipeline([("model", voting)])
