@@ -700,6 +700,20 @@ def repeated_header(table: CleanTable, rng: random.Random) -> Damaged:
     return _file(table, _inserted(lines, _places(rng, table), lines[0].text))
 
 
+@kind(has_rows(3))
+def repeated_header_in_upper_case(table: CleanTable, rng: random.Random) -> Damaged:
+    lines = _lines(table)
+    return _file(table, _inserted(lines, _places(rng, table), lines[0].text.upper()))
+
+
+@kind(at_least(3), has_rows(10), is_undecidable=True)
+def columns_in_another_order_below(table: CleanTable, rng: random.Random) -> Damaged:
+    """Append an export whose columns stand in another order, with its header: the rows below it are of another table."""
+    order = [*range(1, len(table.header)), 0]
+    rows = [[row[column] for column in order] for row in (table.header, *table.rows)]
+    return _file(table, [*_lines(table), *(Line(COMMA.record(row), is_damaged=True) for row in rows)])
+
+
 @kind(has_rows(3), is_one_line)
 def files_joined_with_their_marks(table: CleanTable, rng: random.Random) -> Damaged:
     """Join files that begin with a byte order mark each, as `cat` does."""

@@ -38,6 +38,7 @@ INSERTED = [
     "units_row",
     "two_level_header",
     "repeated_header",
+    "repeated_header_in_upper_case",
     "blank_lines_at_start",
     "blank_lines_in_the_middle",
     "blank_lines_at_end",

@@ -193,6 +193,45 @@ def test_a_first_row_without_values_is_not_joined_to_the_names(cells: str) -> No
     assert (table.names, len(table.lines)) == (("city", "a", "b"), 25)
 
 
+READINGS = "".join(f"{n}:00,{n},{3 * n},OK\n" for n in range(10, 22))
+
+
+@pytest.mark.parametrize("carefully", [False, True])
+@pytest.mark.parametrize(
+    "again", ["TIME,IN,OUT,STATE", "Time, In, Out, State", "Logger 7,,,\nTime,In,Out,State", '"Time","In","Out","State"']
+)
+def test_what_stands_above_the_rows_is_passed_over_wherever_it_stands_again(again: str, *, carefully: bool) -> None:
+    table = read(f"Logger 7,,,\nTime,In,Out,State\n{READINGS}{again}\n{READINGS}", carefully=carefully)
+    assert (rows(table), codes(table)) == (rows(read("Time,In,Out,State\n" + 2 * READINGS)), ["preamble", "repeated_header"])
+
+
+@pytest.mark.parametrize("carefully", [False, True])
+@pytest.mark.parametrize("below", ["Time,Out,In,State", "Time,In,Out,Remark", "State,in,OUT,time"])
+def test_rows_below_other_names_are_not_read_as_those_of_the_table(below: str, *, carefully: bool) -> None:
+    with pytest.raises(DataRefusedError, match=r"^t.csv, line 14: names of the columns stand here again, but not the same or in another"):
+        read(f"Time,In,Out,State\n{READINGS}{below}\n{READINGS}", carefully=carefully)
+
+
+def test_names_in_another_order_among_texts_are_no_values() -> None:
+    words = "red,north,Ann\nblue,south,Bob\n" * 8
+    assert refusal(f"colour,region,name\n{words}region,colour,name\n{words}").startswith("t.csv, line 18: names of the columns stand here")
+
+
+def test_ballots_name_no_columns() -> None:
+    table = read("ann,bob,eve\nbob,ann,eve\neve,bob,ann\nann,eve,bob\n" * 3)
+    assert (codes(table), len(table.lines)) == (["no_header"], 12)
+
+
+def test_a_table_above_another_one_is_not_passed_over_as_a_preamble() -> None:
+    orders, refunds = "Date,Shop,Amount\n" + "2024-01-01,Lyon,1.5\n" * 5, "Date,Amount,Fee\n" + "2024-02-01,3.5,1\n" * 8
+    told = refusal(f"Orders\n{orders}\nRefunds\n{refunds}")
+    assert told == ("t.csv, line 2: a table of 3 columns stands above one of 3; split the file, or read the lower one with --read skip=7")
+    assert refusal(READINGS * 2 + READINGS.replace("OK", "OK,7") * 3).startswith(
+        "t.csv, line 1: a table of 4 columns stands above one of 5"
+    )
+    assert len(read(f"Orders\n{orders}\nRefunds\n{refunds}", options=ReadingOptions(skip=7)).lines) == 8
+
+
 def test_last_rows_in_another_delimiter_are_rows() -> None:
     table = read("id,name,size\n" + "".join(f"{n},x{n},{2 * n}\n" for n in range(30)) + "31;x31;62\n32;x32;64\n")
     assert rows(table)[-1] == ("32", "x32", "64")

@@ -28,7 +28,7 @@ DAMAGE = {
     "rule_lines": "Lines of dashes, with which tables are drawn, are passed over.",
     "comment": "Lines that begin with # between the rows are passed over.",
     "blank_lines": "Lines that hold nothing between the rows are passed over.",
-    "repeated_header": "The header stands again between the rows; it is passed over.",
+    "repeated_header": "The header, or another line above the table, stands again between the rows; it is passed over.",
     # the header
     "no_header": "Nothing names the columns; they are called column_1, column_2 and so on, and no row is lost.",
     "header_rows": "Names over several rows are joined.",

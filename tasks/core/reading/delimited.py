@@ -72,7 +72,7 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     rules: set[int] = set()
     records = list(records_of(sample, style, None, rules))
     layout = find_table(records, options, source)
-    grid = Grid(style, layout)
+    grid = Grid(style, layout, source)
     # By its line: known to be so wide, the rows above may be split into other records than before.
     first = records[layout.first].line if layout.first < len(records) else sample[-1].number + 1
     at = next((line.at for line in sample if line.number == first), sample[-1].at + len((sample[-1].text + sample[-1].end).encode()))
@@ -98,7 +98,7 @@ def read_sheet(sheet: Iterable[tuple[str, ...]], options: ReadingOptions, source
         message = f"{source} is empty"
         raise DataRefusedError(message, where=source)
     layout = find_table(list(islice(_records(sheet, used), SAMPLE_LINES)), options, source)
-    rows = Grid(Style("\t", quote=""), layout)
+    rows = Grid(Style("\t", quote=""), layout, source)
     rows.read(islice(_records(sheet, used), layout.first, None))
     return finished(rows, Decoded(Text.of(""), ""), None, frozenset(HARD_BLANKS), source)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.again import Head
 from tasks.core.reading.headers import NAME, are_placeholders, is_header
 from tasks.core.reading.shapes import Kind, kinds_of, shape_of
 from tasks.core.reading.terms import Repair
@@ -22,6 +24,8 @@ MAX_HEADER_ROWS = 3
 MAX_TITLE_ROWS = 10
 MAX_PREAMBLE_ROWS = 15
 MIN_ROWS_BELOW = 8
+FEWEST_ROWS_ABOVE, ROWS_ABOVE_SHARE = 3, 0.2
+MAX_AGAIN = 0.1  # in more rows the names of columns are values, as in ballots
 SHOWN_CHARACTERS = 40
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 # The last is how the USGS writes the width and the type of a column.
@@ -38,6 +42,7 @@ class Layout:
         names: Of the columns, as they stand; empty where nothing names them.
         kinds: What each column looks like.
         repairs: What was passed over or put together.
+        head: The names, and all lines above the first row.
     """
 
     width: int
@@ -45,19 +50,26 @@ class Layout:
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
     repairs: tuple[Repair, ...]
+    head: Head = field(default_factory=Head)
 
 
 def find_table(records: Sequence[Record], options: ReadingOptions, source: str) -> Layout:
     """Find the table among the first records of a file.
 
     Raises:
-        DataRefusedError: there is none, or nothing shows whether its first row names the columns.
+        DataRefusedError: there is none, there are two, or nothing shows whether its first row names the columns.
     """
+    layout = _find_table(records, options, source)
+    above = records[: layout.first] if options.skip is None else ()
+    _refuse_table_above(above, layout, records, source)
+    lines = frozenset(r.cells for r in above if not (r.is_blank or r.is_empty))
+    return replace(layout, head=Head(layout.names, lines))
+
+
+def _find_table(records: Sequence[Record], options: ReadingOptions, source: str) -> Layout:
     width = len(options.names) or _width(records)
     start = _start(records, width, options)
-    # A header that stands again below does not make its names values.
-    top = records[start].cells if start < len(records) else ()
-    body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != top]
+    body = _body(records, start, width)
     if start == len(records):
         advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
         below = f" below line {options.skip}" if options.skip else ""
@@ -65,7 +77,7 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
         raise DataRefusedError(message, where=source)
     if below := _below_preamble(records, start, width, options):
         start = below
-        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
+        body = _body(records, start, width)
     kinds = kinds_of([r.cells for r in body]) if body else kinds_of([records[start].cells])
     if (other_header := _header_of_another_make(records, start, width, body, kinds, options)) is not None:
         named, told = other_header
@@ -75,7 +87,7 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
     _refuse_other_width_of_names(records, start, width, options, source)
     if grouped := _group_rows(records, start, width, body, kinds, options):
         start += grouped
-        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
+        body = _body(records, start, width)
         kinds = kinds_of([r.cells for r in body]) if body else kinds
     skipped = tuple(r.line for r in records[:start] if not r.is_blank)
     repairs = [Repair("preamble", skipped, "lines before the table were passed over")] if skipped and options.skip is None else []
@@ -89,6 +101,32 @@ def find_table(records: Sequence[Record], options: ReadingOptions, source: str) 
     names, first, merged = _header_rows(records, start, body, kinds, width)
     kinds = kinds_of([r.cells for r in records[first:] if len(r.cells) == width and not r.is_empty] or [records[start].cells])
     return Layout(width, first, options.names or names, kinds, (*repairs, *merged))
+
+
+def _refuse_table_above(above: Sequence[Record], layout: Layout, records: Sequence[Record], source: str) -> None:
+    """Refuse to pass over lines that are a table themselves, and no small one beside the other."""
+    many = max(FEWEST_ROWS_ABOVE, ROWS_ABOVE_SHARE * (len(records) - layout.first))
+    for (width, is_blank), run in groupby(above, key=lambda r: (len(r.cells), r.is_blank or r.is_empty)):
+        first, *rows = run
+        if is_blank or width < 2 or len(rows) < many:
+            continue
+        kinds = kinds_of([r.cells for r in rows])
+        is_typed = any(kind.shape in ("number", "date") for kind in kinds)
+        if is_typed and (len(rows) >= MAX_PREAMBLE_ROWS or (width > 2 and is_header(first.cells, [r.cells for r in rows], kinds))):
+            where = f"{source}, line {first.line}"
+            what = f"a table of {width} columns stands above one of {layout.width}"
+            message = f"{where}: {what}; split the file, or read the lower one with --read skip={rows[-1].line}"
+            raise DataRefusedError(message, where=where)
+
+
+def _body(records: Sequence[Record], start: int, width: int) -> list[Record]:
+    """Give the rows below the first one. A header that stands again below, its names in whatever order, does not make them values."""
+    if start == len(records):
+        return []
+    head = Head(records[start].cells)
+    rows = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != head.names]
+    others = [r for r in rows if not head.is_again(r.cells)]
+    return others if len(rows) - len(others) <= MAX_AGAIN * len(rows) else rows
 
 
 def _width(records: Sequence[Record]) -> int:
