@@ -208,7 +208,7 @@ def test_what_stands_above_the_rows_is_passed_over_wherever_it_stands_again(agai
 @pytest.mark.parametrize("carefully", [False, True])
 @pytest.mark.parametrize("below", ["Time,Out,In,State", "Time,In,Out,Remark", "State,in,OUT,time"])
 def test_rows_below_other_names_are_not_read_as_those_of_the_table(below: str, *, carefully: bool) -> None:
-    with pytest.raises(DataRefusedError, match=r"^t.csv, line 14: names of the columns stand here again, but not the same or in another"):
+    with pytest.raises(DataRefusedError, match=r"^t.csv, line 14: names of the columns stand here again, in another order"):
         read(f"Time,In,Out,State\n{READINGS}{below}\n{READINGS}", carefully=carefully)
 
 
@@ -230,6 +230,57 @@ def test_a_table_above_another_one_is_not_passed_over_as_a_preamble() -> None:
         "t.csv, line 1: a table of 4 columns stands above one of 5"
     )
     assert len(read(f"Orders\n{orders}\nRefunds\n{refunds}", options=ReadingOptions(skip=7)).lines) == 8
+
+
+LIKERT = "".join(f"{n},{'agree' if n % 2 else 'no'},{'aabb'[n % 4]},{'yes' if n % 3 else 'so'}\n" for n in range(40))
+
+
+@pytest.mark.parametrize("first", [",I like it,I use it,It is cheap", "number,I like it,I use it,It is cheap"])
+def test_a_second_row_of_names_is_no_row(first: str) -> None:
+    table = read(f"id,Q1,Q2,Q3\n{first}\n{LIKERT}")
+    assert (len(table.lines), [row.line for row in table.aside] or codes(table)) == (40, [2] if first.startswith(",") else ["header_rows"])
+
+
+@pytest.mark.parametrize("first", ["77,I like it,I use it,It is cheap", ",agree,I use it,It is cheap"])
+def test_a_first_row_that_holds_what_others_do_is_a_row(first: str) -> None:
+    assert len(read(f"id,Q1,Q2,Q3\n{first}\n{LIKERT}").lines) == 41
+
+
+LICENCE = "Permission is granted, free of charge, to any person\nto use, copy, modify; merge\nAS IS, with no warranty\n\n" * 9
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        LICENCE,
+        f"Licence\n\n{LICENCE}",
+        "".join(f"# {line}\n" for line in LICENCE.splitlines()),
+        "% from the station, on the roof\n% by us, all of us\n\n",
+        "// from, the station\n// by, us\n",
+        "; made on Monday\n; by us, all of us\n",
+    ],
+)
+def test_text_above_a_table_says_nothing_of_how_it_is_written(above: str) -> None:
+    table = read(f"{above}a,b,c\n1,x,2\n2,y,3\n3,z,4\n")
+    assert (table.names, rows(table)[0], codes(table)) == (("a", "b", "c"), ("1", "x", "2"), ["preamble"])
+    assert table.lines.tolist() == [above.count("\n") + n for n in (2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [";first;second\n;EUR;EUR\nLyon;1;2\nUlm;3;4\nKiel;5;6\n", "note,n\n" + '"one\n\ntwo",1\n' * 6 + "x,2\ny,3\nz,4\n"],
+)
+def test_rows_are_no_text_above_a_table(body: str) -> None:
+    assert "preamble" not in codes(read(body))
+
+
+def test_a_title_with_a_comma_stands_above_a_header() -> None:
+    assert read("Sales of 2024, in EUR\na,b,c\n1,x,2\n2,y,3\n3,x,4\n").names == ("a", "b", "c")
+
+
+def test_backticks_are_quotes() -> None:
+    table = read("`id`,`name`,`size`\n`1`,`x, y`,`2.5`\n`2`,`z`,`3.5`\n")
+    assert (rows(table), table.dialect.quote, codes(table)) == ([("1", "x, y", "2.5"), ("2", "z", "3.5")], "`", [])
 
 
 def test_last_rows_in_another_delimiter_are_rows() -> None:

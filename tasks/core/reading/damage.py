@@ -23,7 +23,7 @@ DAMAGE = {
     "merged_cells": "Merged cells of a sheet are filled with their value.",
     "mixed_types": "A column of JSON, SQL or Excel holds values of several types; it is read as text.",
     # around the table
-    "preamble": "Lines before the table are passed over.",
+    "preamble": "Lines before the table are passed over: titles, comments, texts of any length, but no table.",
     "footer": "Lines below the table are passed over.",
     "rule_lines": "Lines of dashes, with which tables are drawn, are passed over.",
     "comment": "Lines that begin with # between the rows are passed over.",
@@ -65,7 +65,8 @@ DAMAGE = {
 ASIDE = (
     "it has more or fewer cells than the table has columns, and not exactly one way makes it fit",
     "its quotes break the rules, and no reading fits the columns",
-    "it sums up the others: a row of totals, means or other statistics",
+    "it stands below the header, and of its texts none stands below it again: it may be a second row of names",
+    "it sums up the others, or those of its group: a row of totals, means or other statistics",
     "one of its cells is no number (no date) in a column where at least 19 of 20 are",
 )
 

@@ -12,7 +12,8 @@ from tasks.core.reading.blob import Spool
 from tasks.core.reading.dialects import SEPARATOR_LINE, find_style
 from tasks.core.reading.encodings import Decoded, decode
 from tasks.core.reading.grid import Grid, records_of
-from tasks.core.reading.layout import find_table
+from tasks.core.reading.layout import PREAMBLE, find_table
+from tasks.core.reading.prose import count_lines_above
 from tasks.core.reading.records import RUN, Record, Style, lines_with, physical_lines
 from tasks.core.reading.terms import Repair
 from tasks.core.reading.text_table import TELLING_SIGNS, TextTable, finished
@@ -58,6 +59,10 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     _refuse_markup(text, signs, source)
     sample = _sample(text.lines(), options.skip or 0)
     options, sample = _with_separator_line(sample, options)
+    if options.skip is None and not options.names and (above := count_lines_above(sample)):
+        passed = tuple(line.number for line in sample[:above] if line.text.strip())
+        decoded = replace(decoded, repairs=(*decoded.repairs, Repair("preamble", passed, PREAMBLE)))
+        sample = sample[above:]
     if EXCEL_SIGN in signs and (rewritten := _without_excel_text(decoded)) is not None:
         return _read_decoded(rewritten, options, source, parse)
     if _are_wrapped(sample):

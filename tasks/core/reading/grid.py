@@ -136,9 +136,7 @@ class Grid:
         again = self.layout.head.is_again(record.cells)
         if again == "other names":
             where = f"{self.source}, line {record.line}"
-            message = (
-                f"{where}: names of the columns stand here again, but not the same or in another order; split the file above this line"
-            )
+            message = f"{where}: names of the columns stand here again, in another order or among others; split the file above this line"
             raise DataRefusedError(message, where=where)
         if again:
             self.note("repeated_header", AGAIN, record.line)

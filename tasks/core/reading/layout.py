@@ -27,6 +27,7 @@ MIN_ROWS_BELOW = 8
 FEWEST_ROWS_ABOVE, ROWS_ABOVE_SHARE = 3, 0.2
 MAX_AGAIN = 0.1  # in more rows the names of columns are values, as in ballots
 SHOWN_CHARACTERS = 40
+PREAMBLE = "lines before the table were passed over"
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 # The last is how the USGS writes the width and the type of a column.
 UNIT = re.compile(r"[(\[].{0,12}[)\]]|[^\d\s]{1,6}(?:[/²³^]\S{0,5})?||\d{1,3}[sdn]")
@@ -84,13 +85,14 @@ def _find_table(records: Sequence[Record], options: ReadingOptions, source: str)
         return Layout(width, start, named, kinds_of([r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]), told)
     if (short := _short_header(records, start, width, options)) is not None:
         return _under_short_header(records, start, short)
-    _refuse_other_width_of_names(records, start, width, options, source)
+    if is_header(records[start].cells, [r.cells for r in body], kinds) is not True:
+        _refuse_other_width_of_names(records, start, width, options, source)
     if grouped := _group_rows(records, start, width, body, kinds, options):
         start += grouped
         body = _body(records, start, width)
         kinds = kinds_of([r.cells for r in body]) if body else kinds
     skipped = tuple(r.line for r in records[:start] if not r.is_blank)
-    repairs = [Repair("preamble", skipped, "lines before the table were passed over")] if skipped and options.skip is None else []
+    repairs = [Repair("preamble", skipped, PREAMBLE)] if skipped and options.skip is None else []
     has_header = _is_upper_level(records, start, width, kinds, options) or _has_header(records[start], body, kinds, options, source)
     if not has_header:
         repairs += (
@@ -235,7 +237,7 @@ def _under_short_header(records: Sequence[Record], start: int, header: Record) -
         told = "the header has one name less than there are columns; the first, of row names, has none"
         repairs.append(Repair("short_header", (header.line,), told))
     if skipped := tuple(r.line for r in records[: start - 1] if not r.is_blank):
-        repairs.append(Repair("preamble", skipped, "lines before the table were passed over"))
+        repairs.append(Repair("preamble", skipped, PREAMBLE))
     return Layout(width, start, names, kinds_of(rows), tuple(repairs))
 
 
