@@ -625,6 +625,24 @@ def preamble_comments(table: CleanTable, rng: random.Random) -> Damaged:
     return _file(table, _inserted(_lines(table), [0], *texts))
 
 
+@kind(at_least(2), has("integer", "number", "money", "date"))
+def preamble_licence(table: CleanTable, rng: random.Random) -> Damaged:
+    """Put more lines of text above the table than it has rows, with commas in some of them."""
+    lines = (
+        "Permission is granted, free of charge, to any person",
+        "to use, copy; and modify",
+        "AS IS, without a warranty of any kind",
+        "",
+    )
+    return _file(table, _inserted(_lines(table), [0], *lines * rng.randint(5, 12)))
+
+
+@kind(at_least(2))
+def preamble_of_other_comments(table: CleanTable, rng: random.Random) -> Damaged:
+    mark = rng.choice(("% ", "// ", "-- ", "! "))
+    return _file(table, _inserted(_lines(table), [0], *(f"{mark}{said}" for said in ("made on Monday, by Ana", "all times, in UTC", "x"))))
+
+
 @kind(at_least(2))
 def preamble_metadata(table: CleanTable, rng: random.Random) -> Damaged:
     texts = ["Device: TX-20", f"Serial: {rng.randrange(10_000)}", "Operator: Ana, Ben", "Start: 2024-02-01 08:00", ""]

@@ -29,6 +29,8 @@ Rows = list[tuple[str, ...]]
 INSERTED = [
     "preamble_title",
     "preamble_comments",
+    "preamble_licence",
+    "preamble_of_other_comments",
     "preamble_metadata",
     "preamble_padded_with_delimiters",
     "footer_note",

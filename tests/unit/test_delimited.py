@@ -278,6 +278,12 @@ def test_a_title_with_a_comma_stands_above_a_header() -> None:
     assert read("Sales of 2024, in EUR\na,b,c\n1,x,2\n2,y,3\n3,x,4\n").names == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("mark", ["\x1f", "\x1e", "\t\t", "|||", ",,"])
+def test_unusual_delimiters_part_cells(mark: str) -> None:
+    table = read("".join(f"{mark.join(cells)}\n" for cells in [("a", "b", "c"), ("1", "x", ""), ("2", "y z", "3")]))
+    assert (table.names, rows(table), codes(table)) == (("a", "b", "c"), [("1", "x", ""), ("2", "y z", "3")], [])
+
+
 def test_backticks_are_quotes() -> None:
     table = read("`id`,`name`,`size`\n`1`,`x, y`,`2.5`\n`2`,`z`,`3.5`\n")
     assert (rows(table), table.dialect.quote, codes(table)) == ([("1", "x, y", "2.5"), ("2", "z", "3.5")], "`", [])

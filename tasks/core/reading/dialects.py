@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.records import Line
     from tasks.core.reading.terms import ReadingOptions
 
-CANDIDATES = (",", ";", "\t", "|", "::", "||", ";;", "\x01", "~", "^", ":", " ")
+CANDIDATES = (",", ";", "\t", "|", "::", "||", ";;", "\x01", "\x1c", "\x1d", "\x1e", "\x1f", "~", "^", ":", " ")
 # Blanks and colons stand in times and in sentences; what else separates goes before them.
 WEIGHTS = {":": 0.8, " ": 0.6}
 USUAL = (",", ";", "\t", "|")
@@ -108,7 +108,10 @@ def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _G
 
 
 def _widened(style: Style, lines: Sequence[Line]) -> Style:
-    """Take in what stands on both sides of every delimiter, as in `~|~`; at both ends of every line as well it is a quote."""
+    """Take in what stands on both sides of every delimiter, as in `~|~`, and its doubles; at both ends of lines as well it is a quote."""
+    runs = {run for line in lines for run in re.findall(f"{re.escape(style.delimiter)}+", line.text) if style.delimiter in USUAL}
+    if len(runs) == 1 and style.delimiter not in runs:
+        return replace(style, delimiter=runs.pop())
     rows = [line.text.split(style.delimiter) for line in lines if style.delimiter and line.text.strip()]
     edges = {edge for row in rows for before, after in pairwise(row) for edge in (before[-1:], after[:1])}
     edge = edges.pop() if len(edges) == 1 and style.delimiter in USUAL else ""
