@@ -305,6 +305,15 @@ def test_last_lines_that_only_hold_text_are_set_aside_and_counted() -> None:
     assert [(row.line, row.text) for row in table.aside] == [(22, "Source: the town hall,,")]
 
 
+def test_a_padded_table_below_another_one_is_set_aside() -> None:
+    body = "id,day,a\n" + "".join(f"{n},2024-01-{n:02d},{n}\n" for n in range(1, 21))
+    table = read(f"{body},,\ncity,chief,\nLyon,Ann,\nUlm,Bob,\n")
+    assert [row.line for row in table.aside] == [23, 24, 25]
+    assert "as rows of another table" in table.aside[0].reason
+    for rest in ("21,2024-01-21,\n22,2024-01-22,\n", "city,chief,5\nLyon,Ann,\n"):
+        assert len(read(f"{body},,\n{rest}").lines) == 22
+
+
 def test_last_lines_that_are_cut_off_behind_a_number_are_set_aside_and_counted() -> None:
     table = read("id,a,b\n" + "".join(f"{n},{n},{2 * n}\n" for n in range(20)) + "31\n32\n")
     assert [row.line for row in table.aside] == [22, 23]

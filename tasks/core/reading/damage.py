@@ -21,6 +21,7 @@ DAMAGE = {
     "wrapped_rows": "Each line stands in quotes as a whole; they are taken off.",
     "excel_text": 'Cells such as ="0012", or \'0012 in a whole column, are read as the text in them.',
     "merged_cells": "Merged cells of a sheet are filled with their value.",
+    "hidden_cells": "Hidden rows and columns of a sheet are read like the others.",
     "mixed_types": "A column of JSON, SQL or Excel holds values of several types; it is read as text.",
     # around the table
     "preamble": "Lines before the table are passed over: titles, comments, texts of any length, but no table.",
@@ -67,6 +68,7 @@ ASIDE = (
     "its quotes break the rules, and no reading fits the columns",
     "it stands below the header, and of its texts none stands below it again: it may be a second row of names",
     "it sums up the others, or those of its group: a row of totals, means or other statistics",
+    "it stands below a blank line, and is empty in a column that all rows above fill: it may be of another table",
     "one of its cells is no number (no date) in a column where at least 19 of 20 are",
 )
 

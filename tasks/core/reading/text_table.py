@@ -9,7 +9,7 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.reading.grid import MAX_ASIDE_SHARE
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.records import OTHER_QUOTE
-from tasks.core.reading.shapes import shape_of
+from tasks.core.reading.shapes import kinds_of, shape_of
 from tasks.core.reading.summaries import computed_summaries, named_sums, subtotals
 from tasks.core.reading.terms import Dialect, Repair, SetAside
 from tasks.core.reading.tidying import HARD_BLANKS, without_hard_blanks, without_odd_quotes, without_text_marks
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from tasks.core.reading.store import Columns
 
 FEW_ROWS = 5
+TELLING_ROWS = 100
 FEWEST_TELLING = 3  # columns, in all of which a row may differ from the others by chance once in thousands of tables
 SUMMARY = "a row of "
 SECOND_NAMES = "below the header, and none of its texts stands below it again, as names over two rows"
 LONELY = "only the first cell holds anything, as in lines below a table"
+BELOW = "below a blank line, and empty in a column that all rows above fill, as rows of another table"
 TELLING_SIGNS = ('"', "'", *HARD_BLANKS)
 
 
@@ -79,6 +81,7 @@ def finished(grid: Grid, decoded: Decoded, style: Style | None, signs: frozenset
     columns, lines = _without_second_names(grid, grid.columns, grid.lines)
     columns, lines = _without_summaries(grid, columns, lines)
     columns, lines = _without_padded_footer(grid, columns, lines)
+    columns, lines = _without_table_below(grid, columns, lines)
     _refuse_misfits(grid, len(lines), source)
     raw = grid.layout.names
     found = [Repair(code, tuple(where), told) for code, (told, where) in grid.repaired.items()]
@@ -184,6 +187,26 @@ def _without_padded_footer(grid: Grid, columns: Columns, lines: np.ndarray) -> t
     grid.aside += [SetAside(int(lines[n]), grid.style.delimiter.join(row), LONELY) for n, row in zip(last, cells, strict=True)]
     kept = _all_but([], len(lines) - count)
     return columns.take(kept), lines[kept]
+
+
+def _without_table_below(grid: Grid, columns: Columns, lines: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Set rows aside below a blank line that leave a column empty which all rows above fill, and begin with text for numbers or dates."""
+    blank = grid.repaired.get("blank_lines", ("", []))[1]
+    last = columns.rows([len(lines) - 1])[0] if blank and len(lines) else ()
+    for column in (columns[place] for place, cell in enumerate(last) if not cell.strip()):
+        is_filled = column.str.strip() != ""
+        above = int(is_filled.sum())
+        if not above or not bool(is_filled.iloc[:above].all()) or not any(lines[above - 1] < line < lines[above] for line in blank):
+            continue
+        below = range(above, len(lines))
+        rows = columns.rows(below)
+        kinds = kinds_of(columns.rows(range(min(above, TELLING_ROWS))))
+        shapes = {shape_of(cell) for cell, kind in zip(rows[0], kinds, strict=True) if kind.shape in ("number", "date")}
+        if "text" in shapes and not shapes & {"number", "date"}:
+            grid.aside += [SetAside(int(lines[n]), grid.style.delimiter.join(row), BELOW) for n, row in zip(below, rows, strict=True)]
+            kept = _all_but([], above)
+            return columns.take(kept), lines[kept]
+    return columns, lines
 
 
 def _refuse_misfits(grid: Grid, kept: int, source: str) -> None:
