@@ -317,3 +317,27 @@ def test_a_padded_table_below_another_one_is_set_aside() -> None:
 def test_last_lines_that_are_cut_off_behind_a_number_are_set_aside_and_counted() -> None:
     table = read("id,a,b\n" + "".join(f"{n},{n},{2 * n}\n" for n in range(20)) + "31\n32\n")
     assert [row.line for row in table.aside] == [22, 23]
+
+
+FIXED = "".join(
+    f"{n:<6}{'' if n % 5 == 2 else ('Lyon', 'Bad Homburg')[n % 2]:<14}{'' if n % 7 == 3 else n * 2.5:>6}\n" for n in range(10, 40)
+)
+
+
+@pytest.mark.parametrize("title", ["", "LIST OF THE TOWNS THAT WERE VISITED\n"])
+def test_columns_of_fixed_width_may_hold_empty_cells(title: str) -> None:
+    table = read(f"{title}no    town          amount\n{FIXED}")
+    assert (table.names, codes(table)) == (("no", "town", "amount"), ["fixed_width", *(["preamble"] if title else [])])
+    assert rows(table)[:4] == [("10", "Lyon", ""), ("11", "Bad Homburg", "27.5"), ("12", "", "30.0"), ("13", "Bad Homburg", "32.5")]
+    assert (rows(table)[7], len(table.lines)) == (("17", "", ""), 30)
+
+
+def test_a_row_that_goes_across_a_gap_is_set_aside() -> None:
+    table = read(f"no    town          amount\n{FIXED}40    a town whose name is long\n41    Ulm            102.5\n")
+    assert [(row.line, row.text) for row in table.aside] == [(32, "40    a town whose name is long")]
+    assert rows(table)[-1] == ("41", "Ulm", "102.5")
+
+
+def test_columns_without_a_gap_between_them_are_not_parted() -> None:
+    body = "".join(f"{n * 1234.5:<7}{n:<2}    {'' if n % 5 == 2 else n % 7}\n" for n in range(40))
+    assert refusal(body).startswith("t.csv, line 1: is this row the header")

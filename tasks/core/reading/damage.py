@@ -17,7 +17,7 @@ DAMAGE = {
     "nul_bytes": "NUL bytes are taken out.",
     "control_characters": "Control characters are taken out, unless they part cells.",
     "invisible_characters": "Characters without width, byte order marks in the middle among them, are taken out.",
-    "fixed_width": "Columns are told apart by runs of blanks.",
+    "fixed_width": "Columns are told apart by runs of blanks, or by gaps that go down through the lines.",
     "wrapped_rows": "Each line stands in quotes as a whole; they are taken off.",
     "excel_text": 'Cells such as ="0012", or \'0012 in a whole column, are read as the text in them.',
     "merged_cells": "Merged cells of a sheet are filled with their value.",

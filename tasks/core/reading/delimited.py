@@ -11,6 +11,7 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.reading.blob import Spool
 from tasks.core.reading.dialects import SEPARATOR_LINE, find_style
 from tasks.core.reading.encodings import Decoded, decode
+from tasks.core.reading.fixed_width import MARK, find_gaps, parted
 from tasks.core.reading.grid import Grid, records_of
 from tasks.core.reading.layout import PREAMBLE, find_table
 from tasks.core.reading.prose import count_lines_above
@@ -72,6 +73,9 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
         message = f"{source} {below if options.skip else 'is empty'}"
         raise DataRefusedError(message, where=source)
     style = find_style(sample, options, source)
+    if not style.delimiter and options.delimiter is None and (gaps := find_gaps([line.text for line in sample])):
+        table = _read_decoded(_with_marks(decoded, gaps), options.model_copy(update={"delimiter": MARK}), source, parse)
+        return replace(table, dialect=replace(table.dialect, delimiter=RUN))
     if style.delimiter == RUN:
         decoded = replace(decoded, repairs=(*decoded.repairs, Repair("fixed_width", (), "columns were told apart by runs of blanks")))
     rules: set[int] = set()
@@ -164,6 +168,14 @@ def _without_wrapping(decoded: Decoded) -> Decoded:
         lines = physical_lines(block.body.decode())
         spool.write("".join(_unwrapped(line.text) + line.end for line in lines).encode())
     told = Repair("wrapped_rows", (), "each line stands in quotes as a whole; they were taken off")
+    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told))
+
+
+def _with_marks(decoded: Decoded, gaps: Sequence[tuple[int, int]]) -> Decoded:
+    spool = Spool()
+    for block in decoded.text.blocks():
+        spool.write("".join(parted(line.text, gaps) + line.end for line in physical_lines(block.body.decode())).encode())
+    told = Repair("fixed_width", (), f"columns were told apart by {len(gaps)} gaps that go down through the lines")
     return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told))
 
 
