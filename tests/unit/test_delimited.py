@@ -212,6 +212,15 @@ def test_rows_below_other_names_are_not_read_as_those_of_the_table(below: str, *
         read(f"Time,In,Out,State\n{READINGS}{below}\n{READINGS}", carefully=carefully)
 
 
+@pytest.mark.parametrize("gap", ["\n", "\nStocks\n", "Stocks\n"])
+def test_a_header_of_other_names_below_a_gap_is_of_another_table(gap: str) -> None:
+    told = refusal(f"Time,In,Out,State\n{READINGS}{gap}Since,Sold,Left,Shop\n{READINGS}")
+    where = f"t.csv, line {14 + gap.count(chr(10))}"
+    assert told.startswith(f"{where}: what stands here looks like the header of another table ('Since', 'Sold', 'Left'); split")
+    for row in ("unknown,unknown,unknown,OK", "10:00,none,none,OK", "see page,4,5,OK"):
+        assert len(read(f"Time,In,Out,State\n{READINGS}{gap}{row}\n{READINGS}").lines) >= 24
+
+
 def test_names_in_another_order_among_texts_are_no_values() -> None:
     words = "red,north,Ann\nblue,south,Bob\n" * 8
     assert refusal(f"colour,region,name\n{words}region,colour,name\n{words}").startswith("t.csv, line 18: names of the columns stand here")
@@ -287,6 +296,7 @@ def test_unusual_delimiters_part_cells(mark: str) -> None:
 def test_backticks_are_quotes() -> None:
     table = read("`id`,`name`,`size`\n`1`,`x, y`,`2.5`\n`2`,`z`,`3.5`\n")
     assert (rows(table), table.dialect.quote, codes(table)) == ([("1", "x, y", "2.5"), ("2", "z", "3.5")], "`", [])
+    assert rows(read("command,n\n`ls -l`,1\n`ls -a`,2\n")) == [("`ls -l`", "1"), ("`ls -a`", "2")]
 
 
 def test_last_rows_in_another_delimiter_are_rows() -> None:
@@ -310,6 +320,7 @@ def test_a_padded_table_below_another_one_is_set_aside() -> None:
     table = read(f"{body},,\ncity,chief,\nLyon,Ann,\nUlm,Bob,\n")
     assert [row.line for row in table.aside] == [23, 24, 25]
     assert "as rows of another table" in table.aside[0].reason
+    assert len(read(f"{body},,\nRows,20,\nLast,30,\n").aside) == 2
     for rest in ("21,2024-01-21,\n22,2024-01-22,\n", "city,chief,5\nLyon,Ann,\n"):
         assert len(read(f"{body},,\n{rest}").lines) == 22
 

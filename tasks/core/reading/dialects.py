@@ -170,10 +170,10 @@ def _plausibility(records: Sequence[Record], delimiter: str) -> float:
 
 
 def _quote_of(lines: Sequence[Line], delimiter: str) -> str:
-    """Choose the quote that opens and closes cells."""
+    """Choose the quote that opens and closes cells; a backtick is one only if the names stand in it too."""
     edge = re.escape(delimiter)
     found: dict[str, int] = {}
-    for quote in "\"'`":
+    for quote in "\"'`" if lines and lines[0].text.startswith("`") else "\"'":
         opening, closing = re.compile(rf"(?:^|{edge}) ?{quote}"), re.compile(rf"{quote} ?(?={edge}|$)")
         found[quote] = min(sum(len(pattern.findall(line.text)) for line in lines) for pattern in (opening, closing))
     most = max(found, key=found.__getitem__)

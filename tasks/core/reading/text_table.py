@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.reading.grid import MAX_ASIDE_SHARE
+from tasks.core.reading.headers import NAME, are_placeholders
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.records import OTHER_QUOTE
 from tasks.core.reading.shapes import kinds_of, shape_of
@@ -82,6 +83,7 @@ def finished(grid: Grid, decoded: Decoded, style: Style | None, signs: frozenset
     columns, lines = _without_summaries(grid, columns, lines)
     columns, lines = _without_padded_footer(grid, columns, lines)
     columns, lines = _without_table_below(grid, columns, lines)
+    _refuse_other_header(grid, columns, lines, source)
     _refuse_misfits(grid, len(lines), source)
     raw = grid.layout.names
     found = [Repair(code, tuple(where), told) for code, (told, where) in grid.repaired.items()]
@@ -201,12 +203,32 @@ def _without_table_below(grid: Grid, columns: Columns, lines: np.ndarray) -> tup
         below = range(above, len(lines))
         rows = columns.rows(below)
         kinds = kinds_of(columns.rows(range(min(above, TELLING_ROWS))))
-        shapes = {shape_of(cell) for cell, kind in zip(rows[0], kinds, strict=True) if kind.shape in ("number", "date")}
-        if "text" in shapes and not shapes & {"number", "date"}:
+        typed = [(shape_of(cell), kind.shape) for cell, kind in zip(rows[0], kinds, strict=True) if kind.shape in ("number", "date")]
+        if any(shape == "text" for shape, _ in typed) and not any(shape == usual for shape, usual in typed):
             grid.aside += [SetAside(int(lines[n]), grid.style.delimiter.join(row), BELOW) for n, row in zip(below, rows, strict=True)]
             kept = _all_but([], above)
             return columns.take(kept), lines[kept]
     return columns, lines
+
+
+def _refuse_other_header(grid: Grid, columns: Columns, lines: np.ndarray, source: str) -> None:
+    """Refuse rows right below a gap that begin with a header, though it names nothing that the columns above are called."""
+    import numpy as np
+
+    typed = [place for place, kind in enumerate(grid.layout.kinds) if kind.shape in ("number", "date")]
+    gaps = [*grid.repaired.get("blank_lines", ("", []))[1], *(row.line for row in grid.aside)]
+    below = np.flatnonzero(np.isin(lines[:-1], np.array(gaps, dtype=np.int64) + 1)) if len(typed) > 1 else ()
+    for at, cells in zip(below, columns.rows(below), strict=True):
+        are_names = all(NAME.fullmatch(cell.strip()) for cell in cells) and len(set(cells)) == len(cells)
+        if (
+            are_names
+            and all(shape_of(cells[place]) == "text" for place in typed)
+            and not are_placeholders([cells[place] for place in typed])
+        ):
+            where = f"{source}, line {lines[at]}"
+            shown = ", ".join(map(repr, cells[:3]))
+            message = f"{where}: what stands here looks like the header of another table ({shown}); split the file above this line"
+            raise DataRefusedError(message, where=where)
 
 
 def _refuse_misfits(grid: Grid, kept: int, source: str) -> None:
