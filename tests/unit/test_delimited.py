@@ -335,6 +335,11 @@ FIXED = "".join(
 )
 
 
+@pytest.mark.parametrize("body", ['a,b\n="01",2\n="02",3\n', f"no    town          amount\n{FIXED}"])
+def test_text_above_a_table_is_told_once_when_the_table_is_rewritten(body: str) -> None:
+    assert codes(read(f"% from, us\n% by, all\n{body}")).count("preamble") == 1
+
+
 @pytest.mark.parametrize("title", ["", "LIST OF THE TOWNS THAT WERE VISITED\n"])
 def test_columns_of_fixed_width_may_hold_empty_cells(title: str) -> None:
     table = read(f"{title}no    town          amount\n{FIXED}")

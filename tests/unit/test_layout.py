@@ -30,6 +30,7 @@ def refusal(text: str, **told: object) -> str:
         ("Sales\n\na,b,c\n", 3, ("a", "b", "c"), [("preamble", (1,))]),
         ("# by: us\n# at: noon\na,b,c\n", 3, ("a", "b", "c"), [("preamble", (1, 2))]),
         ("# a,b,c\n", 1, ("a", "b", "c"), []),
+        ("#Version: 1\n#Fields:,a,b,c\n", 2, ("a", "b", "c"), [("preamble", (1, 2))]),
         ("a;b;c\n", 1, ("a", "b", "c"), [("header_delimiter", (1,))]),
         ("b,c\n", 1, ("", "b", "c"), [("short_header", (1,))]),
         ("id,word,weight\n,,(kg)\n", 2, ("id", "word", "weight"), [("units_row", (2,))]),

@@ -60,10 +60,6 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     _refuse_markup(text, signs, source)
     sample = _sample(text.lines(), options.skip or 0)
     options, sample = _with_separator_line(sample, options)
-    if options.skip is None and not options.names and (above := count_lines_above(sample)):
-        passed = tuple(line.number for line in sample[:above] if line.text.strip())
-        decoded = replace(decoded, repairs=(*decoded.repairs, Repair("preamble", passed, PREAMBLE)))
-        sample = sample[above:]
     if EXCEL_SIGN in signs and (rewritten := _without_excel_text(decoded)) is not None:
         return _read_decoded(rewritten, options, source, parse)
     if _are_wrapped(sample):
@@ -72,12 +68,20 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
         below = f"holds nothing below line {options.skip}; pass over fewer lines with --read skip="
         message = f"{source} {below if options.skip else 'is empty'}"
         raise DataRefusedError(message, where=source)
+    above = 0 if options.skip is not None or options.names else count_lines_above(sample)
+    passed, sample = tuple(line.number for line in sample[:above] if line.text.strip()), sample[above:]
     style = find_style(sample, options, source)
     if not style.delimiter and options.delimiter is None and (gaps := find_gaps([line.text for line in sample])):
         table = _read_decoded(_with_marks(decoded, gaps), options.model_copy(update={"delimiter": MARK}), source, parse)
         return replace(table, dialect=replace(table.dialect, delimiter=RUN))
-    if style.delimiter == RUN:
-        decoded = replace(decoded, repairs=(*decoded.repairs, Repair("fixed_width", (), "columns were told apart by runs of blanks")))
+    told = [Repair("preamble", passed, PREAMBLE)] if passed else []
+    told += [Repair("fixed_width", (), "columns were told apart by runs of blanks")] if style.delimiter == RUN else []
+    grid = _grid(text, sample, style, options, source, parse)
+    return finished(grid, replace(decoded, repairs=(*decoded.repairs, *told)), style, signs, source)
+
+
+def _grid(text: Text, sample: Sequence[Line], style: Style, options: ReadingOptions, source: str, parse: Parse) -> Grid:
+    """Find the table in the first lines, and read its rows to the end of the text."""
     rules: set[int] = set()
     records = list(records_of(sample, style, None, rules))
     layout = find_table(records, options, source)
@@ -88,7 +92,7 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     grid.read_text(text, at, first, parse, rules)
     for line in sorted(rules):
         grid.note("rule_lines", "lines of dashes were passed over", line)
-    return finished(grid, decoded, style, signs, source)
+    return grid
 
 
 def read_sheet(sheet: Iterable[tuple[str, ...]], options: ReadingOptions, source: str) -> TextTable:

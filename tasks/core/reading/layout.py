@@ -72,17 +72,14 @@ def _find_table(records: Sequence[Record], options: ReadingOptions, source: str)
     start = _start(records, width, options)
     body = _body(records, start, width)
     if start == len(records):
-        advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
-        below = f" below line {options.skip}" if options.skip else ""
-        message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
-        raise DataRefusedError(message, where=source)
+        raise _no_row(width, options, source)
     if below := _below_preamble(records, start, width, options):
         start = below
         body = _body(records, start, width)
     kinds = kinds_of([r.cells for r in body]) if body else kinds_of([records[start].cells])
     if (other_header := _header_of_another_make(records, start, width, body, kinds, options)) is not None:
         named, told = other_header
-        return Layout(width, start, named, kinds_of([r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]), told)
+        return Layout(width, start, named, kinds_of(_rows(records[start:], width)), told)
     if (short := _short_header(records, start, width, options)) is not None:
         return _under_short_header(records, start, short)
     if is_header(records[start].cells, [r.cells for r in body], kinds) is not True:
@@ -95,14 +92,20 @@ def _find_table(records: Sequence[Record], options: ReadingOptions, source: str)
     repairs = [Repair("preamble", skipped, PREAMBLE)] if skipped and options.skip is None else []
     has_header = _is_upper_level(records, start, width, kinds, options) or _has_header(records[start], body, kinds, options, source)
     if not has_header:
-        repairs += (
-            [] if options.header is False or options.names else [Repair("no_header", (), "nothing names the columns; they are numbered")]
-        )
-        all_rows = [r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]
-        return Layout(width, start, options.names, kinds_of(all_rows), tuple(repairs))
+        names = options.names or _fields(records[:start], width)
+        if not names and options.header is not False:
+            repairs.append(Repair("no_header", (), "nothing names the columns; they are numbered"))
+        return Layout(width, start, names, kinds_of(_rows(records[start:], width)), tuple(repairs))
     names, first, merged = _header_rows(records, start, body, kinds, width)
-    kinds = kinds_of([r.cells for r in records[first:] if len(r.cells) == width and not r.is_empty] or [records[start].cells])
+    kinds = kinds_of(_rows(records[first:], width) or [records[start].cells])
     return Layout(width, first, options.names or names, kinds, (*repairs, *merged))
+
+
+def _no_row(width: int, options: ReadingOptions, source: str) -> DataRefusedError:
+    advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
+    below = f" below line {options.skip}" if options.skip else ""
+    message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
+    return DataRefusedError(message, where=source)
 
 
 def _refuse_table_above(above: Sequence[Record], layout: Layout, records: Sequence[Record], source: str) -> None:
@@ -119,6 +122,16 @@ def _refuse_table_above(above: Sequence[Record], layout: Layout, records: Sequen
             what = f"a table of {width} columns stands above one of {layout.width}"
             message = f"{where}: {what}; split the file, or read the lower one with --read skip={rows[-1].line}"
             raise DataRefusedError(message, where=where)
+
+
+def _rows(records: Sequence[Record], width: int) -> list[tuple[str, ...]]:
+    return [r.cells for r in records if len(r.cells) == width and not r.is_empty]
+
+
+def _fields(above: Sequence[Record], width: int) -> tuple[str, ...]:
+    """Find the names that logs of the W3C and of Zeek give behind `#Fields`."""
+    named = [r.cells[1:] for r in above if r.cells[0].strip().rstrip(":").casefold() == "#fields"]
+    return next((names for names in named if len(names) == width), ())
 
 
 def _body(records: Sequence[Record], start: int, width: int) -> list[Record]:
@@ -229,7 +242,7 @@ def _refuse_other_width_of_names(records: Sequence[Record], start: int, width: i
 
 def _under_short_header(records: Sequence[Record], start: int, header: Record) -> Layout:
     width = len(header.cells) + 1
-    rows = [r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]
+    rows = _rows(records[start:], width)
     names: tuple[str, ...] = (*header.cells, "")
     repairs: list[Repair] = []
     if any(cells[-1].strip() for cells in rows):

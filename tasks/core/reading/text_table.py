@@ -217,14 +217,11 @@ def _refuse_other_header(grid: Grid, columns: Columns, lines: np.ndarray, source
 
     typed = [place for place, kind in enumerate(grid.layout.kinds) if kind.shape in ("number", "date")]
     gaps = [*grid.repaired.get("blank_lines", ("", []))[1], *(row.line for row in grid.aside)]
-    below = np.flatnonzero(np.isin(lines[:-1], np.array(gaps, dtype=np.int64) + 1)) if len(typed) > 1 else ()
+    below: list[int] = np.flatnonzero(np.isin(lines, np.array(gaps, dtype=np.int64) + 1)).tolist() if len(typed) > 1 else []
     for at, cells in zip(below, columns.rows(below), strict=True):
         are_names = all(NAME.fullmatch(cell.strip()) for cell in cells) and len(set(cells)) == len(cells)
-        if (
-            are_names
-            and all(shape_of(cells[place]) == "text" for place in typed)
-            and not are_placeholders([cells[place] for place in typed])
-        ):
+        over_values = [cells[place] for place in typed]
+        if are_names and all(shape_of(cell) == "text" for cell in over_values) and not are_placeholders(over_values):
             where = f"{source}, line {lines[at]}"
             shown = ", ".join(map(repr, cells[:3]))
             message = f"{where}: what stands here looks like the header of another table ({shown}); split the file above this line"
