@@ -102,9 +102,10 @@ def _find_table(records: Sequence[Record], options: ReadingOptions, source: str)
 
 
 def _no_row(width: int, options: ReadingOptions, source: str) -> DataRefusedError:
-    advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
     below = f" below line {options.skip}" if options.skip else ""
-    message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
+    told = f"--read names= gives {width}, and " if options.names else ""
+    advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
+    message = f"{source}: {told}no row{below} has {width} cell{'s' if width > 1 else ''}; {'name all, or ' if told else ''}{advice}"
     return DataRefusedError(message, where=source)
 
 
