@@ -104,7 +104,6 @@ def test_another_number_of_names_than_there_are_cells_is_refused_with_what_to_ch
 
 def test_more_lines_to_skip_than_there_are_is_refused_with_what_to_change() -> None:
     assert refusal(ROWS, skip=9) == "t.csv: no row below line 9 has 3 cells; pass over fewer lines with --read skip="
-    assert refusal(ROWS, names="a,b") == "t.csv: no row has 2 cells; say how cells are separated with --read delimiter="
 
 
 @pytest.mark.parametrize(
