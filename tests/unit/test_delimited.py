@@ -105,6 +105,8 @@ def test_arbitrary_bytes_are_a_table_or_one_sentence(data: bytes) -> None:
         ("a,b,\n1,x,\n2,y,\n", "trailing_delimiter", [("1", "x"), ("2", "y")]),
         ("a\tb\nx\ty\n---\t---\nx\tz\nw\ty\nw\tz\n", "rule_lines", [("x", "y"), ("x", "z"), ("w", "y"), ("w", "z")]),
         ("a,b\n'001,x\n'002,y\n", "excel_text", [("001", "x"), ("002", "y")]),
+        ("“a”,“b”\n“1”,“x, or z”\n“2”,“y”\n", "typographic_quotes", [("1", "x, or z"), ("2", "y")]),
+        ("«a»;«b»\n«1»;«x»\n«2»;«y»\n", "typographic_quotes", [("1", "x"), ("2", "y")]),
         ('"a,b"\n"1,x"\n"2,y"\n', "wrapped_rows", [("1", "x"), ("2", "y")]),
     ],
 )

@@ -19,6 +19,7 @@ DAMAGE = {
     "invisible_characters": "Characters without width, byte order marks in the middle among them, are taken out.",
     "fixed_width": "Columns are told apart by runs of blanks, or by gaps that go down through the lines.",
     "wrapped_rows": "Each line stands in quotes as a whole; they are taken off.",
+    "typographic_quotes": "Every line stands in quotes such as “ and ”, or « and »; they are read as plain ones.",
     "excel_text": 'Cells such as ="0012", or \'0012 in a whole column, are read as the text in them.',
     "merged_cells": "Merged cells of a sheet are filled with their value.",
     "hidden_cells": "Hidden rows and columns of a sheet are read like the others.",

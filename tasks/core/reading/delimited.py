@@ -35,6 +35,10 @@ HEAD_CHARACTERS = 1_000_000
 CONFLICT = ("\n<<<<<<< ", "\n>>>>>>> ")
 EXCEL_SIGN = '="'
 EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""")(?=[,;\t|\r\n]|\Z)''')
+OPENING_QUOTES, CLOSING_QUOTES = "\u201c\u201e\u00ab", "\u201d\u201c\u00bb"
+WITHOUT_QUOTES = f"[^{OPENING_QUOTES}{CLOSING_QUOTES}\r\n]*"
+TYPOGRAPHIC = re.compile(rf"(?<![^,;\t|\n\r])[{OPENING_QUOTES}]({WITHOUT_QUOTES})[{CLOSING_QUOTES}](?=[,;\t|\r\n]|\Z)")
+PLAIN = "typographic quotes around the cells were read as plain ones"
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
 
@@ -61,6 +65,8 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     sample = _sample(text.lines(), options.skip or 0)
     options, sample = _with_separator_line(sample, options)
     if EXCEL_SIGN in signs and (rewritten := _without_excel_text(decoded)) is not None:
+        return _read_decoded(rewritten, options, source, parse)
+    if _are_in_typographic_quotes(sample) and (rewritten := _in_plain_quotes(decoded, TYPOGRAPHIC, "typographic_quotes", PLAIN)):
         return _read_decoded(rewritten, options, source, parse)
     if _are_wrapped(sample):
         return _read_decoded(_without_wrapping(decoded), options, source, parse)
@@ -155,15 +161,26 @@ def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[R
 
 def _without_excel_text(decoded: Decoded) -> Decoded | None:
     """Read cells such as ="0012" as the text in them; None where there are none."""
+    return _in_plain_quotes(decoded, EXCEL_TEXT, "excel_text", 'cells such as ="0012" were read as the text in them')
+
+
+def _in_plain_quotes(decoded: Decoded, pattern: re.Pattern[str], code: str, told: str) -> Decoded | None:
+    """Put what the groups of a pattern find into plain quotes; None where it finds nothing."""
     spool, lines = Spool(), list[int]()
     for block in decoded.text.blocks():
         text = block.body.decode()
-        if EXCEL_TEXT.search(text):
-            lines += lines_with(EXCEL_TEXT, text, block.line)
-            text = EXCEL_TEXT.sub(lambda found: f'"{found[1] or found[2] or ""}"', text)
+        if pattern.search(text):
+            lines += lines_with(pattern, text, block.line)
+            text = pattern.sub(lambda found: f'"{"".join(filter(None, found.groups()))}"', text)
         spool.write(text.encode())
-    told = Repair("excel_text", tuple(lines), 'cells such as ="0012" were read as the text in them')
-    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told)) if lines else None
+    repair = Repair(code, tuple(lines), told)
+    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, repair)) if lines else None
+
+
+def _are_in_typographic_quotes(lines: Sequence[Line]) -> bool:
+    """Say whether every line begins and ends with quotes that only people write."""
+    texts = [line.text.strip() for line in lines if line.text.strip()]
+    return len(texts) > 1 and all(text[0] in OPENING_QUOTES and text[-1] in CLOSING_QUOTES and '"' not in text for text in texts)
 
 
 def _without_wrapping(decoded: Decoded) -> Decoded:
