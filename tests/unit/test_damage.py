@@ -102,6 +102,7 @@ READABLE = {
     "tab_delimiter": {"delimiter": "\t"},
     "pipe_delimiter": {"delimiter": "|"},
     "control_a_delimiter": {"delimiter": "\x01"},
+    "unit_separator_delimiter": {"delimiter": "\x1f"},
     "single_quote_dialect": {"quotechar": "'"},
     "comma_and_space": {"skipinitialspace": True},
     "backslash_escaped_quotes": {"escapechar": "\\", "doublequote": False},

@@ -178,6 +178,12 @@ def test_utf16_below_other_text_is_read_as_that_and_told(encoding: str) -> None:
     assert (decoded.text.whole(), told(decoded)) == (f"{TEXT}Łódź,3\nBob,4\n", [("mixed_encodings", (4,))])
 
 
+def test_much_utf16_below_one_line_does_not_make_that_line_utf16() -> None:
+    decoded = decode(Blob(b"na\xefve,size\n" + (50 * TEXT).encode("utf-16-le")), "t.csv")
+    assert decoded.text.whole() == "naïve,size\n" + 50 * TEXT
+    assert decode(Blob("Имя\nАнна\n12345678901234\n".encode("utf-16-le")), "t.csv").encoding == "utf-16-le"
+
+
 def test_utf16_below_other_text_that_ends_within_a_character_is_refused() -> None:
     with pytest.raises(DataRefusedError, match=r"^t.csv, line 4: from here on the text is UTF-16-LE, but not to its end; split"):
         decode(Blob(TEXT.encode() + "Łódź,3\nBob,4\n".encode("utf-16-le") + b"x"), "t.csv")

@@ -34,7 +34,7 @@ SAMPLE = 65_536
 MOJIBAKE = re.compile("[\u00c2\u00c3][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00e2\u20ac.")
 MISREAD = "looks like UTF-8 that was once read in another encoding; kept as it is"
 COLOUR, CONTROL = r"\x1b\[[0-9;]*[A-Za-z]", r"[\x02-\x08\x0b\x0c\x0e-\x1f\x7f]"
-SEPARATORS, SEPARATING_SHARE = "\x1c\x1d\x1e\x1f", 0.9
+SEPARATORS, SEPARATING_SHARE = "\x1c\x1d\x1e\x1f", 0.5
 INVISIBLE = (
     ("nul_bytes", "NUL bytes were taken out", re.compile(r"\0+")),
     ("control_characters", "control characters were taken out", re.compile(rf"{COLOUR}|{CONTROL}")),
@@ -123,9 +123,10 @@ def _tidied(parts: Iterable[str], encoding: str, repairs: list[Repair]) -> Decod
 
 
 def _separators(text: str) -> str:
-    """Give the control characters that part cells, as they were made to: nearly every line holds one."""
+    """Give the control characters that part cells, as they were made to: at least half of the lines hold one."""
     lines = text.split("\n")[:-1] if any(mark in text for mark in SEPARATORS) else []
-    return "".join(mark for mark in SEPARATORS if len(lines) > 1 and sum(mark in line for line in lines) >= SEPARATING_SHARE * len(lines))
+    many = max(2, SEPARATING_SHARE * len(lines))
+    return "".join(mark for mark in SEPARATORS if sum(mark in line for line in lines) >= many)
 
 
 def _with_wide_tail(blob: Blob, source: str) -> Decoded | None:
@@ -159,8 +160,11 @@ def _with_wide_tail(blob: Blob, source: str) -> Decoded | None:
 
 
 def wide_encoding(data: bytes) -> str:
-    """Name the UTF-16 that a text without byte order mark is in; empty when it is in none."""
+    """Name the UTF-16 that a text without byte order mark is in; empty when it is in none, or its first line is not."""
     sample = data[:SAMPLE]
+    first = sample[: sample.find(b"\n") + 1]
+    if first and len(first) == len(first.translate(None, INVISIBLE_BYTES)):
+        return ""
     for encoding, offset in (("utf-16-le", 1), ("utf-16-be", 0)):
         if sample and sample[offset::2].count(0) > WIDE_SHARE * len(sample) and not sample[1 - offset :: 2].count(0):
             return encoding
