@@ -38,7 +38,7 @@ EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""
 OPENING_QUOTES, CLOSING_QUOTES = "\u201c\u201e\u00ab", "\u201d\u201c\u00bb"
 WITHOUT_QUOTES = f"[^{OPENING_QUOTES}{CLOSING_QUOTES}\r\n]*"
 TYPOGRAPHIC = re.compile(rf"(?<![^,;\t|\n\r])[{OPENING_QUOTES}]({WITHOUT_QUOTES})[{CLOSING_QUOTES}](?=[,;\t|\r\n]|\Z)")
-PLAIN = "typographic quotes around the cells were read as plain ones"
+PLAIN = Repair("typographic_quotes", (), "typographic quotes around the cells were read as plain ones")
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
 
@@ -66,7 +66,7 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     options, sample = _with_separator_line(sample, options)
     if EXCEL_SIGN in signs and (rewritten := _without_excel_text(decoded)) is not None:
         return _read_decoded(rewritten, options, source, parse)
-    if _are_in_typographic_quotes(sample) and (rewritten := _in_plain_quotes(decoded, TYPOGRAPHIC, "typographic_quotes", PLAIN)):
+    if _are_in_typographic_quotes(sample) and (rewritten := _in_plain_quotes(decoded, TYPOGRAPHIC, PLAIN)):
         return _read_decoded(rewritten, options, source, parse)
     if _are_wrapped(sample):
         return _read_decoded(_without_wrapping(decoded), options, source, parse)
@@ -161,10 +161,10 @@ def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[R
 
 def _without_excel_text(decoded: Decoded) -> Decoded | None:
     """Read cells such as ="0012" as the text in them; None where there are none."""
-    return _in_plain_quotes(decoded, EXCEL_TEXT, "excel_text", 'cells such as ="0012" were read as the text in them')
+    return _in_plain_quotes(decoded, EXCEL_TEXT, Repair("excel_text", (), 'cells such as ="0012" were read as the text in them'))
 
 
-def _in_plain_quotes(decoded: Decoded, pattern: re.Pattern[str], code: str, told: str) -> Decoded | None:
+def _in_plain_quotes(decoded: Decoded, pattern: re.Pattern[str], told: Repair) -> Decoded | None:
     """Put what the groups of a pattern find into plain quotes; None where it finds nothing."""
     spool, lines = Spool(), list[int]()
     for block in decoded.text.blocks():
@@ -173,8 +173,8 @@ def _in_plain_quotes(decoded: Decoded, pattern: re.Pattern[str], code: str, told
             lines += lines_with(pattern, text, block.line)
             text = pattern.sub(lambda found: f'"{"".join(filter(None, found.groups()))}"', text)
         spool.write(text.encode())
-    repair = Repair(code, tuple(lines), told)
-    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, repair)) if lines else None
+    repairs = (*decoded.repairs, replace(told, lines=tuple(lines)))
+    return replace(decoded, text=Text(spool.blob()), repairs=repairs) if lines else None
 
 
 def _are_in_typographic_quotes(lines: Sequence[Line]) -> bool:
