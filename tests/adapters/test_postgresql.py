@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,8 +49,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.geteuid() == 0:
         user = "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
         shutil.chown(folder, user)
-        for parent in (folder.parent, folder.parent.parent):
-            parent.chmod(0o711)
+        for parent in folder.parents:
+            if Path(tempfile.gettempdir()) in parent.parents:
+                parent.chmod(0o711)
     data = folder / "data"
     subprocess.run(
         [str(INITDB), "--pgdata", data, "--username", "ann", "--auth", "trust", "--encoding", "UTF8", "--no-sync"],
