@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from tasks import registry
 from tasks.adapters import home, ledger, tracking
-from tasks.core import splits
+from tasks.core import candidates, splits
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -125,6 +126,34 @@ def test_the_ledger_holds_the_line_of_champions_and_the_champion_loads(life: dic
     table = linear_table()
     error = registry.load_model("prices").predict(table[["a", "b", "c"]]) - table["y"]
     assert float(np.abs(error).mean()) < 0.2
+
+
+def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_other(project: Project) -> None:
+    project.write_use_case("spirals", data="spirals.csv", candidates=["ridge", "mlp", "svm", "nearest_neighbours", "blend"])
+    random = np.random.default_rng(1)
+    table = pd.DataFrame(random.uniform(-3, 3, size=(400, 2)).round(4), columns=["a", "b"])
+    project.write_table("spirals", table.assign(y=np.sin(table["a"]) * table["b"] + random.normal(size=400)))
+    run = project.train(use_case="spirals")
+    ranked = {score.candidate: score for score in run.report.leaderboard}
+    assert next(iter(ranked)) == "blend"
+    members = ranked["blend"].weights
+    assert set(members) <= {"mlp", "svm", "nearest_neighbours"}
+    assert sum(members.values()) == pytest.approx(1, abs=0.01)
+    assert all(ranked["blend"].loss < ranked[name].loss for name in members)
+    assert (run.flow_run.state.name, run.report.aliases) == ("Promoted", ("challenger", "champion"))
+    assert tracking.params_of(run.report.run_id)["candidate"] == "blend"
+    assert len(registry.load_model("spirals").predict(table)) == 400
+
+
+def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = tuple(replace(c, most_rows=100) if c.name == "svm" else c for c in candidates.CANDIDATES)
+    monkeypatch.setattr(candidates, "CANDIDATES", small)
+    project.write_use_case("plains", data="plains.csv", candidates=["ridge", "svm"])
+    project.write_table("plains", linear_table())
+    run = project.train(use_case="plains")
+    assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
+    used = run.report.rows.used
+    assert f"candidate svm is left out: it is for at most 100 rows, and {used} are to fit" in run.log
 
 
 def test_every_row_is_counted_once_and_quarantined_rows_are_kept_with_their_lines_and_reasons(project: Project) -> None:
