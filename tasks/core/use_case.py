@@ -68,7 +68,9 @@ class UseCase(BaseModel):
     pii: Annotated[tuple[str, ...], Field(description="columns whose values stand in no report, log or message")] = ()
     landing: Annotated[str | None, Field(description="folder of deliveries: incoming/, done/, refused/")] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
-    candidates: Annotated[tuple[str, ...], Field(description="algorithms that compete, and blend for their average; default: a linear and a boosted one")] = ()
+    candidates: Annotated[
+        tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: linear, boosted")
+    ] = ()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
     refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
     seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
