@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
 
+MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
 
 
@@ -168,9 +169,10 @@ def complete(reception: Reception, batch: Batch) -> Batch:
     target, columns = lake.terms.target, snapshots.column_names(batch.path)
     if target is None or target in columns:
         return batch
-    if lake.begun_with() is None and get_close_matches(target, columns):
-        what = "column"
-        raise UsageError.unknown(what, target, columns, where="target")
+    if lake.begun_with() is None and get_close_matches(target, columns, cutoff=MISTYPED):
+        refused = UsageError.unknown("column", target, columns, where="target")
+        message = f"{refused.message}; if labels come later, begin with rows that have theirs"
+        raise UsageError(message, where="target")
     log.warning("the rows come without labels: there is no column '%s'", target)
     kind = lake.target_kind()
     frames = (df.assign(**{target: _missing(len(df), kind)}) for df in snapshots.read_frames(batch.path))

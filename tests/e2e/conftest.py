@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,39 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
+# One process that runs job after job through the door of the command line, so that engines are imported once.
+CLERK = """
+import contextlib, io, json, logging, sys
+from flows import _entry
+answers = sys.stdout
+for line in sys.stdin:
+    out, err, code = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            job, *arguments = json.loads(line)
+            _entry.main(job, [*arguments, "--no-record"])
+        except SystemExit as end:
+            code = end.code
+    logging.getLogger("evergreen").handlers.clear()
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
+"""
+# A job that is killed at a certain call of what talks to files and stores.
+MORTAL = """
+import importlib, os, signal, sys
+from flows import _entry
+job, calls, *arguments = sys.argv[1:]
+for engine in _entry.JOBS[job].engines:
+    importlib.import_module(engine)
+left = int(calls)
+def count(frame, event, _):
+    global left
+    if event in ("call", "return") and "adapters" in frame.f_code.co_filename:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(count)
+_entry.main(job, [*arguments, "--no-record"])
+"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,10 @@ class Desk:
             check=False,
         )
 
+    def kill(self, calls: int, job: str, *arguments: str) -> bool:
+        """Run a job that is killed after so many calls of adapters; False where it ended before."""
+        return self.run("-c", MORTAL, job, str(calls), *arguments).returncode == -signal.SIGKILL
+
     def train(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return self.run("-m", "flows.train", *arguments, **variables)
 
@@ -74,6 +112,21 @@ class Desk:
         return json.loads(done.stdout)
 
 
+@dataclass(frozen=True)
+class Clerk:
+    """A process at a desk that runs one unrecorded job after the other."""
+
+    process: subprocess.Popen[str]
+
+    def run(self, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps([job, *arguments]), file=self.process.stdin, flush=True)
+        code, out, err = json.loads(self.process.stdout.readline())
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess([job, *arguments], code, out, err)
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from a_desk_that_is_left_alone(tmp_path / "desk")
@@ -82,6 +135,23 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     yield from a_desk_that_is_left_alone(tmp_path_factory.mktemp("module") / "desk")
+
+
+@pytest.fixture
+def clerk(desk: Desk) -> Iterator[Clerk]:
+    process = subprocess.Popen(
+        [desk.python, "-c", CLERK],
+        cwd=desk.folder,
+        env=desk.environment(EVERGREEN_RECORD="false"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        yield Clerk(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.fixture(scope="session")
