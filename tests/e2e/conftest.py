@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,38 +19,51 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
-# One process that runs job after job through the door of the command line, so that engines are imported once.
+# A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
+# killed when what writes files and tables has been called, or has returned, so many times.
 CLERK = """
-import contextlib, io, json, logging, sys
+import contextlib, importlib, json, os, signal, sys, tempfile
+from pathlib import Path
 from flows import _entry
-answers = sys.stdout
-for line in sys.stdin:
-    out, err, code = io.StringIO(), io.StringIO(), None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            job, *arguments = json.loads(line)
-            _entry.main(job, [*arguments, "--no-record"])
-        except SystemExit as end:
-            code = end.code
-    logging.getLogger("evergreen").handlers.clear()
-    print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
-"""
-# A job that is killed at a certain call of what talks to files and stores.
-MORTAL = """
-import importlib, os, signal, sys
-from flows import _entry
-job, calls, *arguments = sys.argv[1:]
-for engine in _entry.JOBS[job].engines:
-    importlib.import_module(engine)
-left = int(calls)
+for job in _entry.JOBS:
+    for engine in (*_entry.JOBS[job].engines, f"flows.{job}"):
+        importlib.import_module(engine)
+WRITING = ("lake/tables.py", "lake/parts.py", "snapshots.py", "landing.py")
+left = 0
+
 def count(frame, event, _):
     global left
-    if event in ("call", "return") and "adapters" in frame.f_code.co_filename:
+    code = frame.f_code
+    if event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<"):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-sys.setprofile(count)
-_entry.main(job, [*arguments, "--no-record"])
+
+def work(job, arguments, told):
+    for stream, path in zip((sys.stdout, sys.stderr), told):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+    code = None
+    try:
+        if left:
+            sys.setprofile(count)
+        _entry.main(job, [*arguments, "--no-record"])
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(70 if code is None else code)
+
+for line in sys.stdin:
+    left, variables, job, *arguments = json.loads(line)
+    with tempfile.TemporaryDirectory() as folder:
+        told = [Path(folder, name) for name in ("out", "err")]
+        child = os.fork()
+        if not child:
+            os.environ.update(variables)
+            work(job, arguments, told)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]), flush=True)
 """
 
 
@@ -98,10 +110,6 @@ class Desk:
             check=False,
         )
 
-    def kill(self, calls: int, job: str, *arguments: str) -> bool:
-        """Run a job that is killed after so many calls of adapters; False where it ended before."""
-        return self.run("-c", MORTAL, job, str(calls), *arguments).returncode == -signal.SIGKILL
-
     def train(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return self.run("-m", "flows.train", *arguments, **variables)
 
@@ -114,14 +122,15 @@ class Desk:
 
 @dataclass(frozen=True)
 class Clerk:
-    """A process at a desk that runs one unrecorded job after the other."""
+    """Somebody at a desk who runs one unrecorded job after the other, each as a process of its own that need not import engines."""
 
     process: subprocess.Popen[str]
 
-    def run(self, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, job: str, *arguments: str, killed_after: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a job; it is killed after so many calls and returns of what writes, if it comes so far."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps([job, *arguments]), file=self.process.stdin, flush=True)
+        print(json.dumps([killed_after, variables, job, *arguments]), file=self.process.stdin, flush=True)
         code, out, err = json.loads(self.process.stdout.readline())
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess([job, *arguments], code, out, err)
