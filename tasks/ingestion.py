@@ -282,7 +282,9 @@ def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: 
         StoreError: a store cannot be written, or others of these rows were mended meanwhile.
     """
     alone = validation.of_rows_alone()
-    alone.raise_if_refused(delivery.name)
+    if why := alone.refusal:
+        message = f"{alone.suite}: {why}; see that the sheet has all its columns"
+        raise DataRefusedError(message, where=delivery.name)
     df, lines = snapshots.read(mended.batch.path), mended.batch.lines
     bad, reasons = alone.set_aside(0, len(df))
     failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))

@@ -55,11 +55,13 @@ def work(job, arguments, told):
         os._exit(70 if code is None else code)
 
 for line in sys.stdin:
-    left, variables, job, *arguments = json.loads(line)
+    left, desk, variables, job, *arguments = json.loads(line)
     with tempfile.TemporaryDirectory() as folder:
         told = [Path(folder, name) for name in ("out", "err")]
         child = os.fork()
         if not child:
+            os.chdir(desk)
+            os.environ.clear()
             os.environ.update(variables)
             work(job, arguments, told)
         _, status = os.waitpid(child, 0)
@@ -124,13 +126,16 @@ class Desk:
 class Clerk:
     """Somebody at a desk who runs one unrecorded job after the other, each as a process of its own that need not import engines."""
 
+    desk: Desk
     process: subprocess.Popen[str]
 
     def run(self, job: str, *arguments: str, killed_after: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a job; it is killed after so many calls and returns of what writes, if it comes so far."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps([killed_after, variables, job, *arguments]), file=self.process.stdin, flush=True)
+        environment = self.desk.environment(EVERGREEN_RECORD="false", **variables)
+        order = [killed_after, str(self.desk.folder), environment, job, *arguments]
+        print(json.dumps(order), file=self.process.stdin, flush=True)
         code, out, err = json.loads(self.process.stdout.readline())
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess([job, *arguments], code, out, err)
@@ -146,21 +151,20 @@ def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     yield from a_desk_that_is_left_alone(tmp_path_factory.mktemp("module") / "desk")
 
 
-@pytest.fixture
-def clerk(desk: Desk) -> Iterator[Clerk]:
-    process = subprocess.Popen(
-        [desk.python, "-c", CLERK],
-        cwd=desk.folder,
-        env=desk.environment(EVERGREEN_RECORD="false"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        yield Clerk(process)
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    desk = Desk(tmp_path_factory.mktemp("forking"))
+    environment = desk.environment(EVERGREEN_RECORD="false")
+    command = [desk.python, "-c", CLERK]
+    with subprocess.Popen(command, cwd=desk.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture
+def clerk(desk: Desk, forking: subprocess.Popen[str]) -> Clerk:
+    return Clerk(desk, forking)
 
 
 @pytest.fixture(scope="session")
