@@ -237,6 +237,7 @@ def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_deliver
         with pytest.raises(KeyboardInterrupt):
             lake.append("b1", [table()], arrived_at=at(1), aside=[aside(9)])
     pd.testing.assert_frame_equal(lake.read(lake.snapshot()), before)
+    assert sum(arrival.quarantined for arrival in lake.batches()) == 0
     assert lake.append("b1", [table()], arrived_at=at(2), aside=[aside(9)]).is_new
     assert len(lake.read(lake.snapshot())) == 8
     assert [(arrival.observations, arrival.labels, arrival.quarantined) for arrival in lake.batches()] == [(4, 4, 0), (4, 4, 1)]

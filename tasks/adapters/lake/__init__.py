@@ -260,10 +260,13 @@ class Lake:
         """
         until = as_of or datetime.max.replace(tzinfo=UTC)
         found: dict[str, dict[str, Any]] = {}
+        observations = self._tables.observations.open()
         for name, table in vars(self._tables).items():
             opened_now = table.open()
             sizes = counts(opened_now, arrived(until)) if opened_now else {}
             for (arrived_at, batch), rows in sizes.items():
+                if name == "quarantine" and (observations is None or observations.transaction_version(batch) is None):
+                    continue  # whoever brought it was cut off, and none of its rows is in yet
                 seen = found.setdefault(batch, {"arrived_at": arrived_at.as_py()})
                 seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
         mended = self._count_mended(until)
