@@ -22,7 +22,7 @@ TIMEOUT_S = 300
 # A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
 # killed when what writes files and tables has been called, or has returned, so many times.
 CLERK = """
-import contextlib, importlib, json, os, signal, sys, tempfile
+import contextlib, importlib, json, os, resource, signal, sys, tempfile
 from pathlib import Path
 from flows import _entry
 for job in _entry.JOBS:
@@ -55,11 +55,13 @@ def work(job, arguments, told):
         os._exit(70 if code is None else code)
 
 for line in sys.stdin:
-    left, desk, variables, job, *arguments = json.loads(line)
+    left, room, desk, variables, job, *arguments = json.loads(line)
     with tempfile.TemporaryDirectory() as folder:
         told = [Path(folder, name) for name in ("out", "err")]
         child = os.fork()
         if not child:
+            if room:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
             os.chdir(desk)
             os.environ.clear()
             os.environ.update(variables)
@@ -129,12 +131,20 @@ class Clerk:
     desk: Desk
     process: subprocess.Popen[str]
 
-    def run(self, job: str, *arguments: str, killed_after: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a job; it is killed after so many calls and returns of what writes, if it comes so far."""
+    def run(self, job: str, *arguments: str, killed_after: int = 0, room: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a job.
+
+        Args:
+            job: Its name.
+            arguments: As on the command line.
+            killed_after: Kill it after so many calls and returns of what writes, if it comes so far.
+            room: Let no file grow beyond so many bytes, as on a full disk.
+            variables: Settings.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         environment = self.desk.environment(EVERGREEN_RECORD="false", **variables)
-        order = [killed_after, str(self.desk.folder), environment, job, *arguments]
+        order = [killed_after, room, str(self.desk.folder), environment, job, *arguments]
         print(json.dumps(order), file=self.process.stdin, flush=True)
         code, out, err = json.loads(self.process.stdout.readline())
         assert "Traceback" not in err, err
