@@ -190,6 +190,8 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         message = "there is too little memory for this; take a machine with more, or less data at once"
         _fail(EvergreenError(f"{message} ({str(error).splitlines()[0]})" if str(error) else message), as_json=as_json)
     except KeyboardInterrupt:
+        # Python forgets the exit code and ends by the signal where an `exec` was interrupted, as engines have many, unless one follows.
+        exec("")  # noqa: S102
         print("interrupted; the next run closes what this one left open", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (nothing beyond this line could say it better)

@@ -396,3 +396,11 @@ def test_an_interrupted_run_leaves_with_its_own_exit_code_and_no_stack_trace(des
     assert (process.returncode, output) == (130, "")
     assert "Traceback" not in errors
     assert errors.splitlines()[-1] == "interrupted; the next run closes what this one left open"
+
+
+def test_an_interrupted_exec_leaves_with_that_exit_code_too(desk: Desk) -> None:
+    code = "from flows._entry import _outermost_door\nwith _outermost_door(as_json=False): exec('raise KeyboardInterrupt')"
+    (desk.folder / "job.py").write_text(code, encoding="utf-8")
+    process = desk.start("-m", "job")
+    process.communicate(timeout=60)
+    assert process.returncode == 130

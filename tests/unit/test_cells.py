@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.reading.cells import Typed, typed, typed_plain
+from tasks.core.reading.cells import Typed, typed, typed_pieces
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.schema import infer_schema
 
@@ -193,21 +194,26 @@ def test_real_tables_get_their_types_time_and_task_without_odd_rows(name: str) -
 # -------------------------------------------------------------------------------------------------------------- header
 
 
-PLAIN = st.sampled_from(["1", "-2.5", "1.234", "12.345", "", "007", "1e5", "-99", "2024-01-31", "2024-01-31 10:30", "x", "inf"])
+PIECES = st.one_of(
+    st.sampled_from(["1", "-2.5", "1.234", "12.345", "", "007", "1e5", "-99", "2024-01-31", "2024-01-31 10:30", "x", "inf"]), ANY_CELL
+)
 
 
-@given(st.lists(PLAIN, min_size=1, max_size=12), st.integers(1, 5), st.sampled_from([None, ".", ","]))
+@given(st.lists(PIECES, min_size=1, max_size=12), st.integers(1, 5), st.sampled_from([None, ".", ","]))
 def test_a_column_that_is_read_in_pieces_is_read_as_the_whole(cells: list[str], size: int, decimal: str | None) -> None:
     options = ReadingOptions.model_validate({"decimal": decimal})
+    lines = np.arange(2, len(cells) + 2)
     column = pd.Series(cells, name="x", dtype="str")
-    pieces = (column.iloc[at : at + size].reset_index(drop=True) for at in range(0, len(column), size))
-    found = typed_plain(pieces, "x", options)
-    whole = typed(column, np.arange(len(column)), options)
-    if found is not None:
-        assert found.values.equals(whole.values)
-        assert (found.evidence, found.mark, found.odd) == (whole.evidence, whole.mark, whole.odd)
+    pieces = [column.iloc[at : at + size].reset_index(drop=True) for at in range(0, len(column), size)]
+    found, whole = typed_pieces(lambda: pieces, "x", lines, options), typed(column, lines, options)
+    pd.testing.assert_series_equal(found.values, whole.values)
+    assert replace(found, values=whole.values) == whole
 
 
-@pytest.mark.parametrize("cells", [["1", "2.5", "", "-99", "0.125"], ["2024-01-31", "2024-02-01", "2024-02-02 10:30"]])
-def test_plain_numbers_and_dates_are_read_in_pieces(cells: list[str]) -> None:
-    assert typed_plain((pd.Series([cell], dtype="str") for cell in cells if cell), "x") is not None
+def test_pieces_in_which_nearly_each_cell_is_another_one_are_read_as_the_whole_too() -> None:
+    column = pd.Series(["a", "", "b", "a", *(f"name {n}" for n in range(30_000)), "a"], name="x", dtype="str")
+    lines = np.arange(2, len(column) + 2)
+    pieces = [column.iloc[:4], column.iloc[4:28_000].reset_index(drop=True), column.iloc[28_000:].reset_index(drop=True)]
+    found, whole = typed_pieces(lambda: pieces, "x", lines), typed(column, lines)
+    pd.testing.assert_series_equal(found.values, whole.values)
+    assert replace(found, values=whole.values) == whole

@@ -13,7 +13,7 @@ from tasks.core.reading.numerals import find_mark, plain_numbers, read_numbers, 
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -75,7 +75,10 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
         return Typed(plain.values, "; ".join([*plain.notes, *_sentinels(plain.values)]), mark=plain.mark)
     if not options.missing and (values := plain_dates(cells)) is not None:
         return Typed(values)
-    column = Distinct.of(cells)
+    return _typed(Distinct.of(cells), lines, options, preferred)
+
+
+def _typed(column: Distinct, lines: np.ndarray, options: ReadingOptions, preferred: str | None) -> Typed:
     is_missing = find_missing(column.cells, options.missing)
     if is_missing.all() and find_missing_in_text(column.cells, options.missing).all():
         values = column.spread(column.counts[:0].astype("float64"))
@@ -116,33 +119,41 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
     return _accept(column, reading, sort, lines, options)
 
 
-def typed_plain(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOptions = AS_FOUND) -> Typed | None:
-    """Read a long column piece by piece, as `typed` reads the whole of it; None where a cell is neither plain nor empty.
+def typed_pieces(pieces: Callable[[], Iterable[pd.Series[str]]], name: str, lines: np.ndarray, options: ReadingOptions = AS_FOUND) -> Typed:
+    """Read a long column as `typed` does, with one piece of its text in memory at a time where that suffices.
 
     Args:
-        pieces: Text without missing values, as it stood; only one of them is in memory at a time.
+        pieces: Gives text without missing values, as it stood, from the beginning.
         name: Of the column.
+        lines: As in `typed`.
         options: What a person told.
     """
+    plain = None if options.missing else _plain_pieces(pieces(), name, len(lines), options)
+    return plain or _typed(Distinct.of_pieces(pieces(), name), lines, options, options.decimal)
+
+
+def _plain_pieces(pieces: Iterable[pd.Series[str]], name: str, rows: int, options: ReadingOptions) -> Typed | None:
+    """Read plain numbers or dates; None where a cell is neither of them nor empty."""
+    import numpy as np
     import pandas as pd
 
-    if options.missing:
-        return None
     may_be_number = options.decimal != "," and not DATE_NAME.fullmatch(name)
-    read: list[pd.Series] = []
-    marks: set[Mark] = set()
+    values: np.ndarray = np.empty(0)
+    marks, start = set[Mark](), 0
     for piece in pieces:
-        numbers = plain_numbers(piece) if may_be_number and (not read or read[0].dtype == "float64") else None
-        values = plain_dates(piece) if numbers is None and (not read or read[0].dtype != "float64") else numbers
-        if values is None:
+        numbers = plain_numbers(piece) if may_be_number and (not start or values.dtype == "float64") else None
+        read = plain_dates(piece) if numbers is None and (not start or values.dtype != "float64") else numbers
+        if read is None:
             return None
         marks |= {find_mark(piece[piece != ""])} if numbers is not None else set()
-        read.append(values)
+        values = values if start else np.empty(rows, dtype=read.to_numpy().dtype)
+        values[start : start + len(read)] = read
+        start += len(read)
     if "open" in marks and "." not in marks and options.decimal != ".":
         return None
-    values = pd.concat(read, ignore_index=True).rename(name)
+    column = pd.Series(values, name=name)
     is_number = values.dtype == "float64"
-    return Typed(values, "; ".join(_sentinels(values)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
+    return Typed(column, "; ".join(_sentinels(column)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
 
 
 def without_values(column: Typed) -> Typed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -17,6 +17,7 @@ SHOWN_CHARACTERS = 40
 Mark = Literal["", ".", ",", "open"]
 SAMPLED_CELLS = 2000
 MANY_CELLS = 10 * SAMPLED_CELLS
+PART_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Distinct:
     Attributes:
         cells: In the order in which they first stand, on a range index.
         counts: How many rows hold each, on the same index.
-        codes: For each row the position of its cell; -1 where it is empty.
+        codes: For each row the position of its cell, int32; -1 where it is empty.
     """
 
     cells: pd.Series[str]
@@ -40,14 +41,43 @@ class Distinct:
         import pandas as pd
 
         filled = cells[cells != ""]
-        if len(filled) > MANY_CELLS and filled.iloc[:: len(filled) // SAMPLED_CELLS].nunique() > 0.9 * SAMPLED_CELLS:
-            # Nearly each is another one: finding the few that are not would cost more than looking at them twice.
-            codes = np.full(len(cells), -1)
-            codes[filled.index] = np.arange(len(filled))
+        if _nearly_each_is_another(filled):  # finding the few that are not would cost more than looking at them twice
+            codes = np.full(len(cells), -1, dtype=np.int32)
+            codes[filled.index] = np.arange(len(filled), dtype=np.int32)
             return cls(filled.reset_index(drop=True), pd.Series(1, index=range(len(filled))), codes)
-        codes, distinct = pd.factorize(cells.where(cells != ""))
-        counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-        return cls(pd.Series(distinct, dtype="str", name=cells.name), pd.Series(counts), codes)
+        return cls._found(*_factorized(cells), str(cells.name))
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[pd.Series[str]], name: str) -> Distinct:
+        """Find the distinct cells of a long column, of which only a piece is in memory at a time unless nearly each is another one."""
+        import numpy as np
+        import pandas as pd
+
+        codes, found, met = list[np.ndarray](), list[pd.Series](), 0
+        remaining = iter(pieces)
+        for piece in remaining:
+            if _nearly_each_is_another(piece[piece != ""]):
+                known = pd.concat([pd.Series("", index=[-1], dtype="str"), *found], ignore_index=True)
+                before = [known.take(part + 1) for part in codes]
+                return cls.of(pd.concat([*before, piece, *remaining], ignore_index=True).rename(name))
+            own, distinct = _factorized(piece)
+            codes.append(np.where(own < 0, own, own + met).astype(np.int32))
+            found.append(distinct)
+            met += len(distinct)
+        places, distinct = pd.factorize(pd.concat(found, ignore_index=True))
+        merged = np.append(places, -1).astype(np.int32)
+        return cls._found(np.concatenate([merged[part] for part in codes]), pd.Series(distinct, dtype="str"), name)
+
+    @classmethod
+    def _found(cls, codes: np.ndarray, distinct: pd.Series[str], name: str) -> Distinct:
+        import numpy as np
+        import pandas as pd
+
+        # One place more than there are cells, at the beginning, counts the empty ones.
+        counts = np.zeros(len(distinct) + 1, dtype=np.int64)
+        for part in _parts(codes):
+            counts += np.bincount(part + 1, minlength=len(counts))
+        return cls(distinct.rename(name), pd.Series(counts[1:]), codes)
 
     def rows(self, chosen: pd.Series[bool]) -> np.ndarray:
         """Give the positions of the rows whose cell is chosen; a cell that is not on the index is not."""
@@ -62,8 +92,26 @@ class Distinct:
         import pandas as pd
 
         # One place more than there are cells: the code -1 of an empty cell finds the missing value there.
-        known = values.reindex(range(len(self.cells) + 1)).array
-        return pd.Series(known.take(np.where(self.codes < 0, len(self.cells), self.codes)), name=self.cells.name)
+        known = values.reindex(range(len(self.cells) + 1))
+        spread = [known.take(np.where(part < 0, len(self.cells), part)) for part in _parts(self.codes)]
+        return pd.concat(spread, ignore_index=True).rename(str(self.cells.name))
+
+
+def _nearly_each_is_another(filled: pd.Series[str]) -> bool:
+    return len(filled) > MANY_CELLS and filled.iloc[:: len(filled) // SAMPLED_CELLS].nunique() > 0.9 * SAMPLED_CELLS
+
+
+def _factorized(cells: pd.Series[str]) -> tuple[np.ndarray, pd.Series[str]]:
+    import numpy as np
+    import pandas as pd
+
+    codes, distinct = pd.factorize(cells.where(cells != ""))
+    return codes.astype(np.int32), pd.Series(distinct, dtype="str")
+
+
+def _parts(codes: np.ndarray) -> list[np.ndarray]:
+    """Cut codes into parts, at least one: what is made of them takes many times their memory."""
+    return [codes[start : start + PART_ROWS] for start in range(0, max(1, len(codes)), PART_ROWS)]
 
 
 @dataclass(frozen=True)

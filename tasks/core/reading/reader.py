@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import Typed, typed, typed_plain, without_values
+from tasks.core.reading.cells import Typed, typed, typed_pieces, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -171,8 +172,10 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
     values, said = Columns(), list[Typed]()
     is_long = text.cells.count_pieces() > 1
     for place, name in enumerate(text.names):
-        column = typed_plain(text.cells.pieces(place), name, options) if is_long else None
-        column = column or typed(text.cells[place].rename(name), text.lines, options)
+        if is_long:
+            column = typed_pieces(partial(text.cells.pieces, place), name, text.lines, options)
+        else:
+            column = typed(text.cells[place].rename(name), text.lines, options)
         values.add(column.values)
         said.append(replace(column, values=column.values.iloc[:0].copy()))
     marks = {column.mark for column in said} & {".", ","}
