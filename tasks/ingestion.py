@@ -31,7 +31,7 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     import numpy as np
     import pandas as pd
@@ -190,7 +190,7 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
     """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
     use_case, target = reception.case.use_case, reception.lake(batch).terms.target
-    profile = profile_rows(snapshots.read_frames(batch.path), pii=use_case.pii)
+    profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
     entries = [e for e in reception.entries if e.decision in TAKEN and e.profile and e.digest != batch.delivered]
     past = [Arrival(e.name, deliveries.profile_of(e, without=target), deliveries.arrived_us(e)) for e in entries]
     if not past:
@@ -335,6 +335,16 @@ def report(reception: Reception) -> IngestReport:
 
 
 # ------------------------------------------------------------------------------------------------------------------ parts
+
+
+def _personal(reception: Reception, batch: Batch) -> Collection[str]:
+    """Name the columns that may hold personal values: where some do, also those that nobody has looked at yet."""
+    pii, came, lake = set(reception.case.use_case.pii), set(snapshots.column_names(batch.path)), reception.lake(batch)
+    if not pii:
+        return pii
+    if lake.begun_with() is None:
+        return pii if pii <= came else came
+    return pii | (came - {*lake.columns().names, lake.terms.target})
 
 
 def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement) -> None:

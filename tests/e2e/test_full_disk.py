@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from conftest import Clerk, Desk
+    from conftest import Clerk
 
 ROWS, ASIDE = 4000, 1500
 KIB = 1024
@@ -77,9 +77,12 @@ class Disk:
         (arrival,) = Lake(str(self.folder / "home" / "lake"), "houses").batches()
         (entry,) = ledger.batches(f"sqlite:///{self.folder / 'home' / 'ledger.db'}", "houses")
         assert (arrival.observations, arrival.quarantined, entry.rows.quarantined) == (ROWS - ASIDE, ASIDE, ASIDE)
-        assert (os.listdir(self.folder / "landing" / "incoming"), os.listdir(self.folder / "landing" / "done")) == ([], ["first.csv"])
+        assert (self.landed("incoming"), self.landed("done")) == ([], ["first.csv"])
         assert len(list((self.folder / "home" / "quarantine" / "houses").glob("*.csv"))) == 1
         assert not list((self.folder / "home").rglob("*.partial"))
+
+    def landed(self, where: str) -> list[str]:
+        return sorted(path.name for path in (self.folder / "landing" / where).iterdir())
 
     def empty(self) -> None:
         for path in self.folder.iterdir():
@@ -101,7 +104,9 @@ def small_disk(clerk: Clerk, tmp_path: Path) -> Generator[Disk]:
 
 
 @pytest.mark.parametrize(("table", "room", "store"), [(noise, 20_000, "ledger"), (noise, 50_000, "snapshots"), (words, 100_000, "sheet")])
-def test_where_a_file_may_not_grow_nothing_is_lost(clerk: Clerk, tmp_path: Path, table: Callable[[], pd.DataFrame], room: int, store: str) -> None:
+def test_where_a_file_may_not_grow_nothing_is_lost(
+    clerk: Clerk, tmp_path: Path, table: Callable[[], pd.DataFrame], room: int, store: str
+) -> None:
     disk = Disk(tmp_path / "disk", clerk)
     disk.deliver(table())
     assert disk.check_refused(room) == store
@@ -129,8 +134,8 @@ def test_a_reason_that_cannot_be_written_leaves_the_delivery_where_it_is(small_d
     small_disk.fill(0)
     done = small_disk.clerk.run("ingest", "--use-case", "houses")
     assert (done.returncode, "first.csv is decided on, and cannot be moved to" in done.stderr) == (1, True), done.stderr
-    assert os.listdir(small_disk.folder / "landing" / "incoming") == ["first.csv"]
+    assert small_disk.landed("incoming") == ["first.csv"]
     (small_disk.folder / "filler").unlink()
     assert small_disk.clerk.run("ingest", "--use-case", "houses").returncode == 3
-    assert sorted(os.listdir(small_disk.folder / "landing" / "refused")) == ["first.csv", "first.csv.reason.txt"]
+    assert small_disk.landed("refused") == ["first.csv", "first.csv.reason.txt"]
     assert len(ledger.batches(f"sqlite:///{small_disk.clerk.desk.home / 'ledger.db'}", "houses")) == 1
