@@ -66,10 +66,16 @@ class Lake:
         """Give the key and the target of the first batch; None before it.
 
         Raises:
-            StoreError: the lake cannot be read.
+            StoreError: the lake cannot be read, or is of an older version.
         """
         table = self._tables.observations.open()
-        return None if table is None else arrow.declared(table)[0]
+        if table is None:
+            return None
+        if arrow.MENDS not in table.schema().to_arrow().names:
+            how = "give its use case another name and deliver its batches again"
+            message = f"the lake at {self.url} is of an older version, which knew no mended rows; {how}"
+            raise StoreError(message, where=self.url)
+        return arrow.declared(table)[0]
 
     def holds_anything(self) -> bool:
         """Say whether there is a table, be it of predictions alone.
