@@ -205,7 +205,7 @@ def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: 
 def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement, because: str = "") -> None:
     """Let the lake take a batch in; hold it where something speaks against it and no person has accepted it.
 
-    Rows that do not satisfy an expectation of their own are set aside in either case.
+    Rows that an expectation sets aside are set aside in either case; those that the batch was refused for come in with it.
 
     Raises:
         DataRefusedError: the lake cannot keep the rows as they are.
