@@ -38,7 +38,7 @@ def simulated() -> pd.DataFrame:
     draw, rows = np.random.default_rng(SEED), BATCHES * ROWS
     times = pd.date_range("2031-01-01", periods=rows, freq="h")
     warmth = 0.5 + 0.2 * np.sin(np.arange(rows) / 24 / 9) + draw.normal(0, 0.08, rows)
-    table = {"ts": times.strftime("%Y-%m-%d"), "hour": times.hour, "weekday": times.weekday, "temp": warmth.round(3)}
+    table = {"ts": times.strftime("%Y-%m-%d"), "month": times.month, "hour": times.hour, "weekday": times.weekday, "temp": warmth.round(3)}
     table |= {"humidity": draw.uniform(0.2, 1, rows).round(2), NUMBER: draw.gamma(3, 0.07, rows).round(4)}
     busy = 90 + 70 * np.sin((times.hour - 8) / 4) + 120 * warmth - 40 * table["humidity"]
     return pd.DataFrame({**table, TARGET: np.maximum(0, busy + draw.normal(0, 15, rows)).round()})
