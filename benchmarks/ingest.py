@@ -3,21 +3,18 @@
 Run: python benchmarks/ingest.py [ROWS] [SHARE...]. Writes a table of 20 columns and a suite of 40 expectations into a
 temporary folder; of the rows each SHARE (0.01 and 0.6 if none is given) fails an expectation that sets them aside. Then
 `python -m flows.ingest` takes it into a fresh lake, and the lake's snapshot is taken. Prints CPU and wall seconds and the
-peak of the resident memory, the Prefect server among it.
+peak of the resident memory, of all processes together (the Prefect server among them) and of the largest one.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+from processes import HEADER, cost_of
 
 CHUNK = 100_000
 NUMBERS = [f"x{place:02}" for place in range(14)]
@@ -35,13 +32,15 @@ def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     shares = [float(share) for share in sys.argv[2:]] or [0.01, 0.6]
     print(f"{rows:,} rows x 20 columns, {len(expectations())} expectations")
-    print(f"{'':<34}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}", flush=True)
+    print(HEADER, flush=True)
     for share in shares:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write(folder, rows, share)
-            show(f"ingest, {share:.0%} set aside", folder, "-m", "flows.ingest", "sales.csv", "--use-case", "sales")
-            show("snapshot of what is left", folder, "-c", SNAPSHOT, str(folder / ".evergreen" / "lake"))
+            ingest = cost_of(folder, "-m", "flows.ingest", "sales.csv", "--use-case", "sales")
+            print(ingest.as_row(f"ingest, {share:.0%} set aside"), flush=True)
+            snapshot = cost_of(folder, "-c", SNAPSHOT, str(folder / ".evergreen" / "lake"))
+            print(snapshot.as_row("snapshot of what is left"), flush=True)
 
 
 def write(folder: Path, rows: int, share: float) -> None:
@@ -89,33 +88,6 @@ def columns() -> list[str]:
 
 def _asked(kind: str, severity: str, **kwargs: object) -> dict[str, Any]:
     return {"type": kind, "kwargs": kwargs, "severity": severity}
-
-
-def show(what: str, folder: Path, *command: str) -> None:
-    """Run a command in the folder and print what it cost."""
-    theirs = {name: value for name, value in os.environ.items() if not name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_"))}
-    code = str(Path(__file__).resolve().parents[1])
-    environment = {**theirs, "PREFECT_HOME": str(folder / "prefect"), "PYTHONPATH": code}
-    start, peak, cpu = time.perf_counter(), 0, dict[int, float]()
-    process = psutil.Popen([sys.executable, *command], cwd=folder, env=environment)
-    while process.poll() is None:
-        peak = max(peak, _look(process, cpu))
-        time.sleep(0.05)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    print(f"{what:<34}{sum(cpu.values()):>8.1f}{time.perf_counter() - start:>8.1f}{peak / 2**20:>9,.0f}", flush=True)
-
-
-def _look(process: psutil.Process, cpu: dict[int, float]) -> int:
-    """Give the resident bytes of a process and those that it started; note the CPU seconds of each."""
-    resident = 0
-    with suppress(psutil.NoSuchProcess):
-        for each in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess), each.oneshot():
-                resident += each.memory_info().rss
-                times = each.cpu_times()
-                cpu[each.pid] = times.user + times.system
-    return resident
 
 
 if __name__ == "__main__":
