@@ -625,6 +625,24 @@ def preamble_comments(table: CleanTable, rng: random.Random) -> Damaged:
     return _file(table, _inserted(_lines(table), [0], *texts))
 
 
+@kind(at_least(2), has("integer", "number", "money", "date"))
+def preamble_licence(table: CleanTable, rng: random.Random) -> Damaged:
+    """Put more lines of text above the table than it has rows, with commas in some of them."""
+    lines = (
+        "Permission is granted, free of charge, to any person",
+        "to use, copy; and modify",
+        "AS IS, without a warranty of any kind",
+        "",
+    )
+    return _file(table, _inserted(_lines(table), [0], *lines * rng.randint(5, 12)))
+
+
+@kind(at_least(2))
+def preamble_of_other_comments(table: CleanTable, rng: random.Random) -> Damaged:
+    mark = rng.choice(("% ", "// ", "-- ", "! "))
+    return _file(table, _inserted(_lines(table), [0], *(f"{mark}{said}" for said in ("made on Monday, by Ana", "all times, in UTC", "x"))))
+
+
 @kind(at_least(2))
 def preamble_metadata(table: CleanTable, rng: random.Random) -> Damaged:
     texts = ["Device: TX-20", f"Serial: {rng.randrange(10_000)}", "Operator: Ana, Ben", "Start: 2024-02-01 08:00", ""]
@@ -698,6 +716,20 @@ def two_level_header(table: CleanTable, rng: random.Random) -> Damaged:
 def repeated_header(table: CleanTable, rng: random.Random) -> Damaged:
     lines = _lines(table)
     return _file(table, _inserted(lines, _places(rng, table), lines[0].text))
+
+
+@kind(has_rows(3))
+def repeated_header_in_upper_case(table: CleanTable, rng: random.Random) -> Damaged:
+    lines = _lines(table)
+    return _file(table, _inserted(lines, _places(rng, table), lines[0].text.upper()))
+
+
+@kind(at_least(3), has_rows(10), is_undecidable=True)
+def columns_in_another_order_below(table: CleanTable, rng: random.Random) -> Damaged:
+    """Append an export whose columns stand in another order, with its header: the rows below it are of another table."""
+    order = [*range(1, len(table.header)), 0]
+    rows = [[row[column] for column in order] for row in (table.header, *table.rows)]
+    return _file(table, [*_lines(table), *(Line(COMMA.record(row), is_damaged=True) for row in rows)])
 
 
 @kind(has_rows(3), is_one_line)
@@ -912,6 +944,7 @@ for _name, _delimiter in {
     "pipe_delimiter": "|",
     "double_colon_delimiter": "::",
     "control_a_delimiter": "\x01",  # Hive's default
+    "unit_separator_delimiter": "\x1f",
 }.items():
     add_kind(_name, partial(_whole_file, dialect=Dialect(_delimiter)), at_least(2))
 add_kind("tab_delimiter_in_tsv", partial(_whole_file, dialect=Dialect("\t")), at_least(2), extension="tsv")
@@ -973,6 +1006,12 @@ def one_cell_in_curly_quotes(table: CleanTable, rng: random.Random) -> Damaged:
     column, at = rng.choice(_lone_texts(table)), _any_row(rng, table)
     table = table.with_cell(at, column, rng.choice(("Young, Old and Co", "left, then right", "Leeds, Parks")))
     return _file(table, _replaced(_lines(table), at + 1, _with_raw(table.rows[at], column, f"“{table.rows[at][column]}”")))
+
+
+@kind(at_least(2), is_one_line, is_free_of('"', "“"))
+def every_cell_in_typographic_quotes(table: CleanTable, rng: random.Random) -> Damaged:
+    before, behind = rng.choice(("“”", "„“", "«»"))
+    return _file(table, [Line(",".join(f"{before}{cell}{behind}" for cell in row)) for row in (table.header, *table.rows)])
 
 
 def _with_raw(row: Row, column: int, raw: str) -> str:
@@ -1089,6 +1128,16 @@ def mixed_encodings(table: CleanTable, rng: random.Random) -> Damaged:
     other = set(rng.sample(accented, max(1, len(accented) // 3)))
     content = b"".join((line.text + "\n").encode("latin-1" if at in other else "utf-8") for at, line in enumerate(lines))
     return replace(_file(table, _marked(lines, other)), content=content)
+
+
+@kind(has_rows(10), is_one_line)
+def utf16_appended(table: CleanTable, rng: random.Random) -> Damaged:
+    """Append to a file as PowerShell does, which writes UTF-16 whatever stands there."""
+    lines = _lines(table)
+    at = rng.randrange(2, len(lines))
+    above, below = ("".join(f"{line.text}\n" for line in some) for some in (lines[:at], lines[at:]))
+    content = above.encode() + below.encode(rng.choice(("utf-16", "utf-16-le")))
+    return replace(_file(table, lines), content=content)
 
 
 @kind(is_written_in("latin-1"), is_one_line)
@@ -1655,6 +1704,14 @@ def table_of_markdown(table: CleanTable, rng: random.Random) -> Damaged:
 def fixed_width(table: CleanTable, rng: random.Random) -> Damaged:
     gap = " " * rng.randint(2, 4)
     return _file(table, [Line(gap.join(_aligned(table, row)).rstrip()) for row in (table.header, *table.rows)])
+
+
+@kind(at_least(3), has("integer", "number", "money"), has_rows(10), is_one_line, is_free_of("  ", ","), extension="txt")
+def fixed_width_with_gaps(table: CleanTable, rng: random.Random) -> Damaged:
+    """Leave cells empty that only their place in the line tells."""
+    for _ in range(rng.randint(2, 5)):
+        table = table.with_cell(_any_row(rng, table), rng.choice(table.columns("integer", "number", "money")), "")
+    return _file(table, [Line("  ".join(_aligned(table, row)).rstrip()) for row in (table.header, *table.rows)])
 
 
 # -------------------------------------------------------------------------------------------------------------- the corpus

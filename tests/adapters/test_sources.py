@@ -36,7 +36,7 @@ from hypothesis import strategies as st
 from tasks.adapters.sources import load, split_columns
 from tasks.core.errors import DataRefusedError, EvergreenError, UsageError
 from tasks.core.reading import blob, reader, texts
-from tasks.core.reading.terms import ReadingOptions
+from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -300,7 +300,7 @@ import resource, sys, time
 import pandas, pyarrow
 from tasks.adapters.sources import load, split_columns
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.terms import ReadingOptions
+from tasks.core.reading.terms import ReadingOptions, Repair
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for source in sys.argv[1:]:
     start = time.monotonic()
@@ -935,6 +935,17 @@ def test_cells_merged_downwards_fill_their_rows_but_headers_stay(here: Path) -> 
     assert [(repair.code, repair.detail) for repair in content.repairs] == [
         ("merged_cells", "1 cells merged with the one above them got its value")
     ]
+
+
+def test_hidden_rows_and_columns_are_read_and_told(here: Path) -> None:
+    def hidden(book: openpyxl.Workbook) -> None:
+        sheet = book.worksheets[0]
+        sheet.row_dimensions[3].hidden = sheet.row_dimensions[9].hidden = True
+        sheet.column_dimensions["B"].hidden = sheet.column_dimensions["F"].hidden = True
+
+    content = read(workbook([["a", "b"], [1, 2], [3, 4], [5, 6]], change=hidden), "t.xlsx")
+    assert grid(content)[1:] == (("1", "2"), ("3", "4"), ("5", "6"))
+    assert content.repairs == (Repair("hidden_cells", (3,), "hidden rows and columns of the sheet were read like the others"),)
 
 
 def test_formulas_give_the_values_they_were_saved_with(here: Path) -> None:

@@ -160,6 +160,16 @@ def test_words_for_yes_and_no_stay_as_they_are(cells: tuple[str, ...]) -> None:
     assert (tuple(column.values), column.repairs, column.evidence) == (cells, (), "")
 
 
+@pytest.mark.parametrize("cell", ["\u200fשלום", "co\u00adop", "a\u2066b", "x\u200dy"])
+def test_marks_that_nobody_sees_are_told(cell: str) -> None:
+    assert read(cell, "x", cell).evidence == f"marks that nobody sees stand in 2, the first {cell!r}"
+
+
+@pytest.mark.parametrize("cell", ["👨\u200d👩", "می\u200cخواهم", "größe", "a b"])
+def test_joiners_that_a_script_needs_are_not(cell: str) -> None:
+    assert read(cell, "x").evidence == ""
+
+
 def test_other_words_keep_their_case() -> None:
     assert listed(read("Red", "red", "no")) == ["Red", "red", "no"]
 

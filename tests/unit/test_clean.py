@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tasks.adapters.sources import split_columns
 from tasks.core.errors import EvergreenError
 from tasks.core.reading import texts
+from tasks.core.reading.again import Head
 from tasks.core.reading.blob import Blob
 from tasks.core.reading.clean import CleanRows, read_clean
 from tasks.core.reading.delimited import TextTable, read_text
@@ -18,7 +19,7 @@ from tasks.core.reading.records import Style
 from tasks.core.reading.shapes import Kind
 from tasks.core.reading.terms import ReadingOptions
 
-LAYOUT = Layout(2, 1, ("a", "b"), (Kind("text", has_missing=True),) * 2, ())
+LAYOUT = Layout(2, 1, ("a", "b"), (Kind("text", has_missing=True),) * 2, (), Head(("a", "b")))
 STARTS = (
     "name,size\nx,1\ny,2\nz,3\n",
     "k\tv\n1\tp\n2\tq\n",
@@ -48,6 +49,7 @@ def told(table: TextTable | str) -> object:
 
 @example("k|v\n1|p\n2|q\n|---\n3|z\n")
 @example("k\tv\n1\tp\n2\tq\n\t===\n3\tz\n")
+@example("name,size\nx,1\ny,2\nz,3\nNAME,SIZE\nv,4\n")
 @example('"Title\nsub\nmore"\na,b,c\n1,x,2\n2,y,3\n')
 @given(
     st.builds(

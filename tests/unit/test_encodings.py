@@ -157,3 +157,33 @@ def test_any_bytes_become_text_without_anything_invisible_or_are_refused(data: b
         return
     assert "\0" not in decoded.text.whole()
     assert all(list(repair.lines) == sorted(set(repair.lines)) and repair.lines for repair in decoded.repairs)
+
+
+@pytest.mark.parametrize("mark", ["\x1c", "\x1d", "\x1e", "\x1f"])
+def test_the_separators_of_ascii_stay_where_they_part_cells(mark: str) -> None:
+    text = TEXT.replace(",", mark) + "Bob 3\n" + 20 * f"Eve{mark}4\n"
+    assert told_whole(decode(Blob(text.encode()), "t.csv")) == (text, "utf-8", ())
+    assert told(decode(Blob(f"{text}a\x02b{mark}4\n".encode()), "t.csv")) == [("control_characters", (25,))]
+    assert told(decode(Blob(f"a,b\n1{mark},2\n3,4\n".encode()), "t.csv")) == [("control_characters", (2,))]
+
+
+def test_colours_of_a_terminal_are_taken_out_whole() -> None:
+    decoded = decode(Blob(b"a,b\n\x1b[1;32m1\x1b[0m,2\n"), "t.csv")
+    assert (decoded.text.whole(), told(decoded)) == ("a,b\n1,2\n", [("control_characters", (2,))])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_below_other_text_is_read_as_that_and_told(encoding: str) -> None:
+    decoded = decode(Blob(TEXT.encode() + "Łódź,3\nBob,4\n".encode(encoding)), "t.csv")
+    assert (decoded.text.whole(), told(decoded)) == (f"{TEXT}Łódź,3\nBob,4\n", [("mixed_encodings", (4,))])
+
+
+def test_much_utf16_below_one_line_does_not_make_that_line_utf16() -> None:
+    decoded = decode(Blob(b"na\xefve,size\n" + (50 * TEXT).encode("utf-16-le")), "t.csv")
+    assert decoded.text.whole() == "naïve,size\n" + 50 * TEXT
+    assert decode(Blob("Имя\nАнна\n12345678901234\n".encode("utf-16-le")), "t.csv").encoding == "utf-16-le"
+
+
+def test_utf16_below_other_text_that_ends_within_a_character_is_refused() -> None:
+    with pytest.raises(DataRefusedError, match=r"^t.csv, line 4: from here on the text is UTF-16-LE, but not to its end; split"):
+        decode(Blob(TEXT.encode() + "Łódź,3\nBob,4\n".encode("utf-16-le") + b"x"), "t.csv")

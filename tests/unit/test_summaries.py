@@ -63,3 +63,18 @@ def test_a_row_that_sums_nothing_up_is_a_row(last: str) -> None:
 def test_equal_rows_and_rows_of_zeros_are_rows() -> None:
     assert aside("a,b\n" + "0,0\n" * 9) == []
     assert aside("a,b\n" + "5,5\n" * 9) == []
+
+
+@pytest.mark.parametrize("label", ["{} Total", "Summe {}", "Итого {}:"])
+def test_sums_of_groups_are_set_aside_however_many(label: str) -> None:
+    content = "region,item,sold,price\n"
+    for part, size in 4 * (("North", 5), ("South", 7)):
+        content += "".join(f"{part if n == 1 else ''},item {n},{n * size},{n}.50\n" for n in (1, 2, 3))
+        content += f"{label.format(part)},,{6 * size},7.50\n"
+    assert aside(content) == [(line, "a row of totals") for line in range(5, 34, 4)]
+    assert aside(content.replace(f",{6 * 5},", ",31,")) == [(line, "a row of totals") for line in range(9, 34, 8)]
+
+
+def test_a_mark_names_a_sum_in_lists_of_accounts_with_the_minus_behind() -> None:
+    rows = "what;pieces;amount\nbolt;x1;1.500,25\nnut;x2;250,00-\npipe;x3;100,00\nvalve;x4;10,00\n"
+    assert aside(f"{rows}*;;1.360,25\n") == [(6, "a row of totals")]

@@ -74,8 +74,8 @@ def _read(blob: Blob, source: str, format_: str, options: ReadingOptions) -> Con
 
 def _read_at_once(blob: Blob, source: str, format_: str, options: ReadingOptions) -> Content:
     if format_ == "excel":
-        rows, note = sheet(blob.whole(), source, options.sheet)
-        return Content(source, format_, sheet=rows, repairs=_repairs("merged_cells", note))
+        rows, repairs = sheet(blob.whole(), source, options.sheet)
+        return Content(source, format_, sheet=rows, repairs=repairs)
     if format_ == "parquet":
         return Content(source, format_, table=parquet_table(blob, source))
     table, note = json_table(blob, source, options.checked_encoding())

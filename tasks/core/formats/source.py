@@ -191,12 +191,12 @@ def _check_is_no_page(head: str, end: bytes, source: str) -> None:
 def _is_binary(data: bytes) -> bool:
     """Say whether bytes are no text in any encoding.
 
-    NUL bytes do not count: UTF-16 has them, and damaged text; nor does ^A, with which Hive separates cells.
+    NUL bytes do not count: UTF-16 has them, and damaged text; nor do ^A, with which Hive separates cells, and the separators of ASCII.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or wide_encoding(data):
         return False
     sniffed = data[:SNIFFED_BYTES].replace(b"\0", b"")
-    controls = len(sniffed) - len(sniffed.translate(None, bytes([*range(2, 9), *range(14, 27), *range(28, 32), 127])))
+    controls = len(sniffed) - len(sniffed.translate(None, bytes([*range(2, 9), *range(14, 27), 127])))
     return controls > 16 and controls > 0.03 * len(sniffed)
 
 

@@ -17,6 +17,7 @@ from tasks.core.formats.archives import ALWAYS_ALLOWED, MIB, MOST_TIMES
 from tasks.core.formats.source import listed, refused
 from tasks.core.reading.blob import Spool
 from tasks.core.reading.sheets import SheetRows
+from tasks.core.reading.terms import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +40,13 @@ DAMAGE = (
 )
 
 MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3}[0-9]+:[A-Z]{1,3}[0-9]+)"')
+HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\b(?=[^>]*\bhidden="(?:1|true)")[^>]*\br="([0-9]+)"[^>]*(?<!/)>(?!</)')
+HIDDEN_COLUMN = re.compile(rb'<(?:\w+:)?col\b(?=[^>]*\bhidden="(?:1|true)")[^>]*\bmin="([0-9]+)"')
 FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v(?:\s*/>|\s*>([^<]*)<))?")
 
 
-def sheet(data: bytes, source: str, name: str | None = None) -> tuple[SheetRows, str]:
-    """Give the cells of a sheet, row 1 first, and a note about merged cells.
+def sheet(data: bytes, source: str, name: str | None = None) -> tuple[SheetRows, tuple[Repair, ...]]:
+    """Give the cells of a sheet, row 1 first, and what is to be told of merged and hidden ones.
 
     Dates are written as ISO 8601, whole numbers without a point, booleans as TRUE and FALSE, errors as they stand; a whole number in a
     format such as 00000 keeps its leading zeros. Of cells merged downwards, each row gets the value.
@@ -65,8 +68,9 @@ def sheet(data: bytes, source: str, name: str | None = None) -> tuple[SheetRows,
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
             with closing(book):
                 chosen = _chosen(book, source, name)
-                merges = _merges(_checked_sheet(data, chosen, source))
-                return _rows(chosen, merges, source)
+                xml = _checked_sheet(data, chosen, source)
+                rows, merged = _rows(chosen, _merges(xml), source)
+                return rows, (*merged, *_hidden(xml, rows.width))
     except DAMAGE as error:
         detail = str(error).strip("'\"") or type(error).__name__
         raise refused(source, f"is no Excel workbook, or a damaged one ({detail.splitlines()[0]})") from error
@@ -102,7 +106,7 @@ def _has_cells(chosen: Any) -> bool:  # noqa: ANN401  # openpyxl has no types
     return any(value is not None and value != "" for row in chosen.iter_rows(values_only=True) for value in row)
 
 
-def _rows(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[SheetRows, str]:  # noqa: ANN401  # openpyxl has no types
+def _rows(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple[SheetRows, list[Repair]]:  # noqa: ANN401  # openpyxl has no types
     spool, down = Spool(), _Downwards(merges)
     cells = width = kept = 0
     first = 2**31
@@ -122,7 +126,7 @@ def _rows(chosen: Any, merges: list[tuple[int, int, int]], source: str) -> tuple
         kept = number + 1
     if not kept:
         raise refused(source, f"sheet '{chosen.title}' is empty")
-    return SheetRows(spool.blob(), first, width), down.note
+    return SheetRows(spool.blob(), first, width), down.told
 
 
 def _line(texts: list[str]) -> bytes:
@@ -139,8 +143,9 @@ class _Downwards:
         self._filled = 0
 
     @property
-    def note(self) -> str:
-        return f"{self._filled} cells merged with the one above them got its value" if self._filled else ""
+    def told(self) -> list[Repair]:
+        told = f"{self._filled} cells merged with the one above them got its value"
+        return [Repair("merged_cells", (), told)] if self._filled else []
 
     def filled(self, number: int, texts: list[str]) -> list[str]:
         """Give a row with the values of the cells above that reach down to it; rows come in their order."""
@@ -228,6 +233,14 @@ def _merges(xml: bytes) -> list[tuple[int, int, int]]:
     areas = list(_areas(xml))
     sideways = {top for left, top, right, _ in areas if right > left}
     return [(left - 1, top - 1, bottom - 1) for left, top, _, bottom in areas if bottom > top and top not in sideways]
+
+
+def _hidden(xml: bytes, width: int) -> list[Repair]:
+    """Tell of hidden rows and columns, whose cells count like all others."""
+    rows = tuple(int(match[1]) for match in HIDDEN_ROW.finditer(xml))
+    columns = [match[1] for match in HIDDEN_COLUMN.finditer(xml) if int(match[1]) <= width]
+    what = " and ".join([*(["rows"] if rows else []), *(["columns"] if columns else [])])
+    return [Repair("hidden_cells", rows, f"hidden {what} of the sheet were read like the others")] if what else []
 
 
 def _areas(xml: bytes) -> Iterator[tuple[int, int, int, int]]:

@@ -10,6 +10,7 @@ from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
 from tasks.core.reading.numerals import find_mark, plain_numbers, read_numbers, read_plain
+from tasks.core.reading.patterns import holds
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ HIGH = (
     "\u2013\u2014\u2018-\u201e\u2020-\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
 MOJIBAKE = f"[\u00c2\u00c3]{HIGH}|(?:[\u00c4-\u00df]{HIGH}){{2}}|[\u00e2-\u00ef]{HIGH}{{2}}|\u00f0{HIGH}{{3}}|\ufffd"
+# Of the direction of writing, soft hyphens, and joiners beside ASCII, where no script needs them.
+HIDDEN_MARKS = "[\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069]|[ -~][\u200c\u200d]|[\u200c\u200d][ -~]"
 AS_FOUND = ReadingOptions()
 Sort = Literal["number", "date", "text"]
 
@@ -251,6 +254,14 @@ def _text(column: Distinct, lines: np.ndarray, options: ReadingOptions, *, why: 
         changed = words.index.isin(respelled.index)
         detail = f"column '{words.name}': {shown(words[changed].iloc[0])} is spelled {shown(respelled.iloc[0])} as in most cells"
         repairs.append(Repair("mixed_spellings", _lines(column, words.isin(words[changed]), lines), detail))
-    told = describe_missing(column.cells[is_missing], column.counts[is_missing])
+    told = [*describe_missing(column.cells[is_missing], column.counts[is_missing]), *_hidden_marks(words, column.counts)]
     values = column.spread(words.where(~words.index.isin(respelled.index), respelled))
     return Typed(values.astype("str"), "; ".join([*([why] if why else []), *told]), tuple(repairs))
+
+
+def _hidden_marks(words: pd.Series[str], counts: pd.Series[int]) -> list[str]:
+    """Tell of marks that nobody sees, which make texts differ that look alike."""
+    has_marks = holds(words, HIDDEN_MARKS)
+    if not has_marks.any():
+        return []
+    return [f"marks that nobody sees stand in {int(counts[words.index][has_marks].sum()):,}, the first {shown(words[has_marks].iloc[0])}"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.reading.again import Head
     from tasks.core.reading.layout import Layout
 
 
@@ -69,11 +70,20 @@ def _quotes_are_clean(body: bytes, style: Style) -> bool:
 
 
 def _has_choices(columns: list[pd.Series], layout: Layout) -> bool:
-    """Say whether a row may be none: it is empty, a comment, a rule, or the header again."""
+    """Say whether a row may be none: it is empty, a comment, a rule, or a line from above the table again."""
     first = columns[0]
     if bool(first.str.startswith("#").any()) or _say_nothing(columns):
         return True
-    return bool(layout.names) and bool((first == layout.names[0]).any())
+    return _is_head_again(columns, layout.head)
+
+
+def _is_head_again(columns: list[pd.Series], head: Head) -> bool:
+    """Say whether some row is the header again, another line from above the table, or the header of another one."""
+    if not head.signs:
+        return False
+    found = columns[0].isin(head.signs) | columns[1].isin(head.signs)
+    rows = zip(*(column[found] for column in columns), strict=True) if found.any() else ()
+    return any(head.is_again(row) for row in rows)
 
 
 def _say_nothing(columns: Iterable[pd.Series]) -> bool:

@@ -11,8 +11,10 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.reading.blob import Spool
 from tasks.core.reading.dialects import SEPARATOR_LINE, find_style
 from tasks.core.reading.encodings import Decoded, decode
+from tasks.core.reading.fixed_width import MARK, find_gaps, parted
 from tasks.core.reading.grid import Grid, records_of
-from tasks.core.reading.layout import find_table
+from tasks.core.reading.layout import PREAMBLE, find_table
+from tasks.core.reading.prose import count_lines_above
 from tasks.core.reading.records import RUN, Record, Style, lines_with, physical_lines
 from tasks.core.reading.terms import Repair
 from tasks.core.reading.text_table import TELLING_SIGNS, TextTable, finished
@@ -33,6 +35,10 @@ HEAD_CHARACTERS = 1_000_000
 CONFLICT = ("\n<<<<<<< ", "\n>>>>>>> ")
 EXCEL_SIGN = '="'
 EXCEL_TEXT = re.compile(r'''(?<![^,;\t|\n\r])(?:="([^"\r\n]*)"|"=""([^"\r\n]*)""")(?=[,;\t|\r\n]|\Z)''')
+OPENING_QUOTES, CLOSING_QUOTES = "\u201c\u201e\u00ab", "\u201d\u201c\u00bb"
+WITHOUT_QUOTES = f"[^{OPENING_QUOTES}{CLOSING_QUOTES}\r\n]*"
+TYPOGRAPHIC = re.compile(rf"(?<![^,;\t|\n\r])[{OPENING_QUOTES}]({WITHOUT_QUOTES})[{CLOSING_QUOTES}](?=[,;\t|\r\n]|\Z)")
+PLAIN = Repair("typographic_quotes", (), "typographic quotes around the cells were read as plain ones")
 WRAPPED = re.compile(r'"(?:[^"]|"")*"')
 HTML = ("<!doctype html", "<html", "<?xml", "<head", "<body", "<table")
 
@@ -60,26 +66,39 @@ def _read_decoded(decoded: Decoded, options: ReadingOptions, source: str, parse:
     options, sample = _with_separator_line(sample, options)
     if EXCEL_SIGN in signs and (rewritten := _without_excel_text(decoded)) is not None:
         return _read_decoded(rewritten, options, source, parse)
+    if _are_in_typographic_quotes(sample) and (rewritten := _in_plain_quotes(decoded, TYPOGRAPHIC, PLAIN)):
+        return _read_decoded(rewritten, options, source, parse)
     if _are_wrapped(sample):
         return _read_decoded(_without_wrapping(decoded), options, source, parse)
     if not any(line.text.strip() for line in sample):
         below = f"holds nothing below line {options.skip}; pass over fewer lines with --read skip="
         message = f"{source} {below if options.skip else 'is empty'}"
         raise DataRefusedError(message, where=source)
+    above = 0 if options.skip is not None or options.names else count_lines_above(sample)
+    passed, sample = tuple(line.number for line in sample[:above] if line.text.strip()), sample[above:]
     style = find_style(sample, options, source)
-    if style.delimiter == RUN:
-        decoded = replace(decoded, repairs=(*decoded.repairs, Repair("fixed_width", (), "columns were told apart by runs of blanks")))
+    if not style.delimiter and options.delimiter is None and (gaps := find_gaps([line.text for line in sample])):
+        table = _read_decoded(_with_marks(decoded, gaps), options.model_copy(update={"delimiter": MARK}), source, parse)
+        return replace(table, dialect=replace(table.dialect, delimiter=RUN))
+    told = [Repair("preamble", passed, PREAMBLE)] if passed else []
+    told += [Repair("fixed_width", (), "columns were told apart by runs of blanks")] if style.delimiter == RUN else []
+    grid = _grid(text, sample, style, options, source, parse)
+    return finished(grid, replace(decoded, repairs=(*decoded.repairs, *told)), style, signs, source)
+
+
+def _grid(text: Text, sample: Sequence[Line], style: Style, options: ReadingOptions, source: str, parse: Parse) -> Grid:
+    """Find the table in the first lines, and read its rows to the end of the text."""
     rules: set[int] = set()
     records = list(records_of(sample, style, None, rules))
     layout = find_table(records, options, source)
-    grid = Grid(style, layout)
+    grid = Grid(style, layout, source)
     # By its line: known to be so wide, the rows above may be split into other records than before.
     first = records[layout.first].line if layout.first < len(records) else sample[-1].number + 1
     at = next((line.at for line in sample if line.number == first), sample[-1].at + len((sample[-1].text + sample[-1].end).encode()))
     grid.read_text(text, at, first, parse, rules)
     for line in sorted(rules):
         grid.note("rule_lines", "lines of dashes were passed over", line)
-    return finished(grid, decoded, style, signs, source)
+    return grid
 
 
 def read_sheet(sheet: Iterable[tuple[str, ...]], options: ReadingOptions, source: str) -> TextTable:
@@ -98,7 +117,7 @@ def read_sheet(sheet: Iterable[tuple[str, ...]], options: ReadingOptions, source
         message = f"{source} is empty"
         raise DataRefusedError(message, where=source)
     layout = find_table(list(islice(_records(sheet, used), SAMPLE_LINES)), options, source)
-    rows = Grid(Style("\t", quote=""), layout)
+    rows = Grid(Style("\t", quote=""), layout, source)
     rows.read(islice(_records(sheet, used), layout.first, None))
     return finished(rows, Decoded(Text.of(""), ""), None, frozenset(HARD_BLANKS), source)
 
@@ -142,15 +161,26 @@ def _with_separator_line(sample: list[Line], options: ReadingOptions) -> tuple[R
 
 def _without_excel_text(decoded: Decoded) -> Decoded | None:
     """Read cells such as ="0012" as the text in them; None where there are none."""
+    return _in_plain_quotes(decoded, EXCEL_TEXT, Repair("excel_text", (), 'cells such as ="0012" were read as the text in them'))
+
+
+def _in_plain_quotes(decoded: Decoded, pattern: re.Pattern[str], told: Repair) -> Decoded | None:
+    """Put what the groups of a pattern find into plain quotes; None where it finds nothing."""
     spool, lines = Spool(), list[int]()
     for block in decoded.text.blocks():
         text = block.body.decode()
-        if EXCEL_TEXT.search(text):
-            lines += lines_with(EXCEL_TEXT, text, block.line)
-            text = EXCEL_TEXT.sub(lambda found: f'"{found[1] or found[2] or ""}"', text)
+        if pattern.search(text):
+            lines += lines_with(pattern, text, block.line)
+            text = pattern.sub(lambda found: f'"{"".join(filter(None, found.groups()))}"', text)
         spool.write(text.encode())
-    told = Repair("excel_text", tuple(lines), 'cells such as ="0012" were read as the text in them')
-    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told)) if lines else None
+    repairs = (*decoded.repairs, replace(told, lines=tuple(lines)))
+    return replace(decoded, text=Text(spool.blob()), repairs=repairs) if lines else None
+
+
+def _are_in_typographic_quotes(lines: Sequence[Line]) -> bool:
+    """Say whether every line begins and ends with quotes that only people write."""
+    texts = [line.text.strip() for line in lines if line.text.strip()]
+    return len(texts) > 1 and all(text[0] in OPENING_QUOTES and text[-1] in CLOSING_QUOTES and '"' not in text for text in texts)
 
 
 def _without_wrapping(decoded: Decoded) -> Decoded:
@@ -159,6 +189,14 @@ def _without_wrapping(decoded: Decoded) -> Decoded:
         lines = physical_lines(block.body.decode())
         spool.write("".join(_unwrapped(line.text) + line.end for line in lines).encode())
     told = Repair("wrapped_rows", (), "each line stands in quotes as a whole; they were taken off")
+    return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told))
+
+
+def _with_marks(decoded: Decoded, gaps: Sequence[tuple[int, int]]) -> Decoded:
+    spool = Spool()
+    for block in decoded.text.blocks():
+        spool.write("".join(parted(line.text, gaps) + line.end for line in physical_lines(block.body.decode())).encode())
+    told = Repair("fixed_width", (), f"columns were told apart by {len(gaps)} gaps that go down through the lines")
     return replace(decoded, text=Text(spool.blob()), repairs=(*decoded.repairs, told))
 
 

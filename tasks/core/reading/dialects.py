@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.records import Line
     from tasks.core.reading.terms import ReadingOptions
 
-CANDIDATES = (",", ";", "\t", "|", "::", "||", ";;", "\x01", "~", "^", ":", " ")
+CANDIDATES = (",", ";", "\t", "|", "::", "||", ";;", "\x01", "\x1c", "\x1d", "\x1e", "\x1f", "~", "^", ":", " ")
 # Blanks and colons stand in times and in sentences; what else separates goes before them.
 WEIGHTS = {":": 0.8, " ": 0.6}
 USUAL = (",", ";", "\t", "|")
@@ -61,6 +61,7 @@ def find_style(lines: Sequence[Line], options: ReadingOptions, source: str) -> S
     ';'
     """
     lines = [line for line in lines if not RULE_LINE.fullmatch(line.text)]
+    lines = [line for line in lines if not line.text.lstrip().startswith("#")] or lines
     lines = [line for line in lines if len(line.text) <= MAX_TELLING_CHARACTERS] or lines
     if options.delimiter is not None:
         quote = options.quote if options.quote is not None else _quote_of(lines, options.delimiter)
@@ -107,11 +108,17 @@ def _guess(lines: Sequence[Line], delimiter: str, options: ReadingOptions) -> _G
 
 
 def _widened(style: Style, lines: Sequence[Line]) -> Style:
-    """Take in what stands on both sides of every delimiter, as in `~|~`."""
+    """Take in what stands on both sides of every delimiter, as in `~|~`, and its doubles; at both ends of lines as well it is a quote."""
+    runs = {run for line in lines for run in re.findall(f"{re.escape(style.delimiter)}+", line.text) if style.delimiter in USUAL}
+    if len(runs) == 1 and style.delimiter not in runs:
+        return replace(style, delimiter=runs.pop())
     rows = [line.text.split(style.delimiter) for line in lines if style.delimiter and line.text.strip()]
     edges = {edge for row in rows for before, after in pairwise(row) for edge in (before[-1:], after[:1])}
     edge = edges.pop() if len(edges) == 1 and style.delimiter in USUAL else ""
-    return replace(style, delimiter=f"{edge}{style.delimiter}{edge}") if re.fullmatch(r"[^\w\s\"'.+-]", edge) else style
+    if edge == style.quote or not re.fullmatch(r"[^\w\s\"'.+-]", edge):
+        return style
+    is_quote = all(row[0].startswith(edge) and row[-1].endswith(edge) for row in rows)
+    return replace(style, quote=edge) if is_quote else replace(style, delimiter=f"{edge}{style.delimiter}{edge}")
 
 
 def _rare_delimiter(lines: Sequence[Line]) -> str:
@@ -163,13 +170,14 @@ def _plausibility(records: Sequence[Record], delimiter: str) -> float:
 
 
 def _quote_of(lines: Sequence[Line], delimiter: str) -> str:
-    """Choose the quote that opens and closes cells."""
+    """Choose the quote that opens and closes cells; a backtick is one only if the names stand in it too."""
     edge = re.escape(delimiter)
     found: dict[str, int] = {}
-    for quote in "\"'":
+    for quote in "\"'`" if lines and lines[0].text.startswith("`") else "\"'":
         opening, closing = re.compile(rf"(?:^|{edge}) ?{quote}"), re.compile(rf"{quote} ?(?={edge}|$)")
         found[quote] = min(sum(len(pattern.findall(line.text)) for line in lines) for pattern in (opening, closing))
-    return "'" if found["'"] > found['"'] and found["'"] >= 2 else '"'
+    most = max(found, key=found.__getitem__)
+    return most if found[most] >= 2 else '"'
 
 
 def _finished(style: Style, lines: Sequence[Line]) -> Style:

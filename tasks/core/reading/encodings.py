@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
@@ -28,13 +28,16 @@ MARKS = (
 )
 WITH_MARK = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 WIDE_SHARE = 0.3
+FEWEST_WIDE_BYTES = 16
 SAMPLE = 65_536
 # UTF-8 that was read as cp1252 and saved again: a lead byte followed by continuation bytes, as that code page shows them.
 MOJIBAKE = re.compile("[\u00c2\u00c3][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00e2\u20ac.")
 MISREAD = "looks like UTF-8 that was once read in another encoding; kept as it is"
+COLOUR, CONTROL = r"\x1b\[[0-9;]*[A-Za-z]", r"[\x02-\x08\x0b\x0c\x0e-\x1f\x7f]"
+SEPARATORS, SEPARATING_SHARE = "\x1c\x1d\x1e\x1f", 0.5
 INVISIBLE = (
     ("nul_bytes", "NUL bytes were taken out", re.compile(r"\0+")),
-    ("control_characters", "control characters were taken out", re.compile(r"[\x02-\x08\x0b\x0c\x0e-\x1f\x7f]+")),
+    ("control_characters", "control characters were taken out", re.compile(rf"{COLOUR}|{CONTROL}")),
     ("invisible_characters", "characters without width were taken out", re.compile("[\u200b\u2060\ufeff]+")),
 )
 INVISIBLE_BYTES = bytes([0, *range(2, 9), 11, 12, *range(14, 32), 127])
@@ -75,7 +78,8 @@ def decode(blob: Blob, source: str, given: str | None = None) -> Decoded:
         return Decoded(text, "utf-8", tuple(repairs))
     if encoding and (encoding != "utf-8" or (given and not is_overruled)):
         return _tidied(_decode_all(blob, len(mark), encoding, source), encoding, repairs)
-    return _eight_bits(text, repairs, given)
+    has_zeros = not given and any(b"\0" in part for part in blob.parts())
+    return (_with_wide_tail(blob, source) if has_zeros else None) or _eight_bits(text, repairs, given)
 
 
 def _is_plain(text: Text) -> bool:
@@ -103,8 +107,9 @@ def _tidied(parts: Iterable[str], encoding: str, repairs: list[Repair]) -> Decod
     lines: dict[str, list[int]] = {code: [] for code, _, _ in INVISIBLE}
     misread: list[int] = []
     for part in whole_lines(parts):
-        text = part
-        for code, _, pattern in INVISIBLE:
+        text, separators = part, _separators(part)
+        for code, _, usual in INVISIBLE:
+            pattern = re.compile(rf"(?![{separators}])(?:{usual.pattern})") if separators and code == "control_characters" else usual
             if pattern.search(text):
                 lines[code] += lines_with(pattern, text, number)
                 text = pattern.sub("", text)
@@ -117,9 +122,49 @@ def _tidied(parts: Iterable[str], encoding: str, repairs: list[Repair]) -> Decod
     return Decoded(Text(spool.blob()), encoding, (*repairs, *told))
 
 
+def _separators(text: str) -> str:
+    """Give the control characters that part cells, as they were made to: at least half of the lines hold one."""
+    lines = text.split("\n")[:-1] if any(mark in text for mark in SEPARATORS) else []
+    many = max(2, SEPARATING_SHARE * len(lines))
+    return "".join(mark for mark in SEPARATORS if sum(mark in line for line in lines) >= many)
+
+
+def _with_wide_tail(blob: Blob, source: str) -> Decoded | None:
+    """Decode text that UTF-16 was appended to, as PowerShell does; None where none is.
+
+    Raises:
+        DataRefusedError: what was appended is UTF-16 in part only.
+    """
+    spool, line = Spool(), 1
+    for raw in blob.open():
+        if b"\0" in raw:
+            break
+        spool.write(raw)
+        line += 1
+    start = spool.size
+    mark = next((mark for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if blob.read(start, 2) == mark), b"")
+    tail = blob.read(start + len(mark), SAMPLE)
+    encoding = wide_encoding(tail) if start and len(tail) >= FEWEST_WIDE_BYTES else ""
+    if not encoding:
+        return None
+    try:
+        for text in _decode_all(blob, start + len(mark), encoding, source):
+            spool.write(text.encode())
+    except DataRefusedError as error:
+        where = f"{source}, line {line}"
+        message = f"{where}: from here on the text is {encoding.upper()}, but not to its end; split the file above this line"
+        raise DataRefusedError(message, where=where) from error
+    whole = decode(spool.blob(), source)
+    told = Repair("mixed_encodings", (line,), f"from here on the text is {encoding.upper()}; it was read as that")
+    return replace(whole, repairs=(told, *whole.repairs))
+
+
 def wide_encoding(data: bytes) -> str:
-    """Name the UTF-16 that a text without byte order mark is in; empty when it is in none."""
+    """Name the UTF-16 that a text without byte order mark is in; empty when it is in none, or its first line is not."""
     sample = data[:SAMPLE]
+    first = sample[: sample.find(b"\n") + 1]
+    if first and len(first) == len(first.translate(None, INVISIBLE_BYTES)):
+        return ""
     for encoding, offset in (("utf-16-le", 1), ("utf-16-be", 0)):
         if sample and sample[offset::2].count(0) > WIDE_SHARE * len(sample) and not sample[1 - offset :: 2].count(0):
             return encoding

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tasks.core.errors import DataRefusedError
 from tasks.core.reading.clean import read_clean
 from tasks.core.reading.dialects import RULE_LINE
 from tasks.core.reading.ragged import fit, two_rows
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 50_000
 MAX_ASIDE_SHARE = 0.2
 FOOTER_LINES = 20
+AGAIN = "the header, or a line above it, stands here again; it was passed over"
 
 
 def records_of(lines: Iterable[Line], style: Style, width: int | None, rules: set[int]) -> Iterator[Record]:
@@ -48,6 +50,7 @@ class Grid:
     Attributes:
         style: How cells are written.
         layout: Where the table is, and what its columns look like.
+        source: Named in messages.
         columns: What was kept, as text.
         aside: What does not fit.
         repaired: By code, what was done and on which lines.
@@ -55,6 +58,7 @@ class Grid:
 
     style: Style
     layout: Layout
+    source: str = ""
     columns: Columns = field(default_factory=Columns)
     aside: list[SetAside] = field(default_factory=list[SetAside])
     repaired: dict[str, tuple[str, list[int]]] = field(default_factory=dict[str, tuple[str, list[int]]])
@@ -129,8 +133,13 @@ class Grid:
         self._blanks.clear()
 
     def _keep_or_drop(self, record: Record) -> None:
-        if record.cells == self.layout.names:
-            self.note("repeated_header", "the header stands here again; it was passed over", record.line)
+        again = self.layout.head.is_again(record.cells)
+        if again == "other names":
+            where = f"{self.source}, line {record.line}"
+            message = f"{where}: names of the columns stand here again, in another order or among others; split the file above this line"
+            raise DataRefusedError(message, where=where)
+        if again:
+            self.note("repeated_header", AGAIN, record.line)
         else:
             self._keep(record.line, record.cells)
 
@@ -149,6 +158,9 @@ class Grid:
         for record in doubtful:
             if record.text.lstrip().startswith("#"):
                 self.note("comment", "lines that begin with # were passed over", record.line)
+                continue
+            if self.layout.head.is_again(record.cells) == "head":
+                self.note("repeated_header", AGAIN, record.line)
                 continue
             found = fit(record, self.style, self.layout.kinds)
             if isinstance(found, str) and (halves := two_rows(record, self.layout.kinds)):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.again import Head
 from tasks.core.reading.headers import NAME, are_placeholders, is_header
 from tasks.core.reading.shapes import Kind, kinds_of, shape_of
 from tasks.core.reading.terms import Repair
@@ -22,7 +24,10 @@ MAX_HEADER_ROWS = 3
 MAX_TITLE_ROWS = 10
 MAX_PREAMBLE_ROWS = 15
 MIN_ROWS_BELOW = 8
+FEWEST_ROWS_ABOVE, ROWS_ABOVE_SHARE = 3, 0.2
+MAX_AGAIN = 0.1  # in more rows the names of columns are values, as in ballots
 SHOWN_CHARACTERS = 40
+PREAMBLE = "lines before the table were passed over"
 OTHER_DELIMITERS = (",", ";", "\t", "|")
 # The last is how the USGS writes the width and the type of a column.
 UNIT = re.compile(r"[(\[].{0,12}[)\]]|[^\d\s]{1,6}(?:[/²³^]\S{0,5})?||\d{1,3}[sdn]")
@@ -38,6 +43,7 @@ class Layout:
         names: Of the columns, as they stand; empty where nothing names them.
         kinds: What each column looks like.
         repairs: What was passed over or put together.
+        head: The names, and all lines above the first row.
     """
 
     width: int
@@ -45,50 +51,98 @@ class Layout:
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
     repairs: tuple[Repair, ...]
+    head: Head = field(default_factory=Head)
 
 
 def find_table(records: Sequence[Record], options: ReadingOptions, source: str) -> Layout:
     """Find the table among the first records of a file.
 
     Raises:
-        DataRefusedError: there is none, or nothing shows whether its first row names the columns.
+        DataRefusedError: there is none, there are two, or nothing shows whether its first row names the columns.
     """
+    layout = _find_table(records, options, source)
+    above = records[: layout.first] if options.skip is None else ()
+    _refuse_table_above(above, layout, records, source)
+    lines = frozenset(r.cells for r in above if not (r.is_blank or r.is_empty))
+    return replace(layout, head=Head(layout.names, lines))
+
+
+def _find_table(records: Sequence[Record], options: ReadingOptions, source: str) -> Layout:
     width = len(options.names) or _width(records)
     start = _start(records, width, options)
-    # A header that stands again below does not make its names values.
-    top = records[start].cells if start < len(records) else ()
-    body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != top]
+    body = _body(records, start, width)
     if start == len(records):
-        advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
-        below = f" below line {options.skip}" if options.skip else ""
-        message = f"{source}: no row{below} has {width} cell{'s' if width > 1 else ''}; {advice}"
-        raise DataRefusedError(message, where=source)
+        raise _no_row(width, options, source)
     if below := _below_preamble(records, start, width, options):
         start = below
-        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
+        body = _body(records, start, width)
     kinds = kinds_of([r.cells for r in body]) if body else kinds_of([records[start].cells])
     if (other_header := _header_of_another_make(records, start, width, body, kinds, options)) is not None:
         named, told = other_header
-        return Layout(width, start, named, kinds_of([r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]), told)
+        return Layout(width, start, named, kinds_of(_rows(records[start:], width)), told)
     if (short := _short_header(records, start, width, options)) is not None:
         return _under_short_header(records, start, short)
-    _refuse_other_width_of_names(records, start, width, options, source)
+    if is_header(records[start].cells, [r.cells for r in body], kinds) is not True:
+        _refuse_other_width_of_names(records, start, width, options, source)
     if grouped := _group_rows(records, start, width, body, kinds, options):
         start += grouped
-        body = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != records[start].cells]
+        body = _body(records, start, width)
         kinds = kinds_of([r.cells for r in body]) if body else kinds
     skipped = tuple(r.line for r in records[:start] if not r.is_blank)
-    repairs = [Repair("preamble", skipped, "lines before the table were passed over")] if skipped and options.skip is None else []
+    repairs = [Repair("preamble", skipped, PREAMBLE)] if skipped and options.skip is None else []
     has_header = _is_upper_level(records, start, width, kinds, options) or _has_header(records[start], body, kinds, options, source)
     if not has_header:
-        repairs += (
-            [] if options.header is False or options.names else [Repair("no_header", (), "nothing names the columns; they are numbered")]
-        )
-        all_rows = [r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]
-        return Layout(width, start, options.names, kinds_of(all_rows), tuple(repairs))
+        names = options.names or _fields(records[:start], width)
+        if not names and options.header is not False:
+            repairs.append(Repair("no_header", (), "nothing names the columns; they are numbered"))
+        return Layout(width, start, names, kinds_of(_rows(records[start:], width)), tuple(repairs))
     names, first, merged = _header_rows(records, start, body, kinds, width)
-    kinds = kinds_of([r.cells for r in records[first:] if len(r.cells) == width and not r.is_empty] or [records[start].cells])
+    kinds = kinds_of(_rows(records[first:], width) or [records[start].cells])
     return Layout(width, first, options.names or names, kinds, (*repairs, *merged))
+
+
+def _no_row(width: int, options: ReadingOptions, source: str) -> DataRefusedError:
+    below = f" below line {options.skip}" if options.skip else ""
+    told = f"--read names= gives {width}, and " if options.names else ""
+    advice = "pass over fewer lines with --read skip=" if options.skip else "say how cells are separated with --read delimiter="
+    message = f"{source}: {told}no row{below} has {width} cell{'s' if width > 1 else ''}; {'name all, or ' if told else ''}{advice}"
+    return DataRefusedError(message, where=source)
+
+
+def _refuse_table_above(above: Sequence[Record], layout: Layout, records: Sequence[Record], source: str) -> None:
+    """Refuse to pass over lines that are a table themselves, and no small one beside the other."""
+    many = max(FEWEST_ROWS_ABOVE, ROWS_ABOVE_SHARE * (len(records) - layout.first))
+    for (width, is_blank), run in groupby(above, key=lambda r: (len(r.cells), r.is_blank or r.is_empty)):
+        first, *rows = run
+        if is_blank or width < 2 or len(rows) < many:
+            continue
+        kinds = kinds_of([r.cells for r in rows])
+        is_typed = any(kind.shape in ("number", "date") for kind in kinds)
+        if is_typed and (len(rows) >= MAX_PREAMBLE_ROWS or (width > 2 and is_header(first.cells, [r.cells for r in rows], kinds))):
+            where = f"{source}, line {first.line}"
+            what = f"a table of {width} columns stands above one of {layout.width}"
+            message = f"{where}: {what}; split the file, or read the lower one with --read skip={rows[-1].line}"
+            raise DataRefusedError(message, where=where)
+
+
+def _rows(records: Sequence[Record], width: int) -> list[tuple[str, ...]]:
+    return [r.cells for r in records if len(r.cells) == width and not r.is_empty]
+
+
+def _fields(above: Sequence[Record], width: int) -> tuple[str, ...]:
+    """Find the names that logs of the W3C and of Zeek give behind `#Fields`."""
+    named = [r.cells[1:] for r in above if r.cells[0].strip().rstrip(":").casefold() == "#fields"]
+    return next((names for names in named if len(names) == width), ())
+
+
+def _body(records: Sequence[Record], start: int, width: int) -> list[Record]:
+    """Give the rows below the first one. A header that stands again below, its names in whatever order, does not make them values."""
+    if start == len(records):
+        return []
+    head = Head(records[start].cells)
+    rows = [r for r in records[start + 1 :] if len(r.cells) == width and not r.is_empty and r.cells != head.names]
+    others = [r for r in rows if not head.is_again(r.cells)]
+    return others if len(rows) - len(others) <= MAX_AGAIN * len(rows) else rows
 
 
 def _width(records: Sequence[Record]) -> int:
@@ -189,7 +243,7 @@ def _refuse_other_width_of_names(records: Sequence[Record], start: int, width: i
 
 def _under_short_header(records: Sequence[Record], start: int, header: Record) -> Layout:
     width = len(header.cells) + 1
-    rows = [r.cells for r in records[start:] if len(r.cells) == width and not r.is_empty]
+    rows = _rows(records[start:], width)
     names: tuple[str, ...] = (*header.cells, "")
     repairs: list[Repair] = []
     if any(cells[-1].strip() for cells in rows):
@@ -197,7 +251,7 @@ def _under_short_header(records: Sequence[Record], start: int, header: Record) -
         told = "the header has one name less than there are columns; the first, of row names, has none"
         repairs.append(Repair("short_header", (header.line,), told))
     if skipped := tuple(r.line for r in records[: start - 1] if not r.is_blank):
-        repairs.append(Repair("preamble", skipped, "lines before the table were passed over"))
+        repairs.append(Repair("preamble", skipped, PREAMBLE))
     return Layout(width, start, names, kinds_of(rows), tuple(repairs))
 
 

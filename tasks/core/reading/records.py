@@ -20,7 +20,7 @@ class Style:
     """How cells are separated and quoted.
 
     Attributes:
-        delimiter: One or two characters; two blanks stand for any run of at least two; empty where there is one column.
+        delimiter: One or more characters; two blanks stand for any run of at least two; empty where there is one column.
         quote: One character, or empty.
         escape: What makes the next character literal inside a quoted cell, or empty.
         is_padded: Whether blanks around cells belong to the style; with a blank as delimiter, whether runs of them count as one.

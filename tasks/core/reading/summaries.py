@@ -46,6 +46,30 @@ def named_sums(columns: Columns) -> list[int]:
     return found
 
 
+def subtotals(columns: Columns, kinds: Sequence[Kind]) -> dict[int, str]:
+    """Find the rows that a word for a sum stands in, as in `North total`, and that are the sums of the rows above up to another one."""
+    import numpy as np
+
+    rows = len(columns[0]) if len(columns) else 0
+    places = [place for place, kind in enumerate(kinds) if kind.shape == "number"]
+    if not places or not FEWEST_ROWS < rows <= MOST_ROWS:
+        return {}
+    words = columns[0].str.lower().str.strip(" :").str.split()
+    named = [row for row, said in enumerate(words) if len(said) > 1 and not TOTALS.isdisjoint((said[0], said[-1]))]
+    if not named:
+        return {}
+    numbers = np.array([[_number(text) for text in columns[place]] for place in places])
+    found: dict[int, str] = {}
+    first = 0
+    for row in named:
+        filled = [place for place in range(len(places)) if not np.isnan(numbers[place, row])]
+        sums = np.nansum(numbers[:, first:row], axis=1)
+        if row - first > 1 and filled and np.allclose(numbers[filled, row], sums[filled], rtol=1e-6):
+            found[row] = "a row of totals"
+        first = row + 1
+    return found
+
+
 def computed_summaries(columns: Columns, kinds: Sequence[Kind]) -> dict[int, str]:
     """Find the first row and the last ones that are the sums of the others, or the means and the like that their label says.
 
@@ -83,8 +107,11 @@ def _summary_of(row: np.ndarray, others: np.ndarray, digits: Sequence[int], labe
 
     filled = [place for place in np.flatnonzero(~np.isnan(row)).tolist() if (~np.isnan(others[place])).sum() >= FEWEST_ROWS]
 
+    is_named = label in NAMED or not any(c.isalnum() for c in label)  # lists of SAP name their sums * and **
+    needs = 1 if is_named else 2
+
     def is_of(*functions: Callable[..., Any]) -> bool:
-        return any(_matches(row, others, digits, filled, function, needs=1 if not label or label in NAMED else 2) for function in functions)
+        return any(_matches(row, others, digits, filled, function, needs=needs) for function in functions)
 
     if (not label or is_new or label in TOTALS) and bool(row[filled].any()) and is_of(np.nansum):
         return "a row of totals"
@@ -120,6 +147,8 @@ def _count(values: np.ndarray) -> float:
 def _number(text: str) -> float:
     """Read a number as most tables write them; what is anything else is not computed with."""
     bare = text.strip().replace("\u00a0", "").replace(" ", "").replace("'", "")
+    if bare.endswith("-"):
+        bare = f"-{bare[:-1]}"
     if "," in bare and "." in bare:
         bare = bare.replace(",", "") if bare.rfind(".") > bare.rfind(",") else bare.replace(".", "").replace(",", ".")
     try:
