@@ -14,7 +14,7 @@ from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
-from tasks.core.table import Table, with_reading
+from tasks.core.table import Table, with_reading, without_personal
 from tasks.core.use_case import LAKE
 from tasks.record import task
 
@@ -172,7 +172,8 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
     inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
-    inferred = dataclasses.replace(inferred, columns=with_reading(inferred.columns, batch.evidence))
+    columns = without_personal(with_reading(inferred.columns, batch.evidence), asked.pii)
+    inferred = dataclasses.replace(inferred, columns=columns)
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=quarantined + misfits)

@@ -31,7 +31,7 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     import numpy as np
     import pandas as pd
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
 
+MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
 
 
@@ -168,9 +169,10 @@ def complete(reception: Reception, batch: Batch) -> Batch:
     target, columns = lake.terms.target, snapshots.column_names(batch.path)
     if target is None or target in columns:
         return batch
-    if lake.begun_with() is None and get_close_matches(target, columns):
-        what = "column"
-        raise UsageError.unknown(what, target, columns, where="target")
+    if lake.begun_with() is None and get_close_matches(target, columns, cutoff=MISTYPED):
+        refused = UsageError.unknown("column", target, columns, where="target")
+        message = f"{refused.message}; if labels come later, begin with rows that have theirs"
+        raise UsageError(message, where="target")
     log.warning("the rows come without labels: there is no column '%s'", target)
     kind = lake.target_kind()
     frames = (df.assign(**{target: _missing(len(df), kind)}) for df in snapshots.read_frames(batch.path))
@@ -188,7 +190,7 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
     """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
     use_case, target = reception.case.use_case, reception.lake(batch).terms.target
-    profile = profile_rows(snapshots.read_frames(batch.path), pii=use_case.pii)
+    profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
     entries = [e for e in reception.entries if e.decision in TAKEN and e.profile and e.digest != batch.delivered]
     past = [Arrival(e.name, deliveries.profile_of(e, without=target), deliveries.arrived_us(e)) for e in entries]
     if not past:
@@ -203,7 +205,7 @@ def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: 
 def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement, because: str = "") -> None:
     """Let the lake take a batch in; hold it where something speaks against it and no person has accepted it.
 
-    Rows that do not satisfy an expectation of their own are set aside in either case.
+    Rows that an expectation sets aside are set aside in either case; those that the batch was refused for come in with it.
 
     Raises:
         DataRefusedError: the lake cannot keep the rows as they are.
@@ -280,7 +282,9 @@ def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: 
         StoreError: a store cannot be written, or others of these rows were mended meanwhile.
     """
     alone = validation.of_rows_alone()
-    alone.raise_if_refused(delivery.name)
+    if why := alone.refusal:
+        message = f"{alone.suite}: {why}; see that the sheet has all its columns"
+        raise DataRefusedError(message, where=delivery.name)
     df, lines = snapshots.read(mended.batch.path), mended.batch.lines
     bad, reasons = alone.set_aside(0, len(df))
     failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))
@@ -331,6 +335,16 @@ def report(reception: Reception) -> IngestReport:
 
 
 # ------------------------------------------------------------------------------------------------------------------ parts
+
+
+def _personal(reception: Reception, batch: Batch) -> Collection[str]:
+    """Name the columns that may hold personal values: where some do, also those that nobody has looked at yet."""
+    pii, came, lake = set(reception.case.use_case.pii), set(snapshots.column_names(batch.path)), reception.lake(batch)
+    if not pii:
+        return pii
+    if lake.begun_with() is None:
+        return pii if pii <= came else came
+    return pii | (came - {*lake.columns().names, lake.terms.target})
 
 
 def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement) -> None:

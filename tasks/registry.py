@@ -136,7 +136,7 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     df = snapshots.read(study.snapshot.path)
     example = df[schema.features].iloc[study.split.gate[:SMOKE_ROWS]]
     fitted_rows = splits.hash_rows(df[schema.features].iloc[study.split.fit])
-    logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction)
+    logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction, case.use_case.pii)
     tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):

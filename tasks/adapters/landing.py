@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.deliveries import Delivery
-from tasks.core.errors import UsageError
+from tasks.core.errors import StoreError, UsageError
 from tasks.core.formats.folders import is_hidden
 
 if TYPE_CHECKING:
@@ -46,14 +46,23 @@ def head_of(source: str) -> bytes:
 
 
 def put_away(delivery: Delivery, where: Literal["done", "refused"], reason: str = "") -> None:
-    """Move a delivery out of `incoming/`, with its reason beside it if there is one; what a person named stays where it is."""
+    """Move a delivery out of `incoming/`, with its reason beside it if there is one; what a person named stays where it is.
+
+    Raises:
+        StoreError: it cannot be moved.
+    """
     if delivery.landing is None:
         return
     source, folder = delivery.landing / "incoming" / delivery.name, delivery.landing / where
     target, place = folder / delivery.name, 2
     while target.exists():
         target, place = folder / f"{source.stem}-{place}{source.suffix}", place + 1
-    if reason:  # first, so that no refused file is ever without it
-        target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
-    if source.exists():
-        source.replace(target)
+    try:
+        if reason:  # first, so that no refused file is ever without it
+            target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+        if source.exists():
+            source.replace(target)
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        message = f"{delivery.name} is decided on, and cannot be moved to {folder}: {what}; mend this, and run again"
+        raise StoreError(message, where=str(folder)) from error

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 
 def create(address: str) -> None:
-    """Create the ledger's tables where they are missing."""
+    """Create the ledger's tables where they are missing, and columns that an older ledger does not have, empty."""
+    from sqlalchemy import inspect, text
+
     with _connect(address) as connection:
         for table in (_champion_table(), _batch_table()):
             table.metadata.create_all(connection)
+            known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    kind = column.type.compile(connection.dialect)
+                    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT ''"))
 
 
 def line_of_champions(address: str, use_case: str) -> list[Epoch]:

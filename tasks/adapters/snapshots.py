@@ -91,7 +91,8 @@ def _whole(path: Path) -> Generator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        message = f"cannot write to {path.parent}: {(error.strerror or str(error)).lower()}; make room there, and run again"
+        why = os.strerror(error.errno) if error.errno else str(error)  # Arrow tells a story around it
+        message = f"cannot write to {path.parent}: {why.lower()}; make room there, and run again"
         raise StoreError(message, where=str(path.parent)) from error
     finally:
         with suppress(OSError):

@@ -18,7 +18,7 @@ from tasks.core.scoring import Input
 from tasks.core.trust import ALLOWED_TYPES, refuse_swapped_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -151,12 +151,33 @@ def log_text(text: str, file: str) -> None:
     mlflow.log_text(text, file)
 
 
-def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: np.ndarray, example: pd.DataFrame, prediction: Prediction) -> str:
-    """Log the shipped fit with its judged fit and the hashes of the rows that the latter saw; give the model's id."""
+def log_models(
+    shipped: Pipeline,
+    judged: Pipeline,
+    fitted_rows: np.ndarray,
+    example: pd.DataFrame,
+    prediction: Prediction,
+    personal: Collection[str] = (),
+) -> str:
+    """Log the shipped fit with its judged fit.
+
+    Args:
+        shipped: The fit that predicts.
+        judged: The fit that was measured.
+        fitted_rows: Hashes of the rows that it saw.
+        example: Some rows, which tell the signature; two of them are kept for people to look at.
+        prediction: Of at least these.
+        personal: Columns of which nothing is kept there.
+
+    Returns:
+        The model's id.
+    """
     import mlflow
     import numpy as np
     import skops.io
 
+    shown = example.head(2)
+    shown = shown.assign(**{name: shown[name].mask(shown[name].notna()) for name in shown.columns if name in personal})
     with tempfile.TemporaryDirectory() as folder:
         skops.io.dump(judged, Path(folder) / Path(JUDGED_FILE).name)
         np.save(Path(folder) / "fitted_rows.npy", np.sort(fitted_rows), allow_pickle=False)
@@ -164,7 +185,7 @@ def log_models(shipped: Pipeline, judged: Pipeline, fitted_rows: np.ndarray, exa
             shipped,
             name="model",
             signature=mlflow.models.infer_signature(example, prediction.values[: len(example)]),
-            input_example=example.head(2),
+            input_example=shown,
             pip_requirements=requirements(),
             skops_trusted_types=sorted(ALLOWED_TYPES),
             extra_files=[str(path) for path in sorted(Path(folder).iterdir())],

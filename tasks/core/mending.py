@@ -82,19 +82,21 @@ def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) ->
 
 
 def taken_apart(text: str, width: int) -> Sequence[str | None]:
-    """Take a row apart into so many cells by the delimiter that yields as many; else no cell is known.
+    """Take a row apart into so many cells, where only one delimiter yields as many; else no cell is known.
 
     >>> taken_apart("h5;many;3", 3), taken_apart("h5;many", 3)
     (['h5', 'many', '3'], [None, None, None])
     """
-    for delimiter in ",;\t|":
-        try:
-            records = list(csv.reader([text], delimiter=delimiter, strict=True))
-        except csv.Error:
-            continue
-        if len(records) == 1 and len(records[0]) == width:
-            return records[0]
-    return [None] * width
+    found = {cells for delimiter in ",;\t|" if len(cells := _cells(text, delimiter)) == width}
+    return list(found.pop()) if len(found) == 1 else [None] * width
+
+
+def _cells(text: str, delimiter: str) -> tuple[str, ...]:
+    try:
+        records = list(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return ()
+    return tuple(records[0]) if len(records) == 1 else ()
 
 
 # --------------------------------------------------------------------------------------------------------- sheets that come back

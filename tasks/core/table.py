@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tasks.core.reading.store import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -81,6 +81,11 @@ def with_reading(columns: Iterable[Column], evidence: Mapping[str, str]) -> tupl
     """Add to columns how they were read, by name, where that is worth a word."""
     read = ((column, evidence.get(column.name, "")) for column in columns)
     return tuple(replace(column, evidence="; ".join(filter(None, (column.evidence, told)))) for column, told in read)
+
+
+def without_personal(columns: Iterable[Column], personal: Collection[str]) -> tuple[Column, ...]:
+    """Leave out what columns were decided by where they are personal, for evidence quotes values."""
+    return tuple(replace(column, evidence="personal, and not shown") if column.name in personal else column for column in columns)
 
 
 @dataclass(frozen=True)

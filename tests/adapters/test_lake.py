@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, Schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -237,6 +239,7 @@ def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_deliver
         with pytest.raises(KeyboardInterrupt):
             lake.append("b1", [table()], arrived_at=at(1), aside=[aside(9)])
     pd.testing.assert_frame_equal(lake.read(lake.snapshot()), before)
+    assert sum(arrival.quarantined for arrival in lake.batches()) == 0
     assert lake.append("b1", [table()], arrived_at=at(2), aside=[aside(9)]).is_new
     assert len(lake.read(lake.snapshot())) == 8
     assert [(arrival.observations, arrival.labels, arrival.quarantined) for arrival in lake.batches()] == [(4, 4, 0), (4, 4, 1)]
@@ -295,6 +298,18 @@ def test_the_terms_of_the_first_batch_stay(lake: Lake, tmp_path: Path) -> None:
         Lake(str(tmp_path), "wine", Terms(key=("id",))).append("b2", [table()], arrived_at=at(1))
     with pytest.raises(DataRefusedError, match="there is no column 'day' to name rows by"):
         Lake(str(tmp_path), "beer", Terms(key=("day",))).append("b1", [table()], arrived_at=at(0))
+
+
+def test_a_lake_of_an_older_version_is_refused_in_one_sentence(lake: Lake, tmp_path: Path) -> None:
+    lake.append("b1", [table()], arrived_at=at(0))
+    now = DeltaTable(f"{lake.url}/observations")
+    fields = [field for field in pa.schema(now.schema().to_arrow()) if field.name != "_mends"]
+    older = tmp_path / "older" / "wine" / "observations"
+    DeltaTable.create(str(older), Schema.from_arrow(pa.schema(fields)), description=now.metadata().description)
+    with pytest.raises(StoreError) as refused:
+        Lake(str(tmp_path / "older"), "wine").begun_with()
+    told = "is of an older version, which knew no mended rows; give its use case another name and deliver its batches again"
+    assert refused.value.message == f"the lake at {older.parent} {told}"
 
 
 def test_a_time_without_a_zone_is_refused(lake: Lake) -> None:

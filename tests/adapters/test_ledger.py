@@ -114,6 +114,19 @@ def test_creating_a_ledger_again_keeps_what_it_holds(address: str) -> None:
     assert ledger.line_of_champions(address, "wine") == [FIRST]
 
 
+def test_an_older_ledger_is_given_the_columns_that_it_does_not_have(address: str, tmp_path: Path) -> None:
+    entry = BatchEntry("wine", "ab" * 32, "held", "a.csv", "rows", BatchRows(), (), "ann@host", "2026-01-02T03:04:05+00:00")
+    ledger.crown(address, FIRST)
+    ledger.record(address, entry)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as older:
+        older.execute("ALTER TABLE champion DROP COLUMN lake")
+        older.execute("ALTER TABLE batch DROP COLUMN mends")
+        older.commit()
+    ledger.create(address)
+    assert (ledger.line_of_champions(address, "wine"), ledger.batches(address, "wine")) == ([FIRST], [entry])
+    assert ledger.record(address, replace(entry, decision="mended", mends="cd" * 32))
+
+
 def test_of_eight_processes_that_race_for_an_epoch_one_wins(address: str) -> None:
     racers = [
         subprocess.Popen(

@@ -19,6 +19,56 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
+# A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
+# killed when what writes files and tables has been called, or has returned, so many times.
+CLERK = """
+import contextlib, importlib, json, os, resource, signal, sys, tempfile
+from pathlib import Path
+from flows import _entry
+for job in _entry.JOBS:
+    for engine in (*_entry.JOBS[job].engines, f"flows.{job}"):
+        importlib.import_module(engine)
+WRITING = ("lake/tables.py", "lake/parts.py", "snapshots.py", "landing.py")
+left = 0
+
+def count(frame, event, _):
+    global left
+    code = frame.f_code
+    if event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def work(job, arguments, told):
+    for stream, path in zip((sys.stdout, sys.stderr), told):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+    code = None
+    try:
+        if left:
+            sys.setprofile(count)
+        _entry.main(job, [*arguments, "--no-record"])
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(70 if code is None else code)
+
+for line in sys.stdin:
+    left, room, desk, variables, job, *arguments = json.loads(line)
+    with tempfile.TemporaryDirectory() as folder:
+        told = [Path(folder, name) for name in ("out", "err")]
+        child = os.fork()
+        if not child:
+            if room:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+            os.chdir(desk)
+            os.environ.clear()
+            os.environ.update(variables)
+            work(job, arguments, told)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]), flush=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +124,33 @@ class Desk:
         return json.loads(done.stdout)
 
 
+@dataclass(frozen=True)
+class Clerk:
+    """Somebody at a desk who runs one unrecorded job after the other, each as a process of its own that need not import engines."""
+
+    desk: Desk
+    process: subprocess.Popen[str]
+
+    def run(self, job: str, *arguments: str, killed_after: int = 0, room: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a job.
+
+        Args:
+            job: Its name.
+            arguments: As on the command line.
+            killed_after: Kill it after so many calls and returns of what writes, if it comes so far.
+            room: Let no file grow beyond so many bytes, as on a full disk.
+            variables: Settings.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        environment = self.desk.environment(EVERGREEN_RECORD="false", **variables)
+        order = [killed_after, room, str(self.desk.folder), environment, job, *arguments]
+        print(json.dumps(order), file=self.process.stdin, flush=True)
+        code, out, err = json.loads(self.process.stdout.readline())
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess([job, *arguments], code, out, err)
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from a_desk_that_is_left_alone(tmp_path / "desk")
@@ -82,6 +159,22 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     yield from a_desk_that_is_left_alone(tmp_path_factory.mktemp("module") / "desk")
+
+
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    desk = Desk(tmp_path_factory.mktemp("forking"))
+    environment = desk.environment(EVERGREEN_RECORD="false")
+    command = [desk.python, "-c", CLERK]
+    with subprocess.Popen(command, cwd=desk.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def clerk(desk: Desk, forking: subprocess.Popen[str]) -> Clerk:
+    return Clerk(desk, forking)
 
 
 @pytest.fixture(scope="session")

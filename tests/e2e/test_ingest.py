@@ -206,6 +206,7 @@ def test_a_mistyped_target_is_told_before_anything_is_stored(desk: Desk) -> None
     rows(0).to_csv(incoming / "b0.csv", index=False)
     code, told = ingest(desk)
     assert (code, "there is no column 'prices'; did you mean 'price'?" in told) == (2, True), told
+    assert "; if labels come later, begin with rows that have theirs" in told
     assert [path.name for path in incoming.iterdir()] == ["b0.csv"]
 
 

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.adapters import home, ledger
+from tasks.adapters.lake import Lake
+from tasks.core import deliveries
 from tasks.core.errors import DataRefusedError
 
 if TYPE_CHECKING:
@@ -63,3 +66,46 @@ def test_training_takes_the_rows_of_the_lake_and_names_its_versions(life: dict[s
     assert (report.rows.read, report.rows.used + report.rows.holdout, report.rows.unlabelled, report.rows.quarantined) == (400, 395, 0, 5)
     assert report.lake == {"observations": 2, "labels": 2}
     assert report.source == "the lake of meters, version 2"
+
+
+def waiting(project: Project, use_case: str) -> str:
+    (entry,) = deliveries.waiting(ledger.batches(home.settings().ledger_address, use_case))
+    return entry.digest[:8]
+
+
+def test_other_columns_wait_for_a_person_and_are_no_news_afterwards(project: Project) -> None:
+    project.write_use_case("gauges", key=["key"], target="y")
+
+    def ingest(name: str, table: pd.DataFrame) -> Run:
+        return project.ingest(use_case="gauges", data=project.write_table(name, table))
+
+    def accept() -> Run:
+        return project.ingest(use_case="gauges", accept=waiting(project, "gauges"), because="the makers said so")
+
+    assert ingest("g1", batch(1)).flow_run.state.name == "Ingested"
+    assert "column 'site' is new; accepted, the batch is taken without it" in ingest("g2", batch(2).assign(site="north")).error.message
+    accepted = accept().report.batches[0].entry
+    assert (accepted.decision, accepted.because, accepted.rows.labelled) == ("accepted", "the makers said so", 200)
+    assert "column 'site' is left out: the lake keeps the columns that it was begun with" in accepted.reasons
+    again = ingest("g3", batch(3).assign(site="south")).report.batches[0].entry
+    assert (again.decision, again.reasons[0]) == ("ingested", "column 'site' is new; as in the last batch, it is left out")
+    assert "column 'b' is missing; accepted, the batch is taken with it empty" in ingest("g4", batch(4).drop(columns="b")).error.message
+    assert "column 'b' is taken as empty" in accept().report.batches[0].entry.reasons
+    lake = Lake(home.settings().lake_address, "gauges")
+    lake = Lake(home.settings().lake_address, "gauges", lake.begun_with())
+    rows = lake.read(lake.snapshot())
+    assert (list(rows.columns), len(rows), int(rows["b"].isna().sum())) == (["key", "a", "b", "y"], 800, 200)
+
+
+def test_an_acceptance_takes_in_what_stood_against_the_batch_and_no_row_that_fails_for_itself(project: Project) -> None:
+    project.write_use_case("dials", key=["key"], target="y")
+    small = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "b", "max_value": 2, "mostly": 0.5}, "severity": "critical"}
+    project.write_suite("dials", {**NOT_NULL, "kwargs": {"column": "a", "mostly": 0.99}}, small)
+    gaps = batch(5)
+    gaps.loc[:9, "a"] = None
+    held = project.ingest(use_case="dials", data=project.write_table("d1", gaps))
+    assert "d1.csv is refused: dials.json: 'a'" in held.error.message
+    accepted = project.ingest(use_case="dials", accept=waiting(project, "dials"), because="a known gap").report.batches[0].entry
+    large = int((gaps["b"] > 2).sum())
+    assert large > 0
+    assert (accepted.decision, accepted.rows.labelled, accepted.rows.quarantined) == ("accepted", 200 - large, large)

@@ -51,6 +51,11 @@ def test_a_row_with_an_odd_cell_is_set_aside_with_its_line_text_and_reason() -> 
     assert (reading.rows, len(reading.table.df), 7 in reading.table.lines) == (40, 39, False)
 
 
+def test_the_text_of_a_row_that_is_set_aside_keeps_the_quotes_that_it_needs() -> None:
+    reading = read(text_of(*ROWS[:5], '6,"word, ""0""",heavy', *ROWS[6:]))
+    assert [row.text for row in reading.aside] == ['6,"word, ""0""",heavy']
+
+
 def test_as_text_keeps_a_row_with_one_odd_cell_but_not_one_that_is_out_of_step() -> None:
     rows = [*ROWS[:5], "6,word 0,heavy", "x,word 1,heavy", *ROWS[7:]]
     assert [row.line for row in read(text_of(*rows), as_text=True).aside] == [8]

@@ -66,10 +66,16 @@ class Lake:
         """Give the key and the target of the first batch; None before it.
 
         Raises:
-            StoreError: the lake cannot be read.
+            StoreError: the lake cannot be read, or is of an older version.
         """
         table = self._tables.observations.open()
-        return None if table is None else arrow.declared(table)[0]
+        if table is None:
+            return None
+        if arrow.MENDS not in table.schema().to_arrow().names:
+            how = "give its use case another name and deliver its batches again"
+            message = f"the lake at {self.url} is of an older version, which knew no mended rows; {how}"
+            raise StoreError(message, where=self.url)
+        return arrow.declared(table)[0]
 
     def holds_anything(self) -> bool:
         """Say whether there is a table, be it of predictions alone.
@@ -260,10 +266,13 @@ class Lake:
         """
         until = as_of or datetime.max.replace(tzinfo=UTC)
         found: dict[str, dict[str, Any]] = {}
+        observations = self._tables.observations.open()
         for name, table in vars(self._tables).items():
             opened_now = table.open()
             sizes = counts(opened_now, arrived(until)) if opened_now else {}
             for (arrived_at, batch), rows in sizes.items():
+                if name == "quarantine" and (observations is None or observations.transaction_version(batch) is None):
+                    continue  # whoever brought it was cut off, and none of its rows is in yet
                 seen = found.setdefault(batch, {"arrived_at": arrived_at.as_py()})
                 seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
         mended = self._count_mended(until)

@@ -58,12 +58,18 @@ class TextTable:
     aside: tuple[SetAside, ...]
 
     def rows(self, places: Sequence[int]) -> list[str]:
-        """Write rows as they may have stood in their file."""
-        return [(self.dialect.delimiter or ",").join(cells) for cells in self.cells.rows(places)]
+        """Write rows as they may have stood in their file, so that they can be taken apart again."""
+        delimiter = self.dialect.delimiter or ","
+        return [delimiter.join(_quoted(cell, delimiter) for cell in cells) for cells in self.cells.rows(places)]
 
     def take(self, rows: np.ndarray) -> TextTable:
         """Keep some rows, by position."""
         return replace(self, cells=self.cells.take(rows), lines=self.lines[rows])
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    is_plain = not any(sign in cell for sign in (delimiter, '"', "\n", "\r"))
+    return cell if is_plain else '"' + cell.replace('"', '""') + '"'
 
 
 def finished(grid: Grid, decoded: Decoded, style: Style | None, signs: frozenset[str], source: str) -> TextTable:
