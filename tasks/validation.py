@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import suites
-from tasks.core.validation import Validation
+from tasks.adapters import snapshots, suites
+from tasks.core.row_sets import RowSet
+from tasks.core.validation import ExpectationResult, Validation
 from tasks.record import publish_table, task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tasks.core.snapshot import Batch, Case
 
 log = logging.getLogger("evergreen")
@@ -41,8 +45,22 @@ def validate_unlabelled(case: Case, batch: Batch, target: str) -> Validation:
 
 @task
 def judge(case: Case, batch: Batch) -> Validation:
-    """Judge a batch by the suite of its use case, whatever comes of it; without one the verdict is *not applicable*."""
-    return _judge(case, batch)
+    """Judge a batch by the suite of its use case, whatever comes of it, and set the rows aside that lack a key.
+
+    Without a suite the verdict is *not applicable*.
+    """
+    validation = _judge(case, batch)
+    return dataclasses.replace(validation, results=(*validation.results, *_empty_keys(case, batch)))
+
+
+def _empty_keys(case: Case, batch: Batch) -> Iterator[ExpectationResult]:
+    """Find the rows that nothing names: neither the lake nor a late label could tell which they are."""
+    there = snapshots.column_names(batch.path)
+    for name in (name for name in case.use_case.key if name in there):
+        is_empty = snapshots.read_column(batch.path, name).isna().to_numpy(dtype=bool)
+        if is_empty.any():
+            told = f"'{name}' is never missing, for it names the row"
+            yield ExpectationResult(told, "warning", success=False, failing_rows=RowSet.where(is_empty), quarantine=True)
 
 
 def _judge(case: Case, batch: Batch, target: str | None = None) -> Validation:

@@ -109,3 +109,14 @@ def test_an_acceptance_takes_in_what_stood_against_the_batch_and_no_row_that_fai
     large = int((gaps["b"] > 2).sum())
     assert large > 0
     assert (accepted.decision, accepted.rows.labelled, accepted.rows.quarantined) == ("accepted", 200 - large, large)
+
+
+def test_rows_that_nothing_names_are_set_aside_and_the_others_come_in(project: Project) -> None:
+    project.write_use_case("probes", key=["key"], target="y")
+    nameless = batch(6)
+    nameless.loc[[3, 150], "key"] = None
+    entry = project.ingest(use_case="probes", data=project.write_table("p1", nameless)).report.batches[0].entry
+    assert (entry.decision, entry.rows.labelled, entry.rows.quarantined) == ("ingested", 198, 2)
+    sheet = (home.settings().home / "quarantine" / "probes" / f"{entry.digest[:16]}.csv").read_text(encoding="utf-8")
+    assert [line.split(",")[1] for line in sheet.splitlines()[1:]] == ["5", "152"]
+    assert "'key' is never missing, for it names the row" in sheet
