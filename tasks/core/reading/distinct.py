@@ -66,7 +66,9 @@ class Distinct:
             met += len(distinct)
         places, distinct = pd.factorize(pd.concat(found, ignore_index=True))
         merged = np.append(places, -1).astype(np.int32)
-        return cls._found(np.concatenate([merged[part] for part in codes]), pd.Series(distinct, dtype="str"), name)
+        for part in codes:
+            part[:] = merged[part]
+        return cls._found(np.concatenate(codes), pd.Series(distinct, dtype="str"), name)
 
     @classmethod
     def _found(cls, codes: np.ndarray, distinct: pd.Series[str], name: str) -> Distinct:
