@@ -123,9 +123,9 @@ def _spelled(value: object) -> str:
     if value is None:
         return ""
     plain = [*cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=WIDE, sort_keys=False).removesuffix("...\n").strip()
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=WIDE, sort_keys=False).removesuffix("...\n").strip(" \n")
     if not text.isprintable():  # in double quotes every character has an escape
-        text = yaml.safe_dump(plain, default_flow_style=True, default_style='"', width=WIDE, sort_keys=False).strip()
+        text = yaml.safe_dump(plain, default_flow_style=True, default_style='"', width=WIDE, sort_keys=False).strip(" \n")
     return text
 
 

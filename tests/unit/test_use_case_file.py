@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.core.schema import infer_schema
@@ -69,6 +69,7 @@ def test_what_is_found_is_set_with_its_evidence_and_what_is_suggested_is_not_set
 
 
 @given(COLUMNS, st.lists(COLUMNS, min_size=1, max_size=3), COLUMNS)
+@example("a", ["a"], "\xa0")  # a blank that YAML writes without quotes
 def test_whatever_columns_are_called_the_file_says_it(target: str, key: list[str], why: str) -> None:
     text = write("houses", why, {"target": Setting(target, why), "key": Setting(key, why), "description": Setting(why, "")})
     found = loaded(text)
