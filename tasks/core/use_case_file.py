@@ -123,10 +123,10 @@ def _spelled(value: object) -> str:
     if value is None:
         return ""
     plain = [*cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=WIDE, sort_keys=False).removesuffix("...\n").strip(" \n")
-    if not text.isprintable():  # in double quotes every character has an escape
-        text = yaml.safe_dump(plain, default_flow_style=True, default_style='"', width=WIDE, sort_keys=False).strip(" \n")
-    return text
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=WIDE, sort_keys=False).removesuffix("...\n")
+    if not text.strip("\n").isprintable():  # in double quotes every character has an escape
+        text = yaml.safe_dump(plain, default_flow_style=True, default_style='"', width=WIDE, sort_keys=False)
+    return text.strip(" \n")
 
 
 def in_one_line(text: str) -> str:
