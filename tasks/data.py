@@ -10,6 +10,7 @@ from tasks.adapters import home, landing, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, schema, splits
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.formats.source import shown_url
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
@@ -106,7 +107,7 @@ def read_delivery(case: Case) -> Batch:
 def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Reading:
     """Read a table; where columns are personal, nothing that is told of it quotes a cell."""
     source, pii = case.use_case.data, case.use_case.pii
-    log.info("reading %s", source)
+    log.info("reading %s", shown_url(source) if "://" in source else source)
     try:
         return reader.read(sources.load(source, options), options, sources.split_columns, as_text=as_text, hidden=pii)
     except DataRefusedError as error:

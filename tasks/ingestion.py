@@ -20,7 +20,7 @@ from tasks.core import batch_page, deliveries, mending, names, splits
 from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
-from tasks.core.formats.source import CHANGED
+from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.incidents import inspect_batch
 from tasks.core.lake.values import LakeSnapshot, Terms
 from tasks.core.mending import Aside
@@ -117,7 +117,8 @@ def open_reception(case: Case, options: IngestOptions) -> Reception:
     if source == LAKE:
         message = f"name what came for {case.name}: a file, folder, URL or database; or set landing: in its use case"
         raise UsageError(message, where="--data")
-    return Reception(case, (Delivery(source if "://" in source or ":" in source else Path(source).name, source),))
+    name = shown_url(source) if "://" in source else source if ":" in source else Path(source).name
+    return Reception(case, (Delivery(name, source),))
 
 
 @contextmanager
@@ -215,6 +216,10 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
         _hold(reception, delivery, batch, judgement)
         return
     lake, validation = reception.lake(batch), judgement.validation
+    if lake.begun_with() is None and validation.quarantined == len(batch.lines):
+        _, (reason, *_) = validation.set_aside(0, len(batch.lines))
+        message = f"no lake begins without a row, and all of these are set aside, the first because {reason}"
+        raise DataRefusedError(message, where=delivery.name)
     kept, told = _fit(lake, _kept(batch, validation), judgement.inspection)
     asides = map(sheets.for_quarantine, _asides(batch, validation))
     rows = _rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=asides))

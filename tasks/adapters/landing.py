@@ -39,6 +39,8 @@ def arrived(folder: Path) -> Iterator[Delivery]:
 def head_of(source: str) -> bytes:
     """Give the first bytes of a file that somebody named; none where that is something else."""
     try:
+        if not Path(source).is_file():  # whoever opens a pipe waits for somebody to write
+            return b""
         with Path(source).open("rb") as file:
             return file.read(HEAD_BYTES)
     except (OSError, ValueError):

@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +132,13 @@ def _judge(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judge
 def _suite(expectations: list[Any]) -> ExpectationSuite:
     import great_expectations as gx
 
-    # A copy has no id: what carries one cannot belong to a second suite.
-    return gx.ExpectationSuite(name="asked", expectations=[copy(expectation) for expectation in expectations])
+    return gx.ExpectationSuite(name="asked", expectations=[_without_id(expectation.configuration) for expectation in expectations])
+
+
+def _without_id(configuration: ExpectationConfiguration) -> Any:  # noqa: ANN401 (each type of expectation is a class)
+    """Make the expectation anew: what carries an id cannot belong to a second suite, and a copy takes the first suite with it."""
+    configuration.id = None  # pyright: ignore[reportAttributeAccessIssue]
+    return configuration.to_domain_obj()
 
 
 def _considered(counted: dict[str, Any]) -> int:

@@ -110,7 +110,7 @@ def options_of(head: bytes) -> ReadingOptions | None:
     """
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     found = HEAD.match(head.decode(encoding, errors="replace"))
-    return ReadingOptions(header=True, delimiter=found["delimiter"]) if found else None
+    return ReadingOptions(header=True, delimiter=found["delimiter"], quote='"') if found else None
 
 
 def is_sheet(names: Iterable[str]) -> bool:

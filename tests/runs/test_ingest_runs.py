@@ -120,3 +120,23 @@ def test_rows_that_nothing_names_are_set_aside_and_the_others_come_in(project: P
     sheet = (home.settings().home / "quarantine" / "probes" / f"{entry.digest[:16]}.csv").read_text(encoding="utf-8")
     assert [line.split(",")[1] for line in sheet.splitlines()[1:]] == ["5", "152"]
     assert "'key' is never missing, for it names the row" in sheet
+
+
+def test_a_lake_does_not_begin_with_a_batch_of_which_no_row_is_kept(project: Project) -> None:
+    project.write_use_case("nobodies", key=["key"], target="y")
+    nameless = batch(7).head(3).assign(key=None)
+    error = project.ingest(use_case="nobodies", data=project.write_table("n1", nameless)).error
+    assert error.message == (
+        "n1.csv is refused: no lake begins without a row, and all of these are set aside, "
+        "the first because 'key' is never missing, for it names the row"
+    )
+    assert project.ingest(use_case="nobodies", data=project.write_table("n2", batch(8))).flow_run.state.name == "Ingested"
+
+
+def test_no_secret_of_an_address_is_told(project: Project) -> None:
+    project.write_use_case("leaks", key=["key"], target="y")
+    run = project.ingest(use_case="leaks", data="http://ann:hunter2@127.0.0.1:1/t.csv?sig=token")
+    told = f"{run.log} {run.error} {run.flow_run.state.message} {[artifact.data for artifact in run.artifacts.values()]}"
+    assert "http://***@127.0.0.1:1/t.csv?***" in told
+    assert "hunter2" not in told
+    assert "token" not in told
