@@ -191,7 +191,7 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         _fail(EvergreenError(f"{message} ({str(error).splitlines()[0]})" if str(error) else message), as_json=as_json)
     except KeyboardInterrupt:
         # Python forgets the exit code and ends by the signal where an `exec` was interrupted, as engines have many, unless one follows.
-        exec("")  # noqa: S102
+        exec("")  # noqa: S102 (there is nothing in it)
         print("interrupted; the next run closes what this one left open", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (nothing beyond this line could say it better)

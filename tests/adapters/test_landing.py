@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,11 @@ def test_what_a_person_named_stays_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1")
     landing.put_away(Delivery("a.csv", str(tmp_path / "a.csv")), "done")
     assert (tmp_path / "a.csv").exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert landing.head_of(str(tmp_path / "pipe.csv")) == b""
 
 
 def test_a_landing_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
