@@ -6,6 +6,7 @@ type alone, then finds or starts a Prefect server, runs the flow, and turns what
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import io
@@ -127,7 +128,7 @@ with contextlib.suppress(UsageError):
     home.bootstrap()
 
 
-def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
+def main(job: str, argv: Sequence[str] | None = None) -> None:
     """Run a job from the command line and leave the process with its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     as_json = command.wants_json(arguments)
@@ -136,17 +137,15 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
         outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
         _tell(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
-    sys.exit(0)
 
 
-def answer(question: str, argv: Sequence[str]) -> NoReturn:
+def answer(question: str, argv: Sequence[str]) -> None:
     """Answer a question from the command line and leave the process with its exit code."""
     as_json = command.wants_json(argv)
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
         for answer in asked.ask(command.parse(f"python -m flows {question}", asked.options, argv).options):
             _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
-    sys.exit(0)
 
 
 def overview() -> str:
@@ -174,6 +173,26 @@ def _tell(text: str) -> None:
 
 @contextlib.contextmanager
 def _outermost_door(*, as_json: bool) -> Generator[None]:
+    """Leave the process with the exit code of what happens here, without Python's last step.
+
+    In that step native libraries destroy what threads of theirs may still use; one run in thousands was aborted there.
+    """
+    code: object = 0
+    try:
+        with _in_one_sentence(as_json=as_json):
+            yield
+    except SystemExit as end:
+        code = end.code
+    try:
+        atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (public is only the last step)
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def _in_one_sentence(*, as_json: bool) -> Generator[None]:
     """Turn whatever is raised into one sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A file's name may hold what the terminal cannot show.
@@ -190,8 +209,6 @@ def _outermost_door(*, as_json: bool) -> Generator[None]:
         message = "there is too little memory for this; take a machine with more, or less data at once"
         _fail(EvergreenError(f"{message} ({str(error).splitlines()[0]})" if str(error) else message), as_json=as_json)
     except KeyboardInterrupt:
-        # Python forgets the exit code and ends by the signal where an `exec` was interrupted, as engines have many, unless one follows.
-        exec("")  # noqa: S102 (there is nothing in it)
         print("interrupted; the next run closes what this one left open", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (nothing beyond this line could say it better)
@@ -268,6 +285,7 @@ def _show_progress() -> None:
     log.addHandler(progress)
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.getLogger().addHandler(logging.NullHandler())  # what engines log of a failure, with its trace, is told once by `main`
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ TIMEOUT_S = 300
 # A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
 # killed when what writes files and tables has been called, or has returned, so many times.
 CLERK = """
-import contextlib, importlib, json, os, resource, signal, sys, tempfile
+import importlib, json, os, resource, signal, sys
 from pathlib import Path
 from flows import _entry
 for job in _entry.JOBS:
@@ -39,35 +40,29 @@ def count(frame, event, _):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-def work(job, arguments, told):
+def work(desk, room, variables, job, arguments):
     for stream, path in zip((sys.stdout, sys.stderr), told):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
-    code = None
-    try:
-        if left:
-            sys.setprofile(count)
-        _entry.main(job, [*arguments, "--no-record"])
-    except SystemExit as end:
-        code = end.code
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(70 if code is None else code)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
+    if room:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    os.chdir(desk)
+    os.environ.clear()
+    os.environ.update(variables)
+    if left:
+        sys.setprofile(count)
+    _entry.main(job, [*arguments, "--no-record"])
 
+told = [Path(sys.argv[1], name) for name in ("out", "err")]
 for line in sys.stdin:
     left, room, desk, variables, job, *arguments = json.loads(line)
-    with tempfile.TemporaryDirectory() as folder:
-        told = [Path(folder, name) for name in ("out", "err")]
-        child = os.fork()
-        if not child:
-            if room:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-            os.chdir(desk)
-            os.environ.clear()
-            os.environ.update(variables)
-            work(job, arguments, told)
-        _, status = os.waitpid(child, 0)
-        print(json.dumps([os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]), flush=True)
+    child = os.fork()
+    if not child:
+        try:
+            work(desk, room, variables, job, arguments)
+        finally:
+            os._exit(70)
+    _, status = os.waitpid(child, 0)
+    print(json.dumps([os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]), flush=True)
 """
 
 
@@ -128,8 +123,8 @@ class Desk:
 class Clerk:
     """Somebody at a desk who runs one unrecorded job after the other, each as a process of its own that need not import engines."""
 
-    desk: Desk
     process: subprocess.Popen[str]
+    desk: Desk
 
     def run(self, job: str, *arguments: str, killed_after: int = 0, room: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a job.
@@ -162,19 +157,19 @@ def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="session")
-def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+def clerk_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Desk], Clerk]]:
     desk = Desk(tmp_path_factory.mktemp("forking"))
     environment = desk.environment(EVERGREEN_RECORD="false")
-    command = [desk.python, "-c", CLERK]
+    command = [desk.python, "-c", CLERK, str(desk.folder)]
     with subprocess.Popen(command, cwd=desk.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process
+        yield partial(Clerk, process)
         assert process.stdin is not None
         process.stdin.close()
 
 
 @pytest.fixture
-def clerk(desk: Desk, forking: subprocess.Popen[str]) -> Clerk:
-    return Clerk(desk, forking)
+def clerk(desk: Desk, clerk_at: Callable[[Desk], Clerk]) -> Clerk:
+    return clerk_at(desk)
 
 
 @pytest.fixture(scope="session")

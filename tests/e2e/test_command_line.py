@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from collections.abc import Callable
+
+    from conftest import Clerk, Desk
 
 HELP_LIMIT_S = 0.6
 MAX_LINES = 20
@@ -122,28 +124,6 @@ DEAR: dict[str, Mistake] = {
     "an address of MLflow": (["houses.csv"], {"EVERGREEN_TRACKING_URI": "nonsense"}, 1, "store", "MLflow"),
 }
 
-MANY_CALLS = """
-import contextlib, io, json, logging, os, sys
-from flows import _entry
-
-answers = {}
-for mistake, (arguments, variables) in json.loads(sys.argv[1]).items():
-    output, errors = io.StringIO(), io.StringIO()
-    before = dict(os.environ)
-    os.environ.update(variables)
-    if "EVERGREEN_TRACKING_URI" in variables:
-        os.environ.pop("MLFLOW_TRACKING_URI")
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        try:
-            _entry.main("train", ["--json", "--no-record", *arguments])
-        except SystemExit as left:
-            answers[mistake] = (left.code, output.getvalue(), errors.getvalue())
-    os.environ.clear()
-    os.environ.update(before)
-    logging.getLogger("evergreen").handlers.clear()
-print(json.dumps(answers))
-"""
-
 
 @pytest.fixture(scope="module")
 def busy(module_desk: Desk) -> Desk:
@@ -180,21 +160,10 @@ def test_a_mistyped_call_is_refused_in_one_sentence_before_any_engine_is_importe
     assert after.ru_utime - before.ru_utime < 2, "scikit-learn and MLflow alone cost more"
 
 
-@pytest.fixture(scope="module")
-def answers(busy: Desk) -> dict[str, subprocess.CompletedProcess[str]]:
-    """Make the dear mistakes in one process, through the same door as the command line."""
-    calls = {mistake: (arguments, variables) for mistake, (arguments, variables, *_) in DEAR.items()}
-    done = busy.run("-c", MANY_CALLS, json.dumps(calls))
-    assert done.returncode == 0, done.stderr
-    return {mistake: subprocess.CompletedProcess([], *answer) for mistake, answer in json.loads(done.stdout).items()}
-
-
 @pytest.mark.parametrize("mistake", DEAR)
-def test_what_only_the_engines_can_find_is_refused_in_one_sentence(
-    answers: dict[str, subprocess.CompletedProcess[str]], mistake: str
-) -> None:
-    _, _, exit_code, code, told = DEAR[mistake]
-    refusal(answers[mistake], exit_code, code, told)
+def test_what_only_the_engines_can_find_is_refused_in_one_sentence(busy: Desk, clerk_at: Callable[[Desk], Clerk], mistake: str) -> None:
+    arguments, variables, exit_code, code, told = DEAR[mistake]
+    refusal(clerk_at(busy).run("train", "--json", *arguments, **variables), exit_code, code, told)
 
 
 def test_refused_data_leave_the_process_with_exit_code_three(busy: Desk) -> None:
@@ -352,12 +321,10 @@ def test_a_server_that_is_dead_costs_one_warning_and_the_run_is_recorded_at_home
 def test_a_run_that_is_not_recorded_never_imports_prefect(desk: Desk) -> None:
     (desk.folder / "houses.csv").write_text(CLEAN, encoding="utf-8")
     program = """
-import sys
+import atexit, sys
 from flows import _entry
-try:
-    _entry.main("train", ["houses.csv", "--no-record", "--json"])
-finally:
-    print(*sorted(name for name in sys.modules if name.split(".")[0] == "prefect"), file=sys.stderr)
+atexit.register(lambda: print(*sorted(name for name in sys.modules if name.split(".")[0] == "prefect"), file=sys.stderr))
+_entry.main("train", ["houses.csv", "--no-record", "--json"])
 """
     done = desk.run("-c", program)
     assert done.returncode == 0, done.stderr
@@ -404,3 +371,17 @@ def test_an_interrupted_exec_leaves_with_that_exit_code_too(desk: Desk) -> None:
     process = desk.start("-m", "job")
     process.communicate(timeout=60)
     assert process.returncode == 130
+
+
+def test_a_native_library_that_aborts_when_it_is_unloaded_does_not_change_the_exit_code(desk: Desk) -> None:
+    program = """
+import atexit, ctypes
+from flows._entry import _outermost_door
+native = ctypes.CDLL(None)
+native.atexit(native.abort)
+atexit.register(print, "what Python's own handlers do is done")
+with _outermost_door(as_json=False):
+    raise SystemExit(3)
+"""
+    done = desk.run("-c", program)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "what Python's own handlers do is done\n", "")
