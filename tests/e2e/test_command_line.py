@@ -378,7 +378,7 @@ def test_a_native_library_that_aborts_when_it_is_unloaded_does_not_change_the_ex
 import atexit, ctypes
 from flows._entry import _outermost_door
 native = ctypes.CDLL(None)
-native.atexit(native.abort)
+native.__cxa_atexit(native.abort, None, None)
 atexit.register(print, "what Python's own handlers do is done")
 with _outermost_door(as_json=False):
     raise SystemExit(3)
