@@ -36,7 +36,8 @@ log = logging.getLogger("evergreen")
 def choose(study: Study) -> tuple[Score, ...]:
     """Rank the candidates, and their blend where it is wanted, by their mean loss over validation folds that never touch the gate rows."""
     wanted = study.case.use_case.candidates
-    candidates = [candidate for candidate in candidates_for(study.schema.task, wanted) if _has_time_for(study, candidate)]
+    labels = target_of(snapshots.read(study.snapshot.path).iloc[study.split.fit], study.schema)
+    candidates = [candidate for candidate in candidates_for(study.schema.task, wanted) if _can_fit(candidate, labels)]
     trials = [_validate(study, candidate) for candidate in candidates]
     if BLEND in wanted:
         trials += _blended(study, trials)
@@ -87,15 +88,11 @@ def _fit(study: Study, rows: np.ndarray, score: Score) -> Pipeline:
     return models.fit(built[score.candidate], df[study.schema.features], y)
 
 
-def _has_time_for(study: Study, candidate: Candidate) -> bool:
-    """Say whether a candidate can be fitted to so many rows; what cannot be is told and left out."""
-    rows = len(study.split.fit)
-    if not candidate.most_rows or rows <= candidate.most_rows:
-        return True
-    log.warning(
-        "candidate %s is left out: it is for at most %s rows, and %s are to fit", candidate.name, f"{candidate.most_rows:,}", f"{rows:,}"
-    )
-    return False
+def _can_fit(candidate: Candidate, labels: np.ndarray) -> bool:
+    """Say whether a candidate is for rows with such labels; what is not is told and left out."""
+    if why_not := candidate.why_not(labels):
+        log.warning("candidate %s is left out: %s", candidate.name, why_not)
+    return not why_not
 
 
 @dataclass(frozen=True)

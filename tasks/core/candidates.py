@@ -6,20 +6,23 @@ scikit-learn, none of this repository's; the types that it stores are listed in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import features
 from tasks.core.errors import UsageError
+from tasks.core.spaces import Choice, Log, Real, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
+    from tasks.core.spaces import Space
     from tasks.core.table import Schema, Task
 
 BASELINE = "dummy"
@@ -27,7 +30,8 @@ BLEND = "blend"  # the average of the others, see `blending`
 MIN_ROWS_TO_STOP_EARLY = 20
 TREES = 300
 LANDMARKS = 500  # of the kernel; with fewer rows it is exact
-NEIGHBOURS = 15
+COSTED_ROWS = 10_000
+LEAVES_OF_A_SMALL_TABLE = 20
 ROWS_TO_WATCH_A_NETWORK = 1000
 ROWS_PER_LEAF = 5000  # a forest is stored with all its leaves: some thousands in a tree, however many rows
 
@@ -76,16 +80,38 @@ class Candidate:
     Attributes:
         name: As a use case and the leaderboard call it.
         tasks: That it serves.
-        build: Gives an unfitted pipeline for rows of a kind and number.
+        build: Gives an unfitted pipeline for rows of a kind and number; its keywords are settings, their defaults those that compete.
+        cost: CPU seconds to fit 10,000 rows of 17 numbers and 3 categories and to predict 2,000, on one thread of a 2024 server.
+        growth: The power of the number of rows that the cost rises with: 1 linear, 2 quadratic.
+        space: What a search may choose for which settings.
         by_default: Whether it competes where a use case names none.
         most_rows: More than these it cannot be fitted to in reasonable time; 0 for no limit.
+        asks: Says in a clause why it is not for a target, empty where it is.
     """
 
     name: str
     tasks: tuple[Task, ...]
-    build: Callable[[Recipe], Pipeline]
+    build: Callable[..., Pipeline]
+    cost: float = 1.0
+    growth: float = 1.0
+    space: Mapping[str, Space] = field(default_factory=dict[str, "Space"])
     by_default: bool = False
     most_rows: int = 0
+    asks: Callable[[np.ndarray], str] | None = None
+
+    def seconds(self, rows: int) -> float:
+        """Estimate the CPU seconds to fit so many rows; good for an order of magnitude."""
+        return self.cost * (rows / COSTED_ROWS) ** self.growth
+
+    def why_not(self, y: np.ndarray) -> str:
+        """Say in a clause why it cannot be fitted to the rows of a target; empty where it can.
+
+        >>> Candidate("svm", ("binary",), build_svm, most_rows=2).why_not([0, 1, 0])
+        'it is for at most 2 rows, and 3 are to fit'
+        """
+        if self.most_rows and len(y) > self.most_rows:
+            return f"it is for at most {self.most_rows:,} rows, and {len(y):,} are to fit"
+        return self.asks(y) if self.asks else ""
 
 
 def candidates_for(task: Task, wanted: Sequence[str] = ()) -> list[Candidate]:
@@ -110,11 +136,11 @@ def build_dummy(recipe: Recipe) -> Pipeline:
     return Pipeline([("model", DummyRegressor() if recipe.is_regression else DummyClassifier(strategy="prior"))])
 
 
-def build_linear(recipe: Recipe) -> Pipeline:
-    """Fit ridge or logistic regression on scaled numbers and one-hot categories."""
-    from sklearn.linear_model import LogisticRegression, Ridge
+def build_ridge(recipe: Recipe, *, alpha: float = 1.0) -> Pipeline:
+    """Fit ridge regression on scaled numbers and one-hot categories."""
+    from sklearn.linear_model import Ridge
 
-    return _on_scaled(recipe, Ridge() if recipe.is_regression else LogisticRegression(max_iter=1000))
+    return _on_scaled(recipe, Ridge(alpha=alpha))
 
 
 def build_lasso(recipe: Recipe) -> Pipeline:
@@ -124,44 +150,55 @@ def build_lasso(recipe: Recipe) -> Pipeline:
     return _on_scaled(recipe, LassoCV(cv=min(5, recipe.rows), random_state=recipe.seed))
 
 
-def build_kernel(recipe: Recipe) -> Pipeline:
+def build_logistic(recipe: Recipe, *, alpha: float = 1.0) -> Pipeline:
+    """Fit logistic regression on scaled numbers and one-hot categories."""
+    from sklearn.linear_model import LogisticRegression
+
+    return _on_scaled(recipe, LogisticRegression(C=1 / alpha, max_iter=1000))
+
+
+def build_kernel(recipe: Recipe, *, narrowness: float = 1.0) -> Pipeline:
     """Fit ridge or logistic regression on similarities to landmarks: kernel regression, exact while each row is a landmark (Nyström)."""
     from sklearn.kernel_approximation import Nystroem
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import Pipeline
 
-    landmarks = Nystroem(gamma=_bandwidth(recipe), n_components=min(LANDMARKS, recipe.rows), random_state=recipe.seed)
+    gamma = narrowness * _bandwidth(recipe)
+    landmarks = Nystroem(gamma=gamma, n_components=min(LANDMARKS, recipe.rows), random_state=recipe.seed)
     learner = RidgeCV(alphas=(0.01, 0.1, 1.0, 10.0)) if recipe.is_regression else LogisticRegression(max_iter=1000)
     return _on_scaled(recipe, Pipeline([("landmarks", landmarks), ("learner", learner)]))
 
 
-def build_svm(recipe: Recipe) -> Pipeline:
+def build_svm(recipe: Recipe, *, alpha: float = 1.0, narrowness: float = 1.0) -> Pipeline:
     """Fit a support vector machine with a radial kernel; its distances become probabilities on rows that it was not fitted to."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import SVC, SVR
 
-    radial: dict[str, Any] = {"kernel": "rbf", "gamma": _bandwidth(recipe)}
+    radial: dict[str, Any] = {"kernel": "rbf", "C": 1 / alpha, "gamma": narrowness * _bandwidth(recipe)}
     if recipe.is_regression:
         return _on_scaled(recipe, _of_standard_target(SVR(**radial)))
     settings: dict[str, Any] = {"cv": 3, "ensemble": False}
     return _on_scaled(recipe, CalibratedClassifierCV(SVC(**radial, random_state=recipe.seed), **settings))
 
 
-def build_nearest_neighbours(recipe: Recipe) -> Pipeline:
+def build_nearest_neighbours(recipe: Recipe, *, neighbours: int = 15) -> Pipeline:
     """Predict what the nearest rows were, the nearer the more they weigh."""
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
     learner = KNeighborsRegressor if recipe.is_regression else KNeighborsClassifier
-    return _on_scaled(recipe, learner(n_neighbors=min(NEIGHBOURS, recipe.rows), weights="distance"))
+    return _on_scaled(recipe, learner(n_neighbors=min(neighbours, recipe.rows), weights="distance"))
 
 
-def build_mlp(recipe: Recipe) -> Pipeline:
+def build_mlp(
+    recipe: Recipe, *, hidden_layer_sizes: tuple[int, ...] = (64, 32), learning_rate_init: float = 0.003, alpha: float = 0.0001
+) -> Pipeline:
     """Fit a small network."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     settings: dict[str, Any] = {
-        "hidden_layer_sizes": (64, 32),
-        "learning_rate_init": 0.003,
+        "hidden_layer_sizes": hidden_layer_sizes,
+        "learning_rate_init": learning_rate_init,
+        "alpha": alpha,
         "early_stopping": recipe.can_stop_early and recipe.rows >= ROWS_TO_WATCH_A_NETWORK,
         "max_iter": 200,
         "random_state": recipe.seed,
@@ -169,65 +206,90 @@ def build_mlp(recipe: Recipe) -> Pipeline:
     return _on_scaled(recipe, _of_standard_target(MLPRegressor(**settings)) if recipe.is_regression else MLPClassifier(**settings))
 
 
-def build_random_forest(recipe: Recipe) -> Pipeline:
+def build_random_forest(recipe: Recipe, *, max_features: float = 0.4, min_samples_leaf: int = 3) -> Pipeline:
     """Average trees that each see other rows and, at each split, other columns."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    settings: dict[str, Any] = {
-        "n_estimators": TREES,
-        "max_features": 0.4,
-        "min_samples_leaf": max(3, recipe.rows // ROWS_PER_LEAF),
-        "random_state": recipe.seed,
-    }
-    return _on_encoded(recipe, RandomForestRegressor(**settings) if recipe.is_regression else RandomForestClassifier(**settings))
+    forest = RandomForestRegressor if recipe.is_regression else RandomForestClassifier
+    return _on_encoded(recipe, forest(**_grown(recipe, max_features, min_samples_leaf)))
 
 
-def build_extra_trees(recipe: Recipe) -> Pipeline:
+def build_extra_trees(recipe: Recipe, *, max_features: float = 0.8, min_samples_leaf: int = 2) -> Pipeline:
     """Average trees that split at random places, the best of a few."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
+    forest = ExtraTreesRegressor if recipe.is_regression else ExtraTreesClassifier
+    return _on_encoded(recipe, forest(**_grown(recipe, max_features, min_samples_leaf)))
+
+
+def build_boosting(
+    recipe: Recipe,
+    *,
+    learning_rate: float = 0.03,
+    max_leaf_nodes: int = 24,
+    min_samples_leaf: int = 60,
+    l2_regularization: float = 10.0,
+    max_features: float = 0.4,
+    of_log: bool = False,
+) -> Pipeline:
+    """Fit histogram gradient boosting, strongly regularised by default; missing numbers and categories are its own affair."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     settings: dict[str, Any] = {
-        "n_estimators": TREES,
-        "max_features": 0.8,
-        "min_samples_leaf": max(2, recipe.rows // ROWS_PER_LEAF),
+        "learning_rate": learning_rate,
+        "max_iter": 1000 if recipe.can_stop_early else 200,
+        "max_leaf_nodes": max_leaf_nodes,
+        "min_samples_leaf": min(min_samples_leaf, max(5, recipe.rows // LEAVES_OF_A_SMALL_TABLE)),
+        "l2_regularization": l2_regularization,
+        "max_features": max_features,
+        "categorical_features": list(range(len(recipe.numbers), len(recipe.numbers) + len(recipe.categories))),
+        "early_stopping": recipe.can_stop_early,
         "random_state": recipe.seed,
     }
-    return _on_encoded(recipe, ExtraTreesRegressor(**settings) if recipe.is_regression else ExtraTreesClassifier(**settings))
+    booster = HistGradientBoostingRegressor if recipe.is_regression else HistGradientBoostingClassifier
+    return _on_encoded(recipe, _of_logarithm(booster(**settings)) if of_log else booster(**settings))
 
 
-def build_hist_gradient_boosting(recipe: Recipe) -> Pipeline:
-    """Fit strongly regularised histogram gradient boosting; missing numbers and categories are its own affair."""
-    leaf = max(5, min(60, recipe.rows // 20))
-    return _boosted(recipe, {"learning_rate": 0.03, "max_leaf_nodes": 24, "min_samples_leaf": leaf, "max_features": 0.4})
-
-
-def build_deep_boosting(recipe: Recipe) -> Pipeline:
-    """Fit it with large trees, for what depends on many columns at once."""
-    leaf = max(3, min(15, recipe.rows // 50))
-    return _boosted(recipe, {"learning_rate": 0.05, "max_leaf_nodes": 96, "min_samples_leaf": leaf, "max_features": 0.6})
-
-
-def build_shallow_boosting(recipe: Recipe) -> Pipeline:
-    """Fit it with small trees, for what adds up from one or two columns at a time."""
-    leaf = max(5, min(30, recipe.rows // 20))
-    return _boosted(recipe, {"learning_rate": 0.08, "max_leaf_nodes": 5, "min_samples_leaf": leaf, "max_features": 0.8})
+def _is_negative(y: np.ndarray) -> str:
+    return "its target has negative values, and it takes logarithms" if y.min() < 0 else ""
 
 
 ALL: tuple[Task, ...] = ("regression", "binary", "multiclass")
+# Large trees for what depends on many columns at once, small ones for what adds up from one or two at a time, and amounts whose
+# errors grow with their size.
+DEEP = partial(build_boosting, learning_rate=0.05, max_leaf_nodes=96, min_samples_leaf=15, max_features=0.6)
+SHALLOW = partial(build_boosting, learning_rate=0.08, max_leaf_nodes=5, min_samples_leaf=30, max_features=0.8)
+LOGGED = partial(build_boosting, of_log=True)
+BOOSTING: dict[str, Space] = {
+    "learning_rate": Log(0.01, 0.3),
+    "max_leaf_nodes": Whole(4, 128),
+    "min_samples_leaf": Whole(3, 120),
+    "l2_regularization": Log(0.01, 100.0),
+    "max_features": Real(0.2, 1.0),
+}
+FOREST: dict[str, Space] = {"max_features": Real(0.2, 1.0), "min_samples_leaf": Whole(1, 20)}
+NETWORK: dict[str, Space] = {
+    "hidden_layer_sizes": Choice(((32,), (64, 32), (128,), (128, 64))),
+    "learning_rate_init": Log(0.0003, 0.03),
+    "alpha": Log(1e-5, 0.1),
+}
+PENALTY: dict[str, Space] = {"alpha": Log(0.001, 1000.0)}
+WIDTH: dict[str, Space] = {"narrowness": Log(0.05, 20.0)}
 CANDIDATES = (
-    Candidate(BASELINE, ALL, build_dummy, by_default=True),
-    Candidate("ridge", ("regression",), build_linear, by_default=True),
-    Candidate("lasso", ("regression",), build_lasso),
-    Candidate("logistic", ("binary", "multiclass"), build_linear, by_default=True),
-    Candidate("kernel", ALL, build_kernel),
-    Candidate("svm", ALL, build_svm, most_rows=10_000),
-    Candidate("nearest_neighbours", ALL, build_nearest_neighbours, most_rows=200_000),
-    Candidate("mlp", ALL, build_mlp),
-    Candidate("random_forest", ALL, build_random_forest),
-    Candidate("extra_trees", ALL, build_extra_trees),
-    Candidate("hist_gradient_boosting", ALL, build_hist_gradient_boosting, by_default=True),
-    Candidate("deep_boosting", ALL, build_deep_boosting),
-    Candidate("shallow_boosting", ALL, build_shallow_boosting),
+    Candidate(BASELINE, ALL, build_dummy, 0.01, by_default=True),
+    Candidate("ridge", ("regression",), build_ridge, 0.1, space=PENALTY, by_default=True),
+    Candidate("lasso", ("regression",), build_lasso, 0.1),
+    Candidate("logistic", ("binary", "multiclass"), build_logistic, 0.1, space=PENALTY, by_default=True),
+    Candidate("kernel", ALL, build_kernel, 1.2, space=WIDTH),
+    Candidate("svm", ALL, build_svm, 6.0, 2.0, space={"alpha": Log(0.01, 100.0), **WIDTH}, most_rows=10_000),
+    Candidate("nearest_neighbours", ALL, build_nearest_neighbours, 0.2, 1.7, space={"neighbours": Whole(3, 60)}, most_rows=200_000),
+    Candidate("mlp", ALL, build_mlp, 0.7, space=NETWORK),
+    Candidate("random_forest", ALL, build_random_forest, 13.0, 1.1, space=FOREST),
+    Candidate("extra_trees", ALL, build_extra_trees, 7.0, 1.1, space=FOREST),
+    Candidate("hist_gradient_boosting", ALL, build_boosting, 0.9, 0.9, space=BOOSTING, by_default=True),
+    Candidate("deep_boosting", ALL, DEEP, 1.6, 0.6, space=BOOSTING),
+    Candidate("shallow_boosting", ALL, SHALLOW, 0.2, 1.1, space=BOOSTING),
+    Candidate("log_boosting", ("regression",), LOGGED, 0.9, 0.9, space=BOOSTING, asks=_is_negative),
 )
 
 
@@ -243,18 +305,9 @@ def _on_encoded(recipe: Recipe, learner: BaseEstimator) -> Pipeline:
     return Pipeline([("features", features.encoded(recipe.numbers, recipe.categories)), ("model", learner)])
 
 
-def _boosted(recipe: Recipe, settings: dict[str, Any]) -> Pipeline:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    booster = HistGradientBoostingRegressor if recipe.is_regression else HistGradientBoostingClassifier
-    common: dict[str, Any] = {
-        "max_iter": 1000 if recipe.can_stop_early else 200,
-        "early_stopping": recipe.can_stop_early,
-        "l2_regularization": 10.0,
-        "categorical_features": list(range(len(recipe.numbers), len(recipe.numbers) + len(recipe.categories))),
-        "random_state": recipe.seed,
-    }
-    return _on_encoded(recipe, booster(**common, **settings))
+def _grown(recipe: Recipe, max_features: float, min_samples_leaf: int) -> dict[str, Any]:
+    leaf = max(min_samples_leaf, recipe.rows // ROWS_PER_LEAF)
+    return {"n_estimators": TREES, "max_features": max_features, "min_samples_leaf": leaf, "random_state": recipe.seed}
 
 
 def _of_standard_target(learner: BaseEstimator) -> BaseEstimator:
@@ -262,6 +315,13 @@ def _of_standard_target(learner: BaseEstimator) -> BaseEstimator:
     from sklearn.preprocessing import StandardScaler
 
     return TransformedTargetRegressor(learner, transformer=StandardScaler())
+
+
+def _of_logarithm(learner: BaseEstimator) -> BaseEstimator:
+    import numpy as np
+    from sklearn.compose import TransformedTargetRegressor
+
+    return TransformedTargetRegressor(learner, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
 
 
 def _bandwidth(recipe: Recipe) -> float:

@@ -45,7 +45,8 @@ TABLES = {
 
 def build_pair(recipe: Recipe) -> Pipeline:
     """Average a linear and a boosted candidate."""
-    members = {"linear": candidates.build_linear(recipe), "boosted": candidates.build_hist_gradient_boosting(recipe)}
+    linear = candidates.build_ridge if recipe.is_regression else candidates.build_logistic
+    members = {"linear": linear(recipe), "boosted": candidates.build_boosting(recipe)}
     return build_blend(members, {"linear": 0.25, "boosted": 0.75}, is_regression=recipe.is_regression)
 
 
@@ -70,7 +71,7 @@ def table(task: Task) -> pd.DataFrame:
     numbers[rng.random((ROWS, 2)) < 0.1] = np.nan
     colours = rng.choice(["red", "green", "blue", None], ROWS)
     targets = {
-        "regression": signal,
+        "regression": 10 + signal,
         "binary": pd.Series(np.where(signal > 0, "yes", "no"), dtype="str"),
         "multiclass": pd.Series(np.select([signal > 0.5, signal < -0.5], ["high", "low"], "middle"), dtype="str"),
     }

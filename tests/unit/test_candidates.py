@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ def schema_of_small(task: Task) -> Schema:
 
 def target(task: Task, X: pd.DataFrame) -> np.ndarray:
     if task == "regression":
-        return X["age"].to_numpy() * 2 + (X["kind"] == "p").to_numpy()
+        return 10 + X["age"].to_numpy() * 2 + (X["kind"] == "p").to_numpy()
     classes = np.array(["a", "b"] if task == "binary" else ["a", "b", "c"])
     return classes[pd.qcut(X["age"], len(classes), labels=False).to_numpy()]
 
@@ -126,6 +127,26 @@ def test_an_unknown_candidate_gets_the_closest_one_of_its_task(task: Task, wante
         candidates_for(task, ["dummy", wanted])
     assert refused.value.message.startswith(f"there is no {task} candidate {message}")
     assert refused.value.where == "candidates"
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+def test_a_search_may_choose_what_a_candidate_takes_and_what_it_has_by_default_is_among_it(candidate: Candidate) -> None:
+    defaults = {name: each.default for name, each in signature(candidate.build).parameters.items() if name != "recipe"}
+    assert {name: defaults[name] in space for name, space in candidate.space.items()} == dict.fromkeys(candidate.space, True)
+
+
+def test_a_candidate_says_for_which_rows_it_is_not() -> None:
+    by_name = {candidate.name: candidate for candidate in CANDIDATES}
+    assert by_name["svm"].why_not(np.zeros(10_000)) == ""
+    assert by_name["svm"].why_not(np.zeros(10_001)) == "it is for at most 10,000 rows, and 10,001 are to fit"
+    assert by_name["log_boosting"].why_not(np.array([0.0, 3.0])) == ""
+    assert by_name["log_boosting"].why_not(np.array([-0.1, 3.0])) == "its target has negative values, and it takes logarithms"
+
+
+def test_a_candidate_costs_more_the_more_rows_it_is_fitted_to() -> None:
+    cost = {candidate.name: (candidate.seconds(10_000), candidate.seconds(40_000)) for candidate in CANDIDATES}
+    assert cost["svm"] == (6.0, 96.0)
+    assert all(0 < few < many for few, many in cost.values())
 
 
 # ------------------------------------------------------------------------------------------------------------- recipe
