@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import data, evaluation, registry, training, validation
+from tasks import choosing, data, evaluation, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -31,7 +31,7 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
         return evaluation.report_unchanged(case, snapshot, last)
     study = data.split_rows(case, snapshot, last)
     with registry.open_run(study):
-        leaderboard = training.choose(study)
+        leaderboard = choosing.choose(study)
         fits = training.fit_judged(study, leaderboard)
         evidence = evaluation.evaluate(study, fits, champion)
         decision = evidence.judge(case.use_case.gate.tolerance)

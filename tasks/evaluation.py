@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.core.champions import Version
     from tasks.core.evidence import ChampionFit, Fits
     from tasks.core.gate import Decision
-    from tasks.core.results import Score
+    from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
 
 log = logging.getLogger("evergreen")
@@ -68,7 +68,7 @@ def check_shipped(study: Study, evidence: Evidence, shipped: Pipeline, decision:
 
 
 @task
-def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evidence, version: Version, decision: Decision) -> TrainReport:
+def report_training(study: Study, leaderboard: Leaderboard, evidence: Evidence, version: Version, decision: Decision) -> TrainReport:
     """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
     case = study.case
     report = TrainReport(
@@ -83,7 +83,8 @@ def report_training(study: Study, leaderboard: tuple[Score, ...], evidence: Evid
         version=version.number,
         aliases=_aliases(case.name, version.number),
         loss=study.loss,
-        leaderboard=leaderboard,
+        leaderboard=leaderboard.scores,
+        complete=leaderboard.is_complete,
         metrics=evidence.metrics,
         baseline=evidence.baseline,
         links=_links(case, version.number),

@@ -25,6 +25,8 @@ SILENT = {
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
+# Threads of OpenMP that wait busily take the cores from those that work, tenfold where another process wants one too.
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 # A tracking server that does not answer is told within half a minute; by default MLflow tries for an hour.
@@ -68,7 +70,7 @@ def bootstrap() -> None:
     Every entry point comes through here before any engine. What a person has set stays, telemetry excepted.
     """
     os.environ.update(SILENT)
-    for name, value in PATIENCE.items():
+    for name, value in {**PATIENCE, **THREADS}.items():
         os.environ.setdefault(name, value)
     os.environ["MLFLOW_TRACKING_URI"] = settings().mlflow_uri
 

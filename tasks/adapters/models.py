@@ -10,35 +10,64 @@ import io
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tasks.core.errors import UnsafeModelError
 from tasks.core.metrics import Prediction
 from tasks.core.trust import refuse_foreign_types, refuse_swapped_bytes
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future
 
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+T = TypeVar("T")
+R = TypeVar("R")
 SMOKE_TIMEOUT_S = 120
-ROWS_WORTH_THREADS = 20_000
+ROWS_WORTH_CORES = 200_000  # of a table; threads that share the work on fewer mostly wait for one another
 
 
 def fit(model: Pipeline, features: pd.DataFrame, target: np.ndarray) -> Pipeline:
-    """Fit a pipeline to the rows of its feature columns.
+    """Fit a pipeline to the rows of its feature columns, on all cores where that pays; small fits may go side by side.
 
-    On all cores; predicting is left to one thread, because forests add up their trees in the order in which threads finish, and a
-    sum in another order differs in its last bits.
+    Predicting is left to one thread, because forests add up their trees in the order in which threads finish, and a sum in
+    another order differs in its last bits.
     """
     from joblib import parallel_config
 
-    with _suitable_threads(len(features)), parallel_config(backend="threading", n_jobs=-1):
+    with _threads_for(len(features)) as threads, parallel_config(backend="threading", n_jobs=threads):
         return model.fit(features, target)
+
+
+def side_by_side(work: Callable[[T], R], items: Iterable[T], rows: int) -> Iterator[R]:
+    """Do something with each item, as many at once as there are cores, and yield what comes of each in the order of the items.
+
+    Args:
+        work: Fits or predicts.
+        items: Taken as cores become free, so that whoever yields them may stop.
+        rows: That each is about; where they are worth all cores, one item goes after the other.
+    """
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_limits
+
+    if rows >= ROWS_WORTH_CORES:
+        yield from map(work, items)
+        return
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
+        begun: deque[Future[R]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) == cpu_count():
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def load(content: bytes, sha256: str, name: str) -> Pipeline:
@@ -85,7 +114,7 @@ def load_hashes(content: bytes, sha256: str, name: str) -> np.ndarray:
 
 def predict(model: Pipeline, features: pd.DataFrame) -> Prediction:
     """Predict rows that have the model's feature columns."""
-    with _suitable_threads(len(features)):
+    with _threads_for(len(features)):
         if not hasattr(model, "predict_proba"):
             return Prediction(model.predict(features))
         proba = model.predict_proba(features)
@@ -93,15 +122,15 @@ def predict(model: Pipeline, features: pd.DataFrame) -> Prediction:
     return Prediction(model.classes_[proba.argmax(axis=1)], proba, classes)
 
 
-def _suitable_threads(rows: int) -> AbstractContextManager[object]:
-    """Keep boosting of a small table on one thread: several would mostly wait for one another.
-
-    They wait busily. On 5,000 rows one thread is ten times as fast as two, and eight runs at once on two cores, each with
-    two threads, do not end within minutes.
-    """
+@contextmanager
+def _threads_for(rows: int) -> Generator[int]:
+    """Let what this thread does with so many rows use as many others as they are worth; yields how many."""
+    from joblib import cpu_count
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1, user_api="openmp") if rows < ROWS_WORTH_THREADS else nullcontext()
+    threads = cpu_count() if rows >= ROWS_WORTH_CORES else 1
+    with threadpool_limits(threads, user_api="openmp"):  # which knows a limit for each thread
+        yield threads
 
 
 def prediction_digest(prediction: Prediction) -> str:

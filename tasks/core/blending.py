@@ -45,11 +45,12 @@ def blend(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predic
 
 
 def build_blend(members: Mapping[str, Pipeline], weights: Mapping[str, float], *, is_regression: bool) -> Pipeline:
-    """Give an unfitted pipeline that fits each member and averages what they say."""
+    """Give a pipeline that averages what fitted members say; fitting it to their target leaves them as they are."""
     from sklearn.ensemble import VotingClassifier, VotingRegressor
+    from sklearn.frozen import FrozenEstimator
     from sklearn.pipeline import Pipeline
 
-    named: list[Any] = list(members.items())
+    named: list[Any] = [(name, FrozenEstimator(member)) for name, member in members.items()]
     shares = [weights[name] for name in members]
     voting: Any = VotingRegressor(named, weights=shares) if is_regression else VotingClassifier(named, weights=shares, voting="soft")
     return Pipeline([("model", voting)])

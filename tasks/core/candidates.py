@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BASELINE = "dummy"
 BLEND = "blend"  # the average of the others, see `blending`
 MIN_ROWS_TO_STOP_EARLY = 20
-TREES = 300
+TREES = 100
 LANDMARKS = 500  # of the kernel; with fewer rows it is exact
 COSTED_ROWS = 10_000
 LEAVES_OF_A_SMALL_TABLE = 20
@@ -283,13 +283,13 @@ CANDIDATES = (
     Candidate("kernel", ALL, build_kernel, 1.2, space=WIDTH),
     Candidate("svm", ALL, build_svm, 6.0, 2.0, space={"alpha": Log(0.01, 100.0), **WIDTH}, most_rows=10_000),
     Candidate("nearest_neighbours", ALL, build_nearest_neighbours, 0.2, 1.7, space={"neighbours": Whole(3, 60)}, most_rows=200_000),
-    Candidate("mlp", ALL, build_mlp, 0.7, space=NETWORK),
-    Candidate("random_forest", ALL, build_random_forest, 13.0, 1.1, space=FOREST),
-    Candidate("extra_trees", ALL, build_extra_trees, 7.0, 1.1, space=FOREST),
+    Candidate("mlp", ALL, build_mlp, 0.7, space=NETWORK, by_default=True),
+    Candidate("random_forest", ALL, build_random_forest, 4.3, 1.1, space=FOREST),
+    Candidate("extra_trees", ALL, build_extra_trees, 2.3, 1.1, space=FOREST, by_default=True),
     Candidate("hist_gradient_boosting", ALL, build_boosting, 0.9, 0.9, space=BOOSTING, by_default=True),
-    Candidate("deep_boosting", ALL, DEEP, 1.6, 0.6, space=BOOSTING),
-    Candidate("shallow_boosting", ALL, SHALLOW, 0.2, 1.1, space=BOOSTING),
-    Candidate("log_boosting", ("regression",), LOGGED, 0.9, 0.9, space=BOOSTING, asks=_is_negative),
+    Candidate("deep_boosting", ALL, DEEP, 1.6, 0.6, space=BOOSTING, by_default=True),
+    Candidate("shallow_boosting", ALL, SHALLOW, 0.2, 1.1, space=BOOSTING, by_default=True),
+    Candidate("log_boosting", ("regression",), LOGGED, 0.9, 0.9, space=BOOSTING, asks=_is_negative, by_default=True),
 )
 
 

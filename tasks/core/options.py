@@ -50,6 +50,12 @@ class TrainOptions(CaseOptions):
 
     model_config = ConfigDict(title="Training")
 
+    trials: Annotated[
+        int | None, Field(ge=1, title="Trials", description="settings of candidates to try (default: each candidate as it is)")
+    ] = None
+    seconds: Annotated[
+        float | None, Field(gt=0, title="Seconds", description="after which no further trial begins (default: no limit)")
+    ] = None
     again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tasks.core.gate import Decision
     from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
+    from tasks.core.spaces import Setting
     from tasks.core.table import Schema
     from tasks.core.validation import Validation
 
@@ -40,13 +41,54 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Score:
-    """A candidate's mean validation loss, its standard error over folds, and the seconds that it took; of a blend, its members' weights."""
+    """What validation says of a candidate with settings, or of an average.
+
+    Attributes:
+        candidate: Its name on the leaderboard; a variation has a number behind that of its candidate.
+        loss: Mean over folds; infinite where it failed.
+        error: Standard error of that; NaN for one fold.
+        seconds: That its fits and predictions took.
+        weights: Of an average: the shares of its members, by their names on the leaderboard.
+        recipe: The candidate that a variation is of.
+        settings: What differs from that candidate's own.
+        folds: How many it was compared on.
+    """
 
     candidate: str
     loss: float
     error: float
     seconds: float
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    recipe: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict[str, "Setting"])
+    folds: int = 0
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Scores, the best one first and the baseline last.
+
+    Attributes:
+        scores: Of all that was tried.
+        is_complete: Whether the search ended by itself, and not because its seconds or its memory were spent.
+    """
+
+    scores: tuple[Score, ...]
+    is_complete: bool = True
+
+    @property
+    def best(self) -> Score:
+        """Give what is chosen."""
+        return self.scores[0]
+
+    @property
+    def baseline(self) -> Score:
+        """Give what a model must beat."""
+        return self.scores[-1]
+
+    def members(self, score: Score) -> list[Score]:
+        """Give the members of an average, or else the score alone."""
+        return [other for other in self.scores if other.candidate in score.weights] or [score]
 
 
 @dataclass(frozen=True)
@@ -66,6 +108,7 @@ class TrainReport:
         aliases: What the version is called.
         loss: Name of the per-row loss that decided.
         leaderboard: Candidates, the best one first.
+        complete: Whether the search for them ended by itself.
         metrics: Of the judged fit on the gate rows.
         baseline: The same metrics of the dummy.
         links: Where to look.
@@ -87,6 +130,7 @@ class TrainReport:
     aliases: tuple[str, ...]
     loss: str = ""
     leaderboard: tuple[Score, ...] = ()
+    complete: bool = True
     metrics: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     links: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -128,12 +172,12 @@ class TrainReport:
                 "repairs": [{"code": r.code, "lines": list(r.lines), "detail": r.detail} for r in self.repairs],
                 "quarantined": [vars(row) for row in self.aside[:LISTED_ROWS]],
             },
-            "complete": True,
+            "complete": self.complete,
             "rows": vars(self.rows),
             "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
             "metrics": {name: {key: _number(value) for key, value in vars(i).items()} for name, i in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
-            "leaderboard": [{"candidate": s.candidate, "score": _number(s.loss), "seconds": round(s.seconds, 3)} for s in self.leaderboard],
+            "leaderboard": [_score(score) for score in self.leaderboard],
             "decision": {
                 "code": self.decision.code,
                 "verdict": self.decision.verdict,
@@ -143,6 +187,12 @@ class TrainReport:
             "links": dict(self.links),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
+
+
+def _score(score: Score) -> dict[str, object]:
+    document: dict[str, object] = {"candidate": score.candidate, "score": _number(score.loss), "seconds": round(score.seconds, 3)}
+    document["folds"] = score.folds
+    return document | ({"weights": dict(score.weights)} if score.weights else {"settings": dict(score.settings)})
 
 
 def _number(value: float) -> float | None:

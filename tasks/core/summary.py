@@ -83,7 +83,8 @@ def _leaderboard(report: TrainReport) -> list[str]:
     marks = ["*", *" " * (len(shown) - 1)]
     losses = [(f"  {mark} {s.candidate:<22}", f"{figure(s.loss):>10}", "±", figure(s.error)) for mark, s in zip(marks, shown, strict=True)]
     rows = zip(_aligned(losses, "<>><"), [f"{s.seconds:.1f}" for s in shown], strict=True)
-    return _aligned([(f"candidates  mean {report.loss}, 5 folds", "  seconds"), *rows], "<>")
+    folds = shown[0].folds
+    return _aligned([(f"candidates  mean {report.loss}, {folds} fold{'s' if folds != 1 else ''}", "  seconds"), *rows], "<>")
 
 
 def _metrics(report: TrainReport) -> list[str]:

@@ -44,6 +44,16 @@ class Gate(BaseModel):
     tolerance: Annotated[float, Field(gt=0, le=0.5, description="loss that may be lost, as a share of the champion's")] = 0.02
 
 
+class Budget(BaseModel):
+    """What the search for a model may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: Annotated[int | None, Field(ge=1, description="settings that are tried; default: each candidate as it is")] = None
+    seconds: Annotated[float | None, Field(gt=0, description="after which no further trial begins")] = None
+    memory_gb: Annotated[float | None, Field(gt=0, description="of the process, above which no further trial begins")] = None
+
+
 class Schedule(BaseModel):
     """When the deployments of a use case run by themselves; one that has no time runs when asked."""
 
@@ -71,6 +81,7 @@ class UseCase(BaseModel):
     candidates: Annotated[
         tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: linear, boosted")
     ] = ()
+    budget: Annotated[Budget, Field(description="what the search for a model may take")] = Budget()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
     refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
     seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
@@ -115,14 +126,15 @@ class UseCase(BaseModel):
 
     @classmethod
     def _keys(cls, parent: str = "") -> Iterable[str]:
-        nested: dict[str, type[BaseModel]] = {"gate": Gate, "reading": ReadingOptions, "schedule": Schedule}
+        nested: dict[str, type[BaseModel]] = {"budget": Budget, "gate": Gate, "reading": ReadingOptions, "schedule": Schedule}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:
         """Let what a call says go before what the file says."""
         given = options.model_dump(include={"data", "target", "task", "time"}, exclude_none=True)
         reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))
-        return self.model_copy(update={**given, "reading": reading})
+        budget = self.budget.model_copy(update=options.model_dump(include={"trials", "seconds"}, exclude_none=True))
+        return self.model_copy(update={**given, "reading": reading, "budget": budget})
 
     def loss_for(self, task: Task) -> Loss:
         """Name the per-row loss that choosing and the gate use.
