@@ -153,7 +153,7 @@ class _Contest:
             self._vary(budget.trials)
         ranked = self._ranked(self.first)
         baseline = [trial for trial in first if trial.is_baseline]
-        self._compare([*baseline, *search.finalists(ranked)], self.further, most=len(ranked))
+        self._compare([*baseline, *search.finalists(ranked)], self.further)
 
     def scores(self, *, with_blend: bool) -> tuple[Score, ...]:
         """Rank those that were compared on all folds before the others; the baseline is last, for it is what a model must beat."""
@@ -166,13 +166,14 @@ class _Contest:
         is_baseline = {tried.trial.name for tried in self.tried if tried.trial.is_baseline}
         return tuple(sorted(scores, key=lambda score: (score.candidate in is_baseline, -score.folds, score.loss)))
 
-    def _compare(self, trials: Iterable[Trial], folds: Sequence[int], most: int) -> None:
+    def _compare(self, trials: Iterable[Trial], folds: Sequence[int], most: int = 0) -> None:
         """Make trials on further folds while the budget lasts, which the first model need not fit into."""
         if not folds:
             return
         allowed = (trial for trial in trials if trial.is_baseline or not self._has_model() or self.allowance.has_more())
         for done in models.side_by_side(partial(self._make, folds=folds), allowed, len(self.y)):
-            self._note(done, folds, most)
+            self._note(done)
+            self._tell(done, folds, most)
 
     def _has_model(self) -> bool:
         return any(math.isfinite(tried.loss(self.first)) for tried in self.tried if not tried.trial.is_baseline)
@@ -216,21 +217,23 @@ class _Contest:
     def _loss(self, said: Prediction, fold: int) -> float:
         return float(row_losses(self.study.loss, self.y[self.folds[fold][1]], said).mean())
 
-    def _note(self, done: _Tried, folds: Sequence[int], most: int) -> None:
-        """Add to what was tried, and tell it."""
+    def _note(self, done: _Tried) -> None:
         before = next((tried for tried in self.tried if tried.trial is done.trial), None)
         if before is None:
             self.tried.append(done)
         else:
             before.add(done)
+
+    def _tell(self, done: _Tried, folds: Sequence[int], most: int) -> None:
         if done.problem:
             log.warning("candidate %s is left out: %s", done.trial.name, done.problem)
             return
         ranked = self._ranked(folds)
         is_best = done.trial.is_baseline or not ranked or ranked[0] is done.trial
-        count = "baseline" if done.trial.is_baseline else f"{sum(not tried.trial.is_baseline for tried in self.tried)} of {most}"
+        made = sum(not tried.trial.is_baseline for tried in self.tried)
+        what = "the baseline" if done.trial.is_baseline else f"trial {made} of {most}" if most else "a finalist on further folds"
         best = "" if is_best else f"; best so far: {ranked[0].name}"
-        log.info("trial %s: %s: %s %.4g in %.1f s%s", count, done.trial.name, self.study.loss, done.loss(folds), done.seconds, best)
+        log.info("%s, %s: %s %.4g in %.1f s%s", what, done.trial.name, self.study.loss, done.loss(folds), done.seconds, best)
 
     def _predict(self, trial: Trial, fold: int) -> tuple[Prediction, float]:
         """Fit on all but the fold, and predict it; or remember that from a run that was killed."""

@@ -24,7 +24,7 @@ PARENTS = 3  # candidates of which variations are tried in each round
 PATIENCE = 3  # rounds without an improvement, after which the search ends
 IMPROVEMENT = 0.001
 FINALISTS = 6
-ROWS_TO_COMPARE = 4000  # validation rows that suffice to weigh candidates; a further fold would cost more than it tells
+ROWS_TO_COMPARE = 2000  # validation rows that suffice to weigh candidates; a further fold would cost more than it tells
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ def rungs(validated: Sequence[int]) -> tuple[list[int], list[int]]:
         validated: How many rows each fold validates on, in their order; the last fold is the latest where rows are ordered.
 
     >>> rungs([900, 900, 900, 900, 900]), rungs([9000, 9000, 9000, 9000, 9000]), rungs([40, 40, 40, 40, 40])
-    (([4], [3, 2, 1, 0]), ([4], [3]), ([4, 3, 2, 1, 0], []))
+    (([4], [3, 2]), ([4], []), ([4, 3, 2, 1, 0], []))
     """
     latest_first = [place for place in reversed(range(len(validated))) if validated[place]]
-    if sum(validated) <= ROWS_TO_COMPARE / 4:  # so few that fitting them costs nothing, and one fold says nothing
+    if sum(validated) <= ROWS_TO_COMPARE / 2:  # so few that fitting them costs nothing, and one fold says nothing
         return latest_first, []
     enough, rows = 0, 0
-    while enough < len(latest_first) and (rows < ROWS_TO_COMPARE or enough < 2):
+    while enough < len(latest_first) and rows < ROWS_TO_COMPARE:
         rows += validated[latest_first[enough]]
         enough += 1
     return latest_first[:1], latest_first[1:enough]
