@@ -148,7 +148,9 @@ class _Contest:
         """Make the trials: each candidate, variations of the best, and the finalists on further folds."""
         budget = self.study.case.use_case.budget
         first = search.first_trials(candidates, len(self.y), budget.trials)
-        self._compare(first, self.first, most=budget.trials or len(first) - 1)
+        most = budget.trials or len(first) - 1
+        for some in (first[:2], first[2:]):  # the cheapest model is there before the budget is asked
+            self._compare(some, self.first, most)
         if budget.trials:
             self._vary(budget.trials)
         ranked = self._ranked(self.first)

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from tasks import registry
-from tasks.adapters import home, ledger, tracking
+from tasks.adapters import home, ledger, models, tracking
 from tasks.core import candidates, splits
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
     from conftest import Project, Run
+    from sklearn.pipeline import Pipeline
 
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
 
@@ -143,6 +144,57 @@ def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_
     assert (run.flow_run.state.name, run.report.aliases) == ("Promoted", ("challenger", "champion"))
     assert tracking.params_of(run.report.run_id)["candidate"] == "blend"
     assert len(registry.load_model("spirals").predict(table)) == 400
+
+
+def test_a_search_spends_no_more_trials_than_it_may_and_ships_the_settings_that_it_found(project: Project) -> None:
+    project.write_use_case("hills", data="hills.csv", candidates=["ridge", "nearest_neighbours"], seed=3)
+    random = np.random.default_rng(1)
+    table = pd.DataFrame(random.uniform(-3, 3, size=(400, 2)).round(4), columns=["a", "b"])
+    project.write_table("hills", table.assign(y=np.sin(3 * table["a"])))
+    run = project.train(use_case="hills", trials=9)
+    scores = [score for score in run.report.leaderboard if score.candidate != "dummy"]
+    assert len(scores) <= 9
+    best = scores[0]
+    assert (best.recipe, best.candidate) != ("nearest_neighbours", "nearest_neighbours")
+    assert best.settings["neighbours"] == registry.load_model("hills")["model"].n_neighbors
+    assert tracking.params_of(run.report.run_id)["settings/neighbours"] == str(best.settings["neighbours"])
+    again = project.train(use_case="hills", trials=9, again=True)
+    assert [(score.candidate, score.loss) for score in again.report.leaderboard if score.candidate != "dummy"] == [
+        (score.candidate, score.loss) for score in scores
+    ]
+
+
+def test_a_search_that_ran_out_of_seconds_says_that_it_is_not_complete_and_has_a_model(project: Project) -> None:
+    project.write_use_case("rushed", data="rushed.csv", candidates=["ridge", "lasso"], budget={"seconds": 1e-6})
+    project.write_table("rushed", linear_table())
+    run = project.train(use_case="rushed")
+    assert run.report.complete is False
+    assert run.report.as_json()["complete"] is False
+    assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
+    assert "the search ends before it is complete: its 1e-06 seconds are spent" in run.log
+
+
+def test_a_search_that_was_cut_off_goes_on_with_what_it_had_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write_use_case("tired", data="tired.csv", candidates=["ridge", "lasso"])
+    project.write_table("tired", linear_table())
+    fits: list[str] = []
+    fit = models.fit
+
+    def fit_a_few(model: Pipeline, *rows: object) -> Pipeline:
+        fits.append(type(model[-1]).__name__)
+        if fits.count("LassoCV") == 2:
+            raise KeyboardInterrupt
+        return fit(model, *rows)
+
+    monkeypatch.setattr(models, "fit", fit_a_few)
+    with pytest.raises(KeyboardInterrupt):
+        project.train(use_case="tired")
+    assert fits.count("Ridge") == 5, "it was compared on all folds"
+    fits.clear()
+    monkeypatch.setattr(models, "fit", lambda model, *rows: fits.append(type(model[-1]).__name__) or fit(model, *rows))
+    assert project.train(use_case="tired").report.decision.verdict == "promoted"
+    assert (fits.count("Ridge"), fits.count("LassoCV")) in [(1, 4), (0, 5), (0, 4)], "only what was not known is fitted, and the winner"
+    assert not [*(project.folder / "home" / "trials").glob("*")], "nothing is kept of a search that has ended"
 
 
 def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
