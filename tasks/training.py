@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from tasks.adapters import models, snapshots, tracking
 from tasks.core import splits
 from tasks.core.blending import blend, build_blend, weights_of
-from tasks.core.candidates import BASELINE, BLEND, Candidate, Recipe, candidates_for
+from tasks.core.candidates import BASELINE, BLEND, Candidate, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.evidence import Fits
 from tasks.core.metrics import row_losses
+from tasks.core.recipe import Recipe
 from tasks.core.results import Score
 from tasks.core.snapshot import target_of
 from tasks.record import publish_table, task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError, UsageError
@@ -19,7 +20,9 @@ MAX_CLASSES = 100
 MAX_NUMBER_CLASSES = 10
 MIN_ROWS_PER_NUMBER_CLASS = 5
 IDENTIFIER_ROWS = 20
-TEXT_VALUES = 1000
+MANY_VALUES = 1000
+TEXT_WORDS = 3
+WORDS_LOOKED_AT = 1000
 CLOCK_NAMES = frozenset({"ts", "timestamp", "time"})
 STEPS_PER_STEP_BACK = 1000
 # The last word of a column's name by which unique whole numbers count or name the rows.
@@ -84,7 +87,13 @@ def type_of(values: pd.Series) -> ColumnType:
 
 
 def _column(values: pd.Series, target: pd.Series, fixed: tuple[Role, str] | None) -> Column:
-    return Column(str(values.name), type_of(values), *(fixed or _role_of(values, target)))
+    kind, name = type_of(values), str(values.name)
+    if fixed:
+        return Column(name, kind, *fixed)
+    words = _words_in(values) if kind == "category" else 0
+    if words >= TEXT_WORDS and values.nunique() > values.notna().sum() / 2:
+        return Column(name, "text", "feature", f"text of {words:.0f} words, {describe(values)}")
+    return Column(name, kind, *_role_of(values, target))
 
 
 def _choose_target(names: list[str], target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
@@ -163,6 +172,8 @@ def describe(values: pd.Series) -> str:
     present = values.dropna()
     missing = f", {len(values) - len(present)} of {len(values)} missing" if len(present) < len(values) else ""
     distinct = present.nunique()
+    if type_of(values) == "datetime" and distinct > 1:
+        return f"dates {present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}{missing}"
     if type_of(values) != "number" or distinct <= 2:
         return f"{distinct} distinct value{'s' if distinct != 1 else ''}{missing}"
     low, high = present.min(), present.max()
@@ -225,20 +236,24 @@ def _role_of(values: pd.Series, target: pd.Series) -> tuple[Role, str]:
         return "unused", "missing in all rows"
     if distinct == 1 and rows == len(values):
         return "unused", "the same in all rows"
-    if type_of(values) == "datetime":
-        return "unused", "dates are not features yet"
     if _is_identifier(values, distinct):
         return "unused", f"{IDENTIFIER}: {distinct} distinct values in {rows} rows"
-    if type_of(values) == "category" and distinct > max(TEXT_VALUES, rows / 2):
-        return "unused", f"free text: {distinct} distinct values in {rows} rows"
+    if type_of(values) == "category" and distinct > max(MANY_VALUES, rows / 2):
+        return "unused", f"hardly a value returns: {distinct} distinct values in {rows} rows"
     notes = [_suspect_leak(values, target, distinct), describe(values), _suspect_group(values, distinct)]
     return "feature", "; ".join(note for note in notes if note)
 
 
+def _words_in(values: pd.Series) -> float:
+    """Count the words in a text, of those that are there the median."""
+    texts = values.dropna().head(WORDS_LOOKED_AT).tolist()
+    return median(len(text.split()) for text in texts) if texts else 0
+
+
 def _is_identifier(values: pd.Series, distinct: int) -> bool:
     """Say whether each row has its own text, or its own whole number under a name that says so."""
-    if type_of(values) == "category":
-        return distinct == values.notna().sum() > IDENTIFIER_ROWS
+    if type_of(values) != "number":
+        return type_of(values) == "category" and distinct == values.notna().sum() > IDENTIFIER_ROWS
     return distinct == len(values) > 2 and bool(IDENTIFIER_NAME.fullmatch(_snake(values))) and _are_whole(values)
 
 

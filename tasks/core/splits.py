@@ -57,7 +57,9 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
     mixed = np.zeros(len(df), dtype=np.uint64)
     for name in df.columns:
         column, is_factorable = df[name], True
-        if pd.api.types.is_numeric_dtype(column):
+        if column.dtype.kind == "M":
+            cells = column.to_numpy(dtype="datetime64[us]").astype(np.int64)
+        elif pd.api.types.is_numeric_dtype(column):
             cells = column.to_numpy(dtype=np.float64) + 0.0
             # NaN has many bit patterns; 0 / 0 and inf - inf make others than an empty cell does.
             cells[np.isnan(cells)] = np.nan

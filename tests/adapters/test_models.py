@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_limits
 from tasks.adapters import models
 from tasks.core import candidates
 from tasks.core.blending import build_blend
-from tasks.core.candidates import BLEND, CANDIDATES, Candidate, Recipe
+from tasks.core.candidates import BLEND, CANDIDATES, Candidate
 from tasks.core.errors import UnsafeModelError
+from tasks.core.recipe import Recipe
 from tasks.core.schema import infer_schema
 from tasks.core.snapshot import target_of
 from tasks.core.trust import ALLOWED_TYPES
