@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 10.0  # rows of the average of all that are mixed into the average of a category
 ENCODING_FOLDS = 5
-WORDS = 2**14  # are told apart, by their hashes: memory is bounded whatever the texts are
+WORDS = 2**13  # are told apart, by their hashes: memory is bounded whatever the texts are
 TOPICS = 30
 WAVES = (1, 2)  # in a cycle: with the second, an algorithm that weighs can tell the rush hours from noon and night
 LARGEST = 1e30  # forests count with 32 bits

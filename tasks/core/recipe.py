@@ -82,7 +82,7 @@ class Recipe:
             many=many,
             dates=dates,
             clock=schema.time,
-            cycles={cycle: tuple(name for name in dates if _went_through(X[name], cycle)) for cycle in CYCLES},
+            cycles={cycle: tuple(name for name in dates if went_through(X[name], cycle)) for cycle in CYCLES},
             texts=texts,
         )
 
@@ -97,7 +97,7 @@ def _present(schema: Schema, X: pd.DataFrame, kind: str) -> tuple[str, ...]:
     return tuple(name for name in schema.features if name in names and X[name].notna().any())
 
 
-def _went_through(values: pd.Series, cycle: str) -> bool:
+def went_through(values: pd.Series, cycle: str) -> bool:
     """Say whether moments cover a whole cycle, and lie at more than one place in it."""
     import numpy as np
 

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.recipe import CYCLES, went_through
 from tasks.core.table import Column, Schema
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def infer_schema(
     if ordering is not None:
         fixed[ordering] = ("time", "given" if time else _describe_order(rows[ordering]))
     columns = [_column(rows[name], values, fixed.get(name)) for name in names]
-    _check_has_features(columns)
+    _check_has_features(columns, rows)
     return Schema(tuple(columns), task)
 
 
@@ -297,8 +298,12 @@ def _suspect_group(values: pd.Series, distinct: int) -> str:
     return f"suspected group: {distinct} values return" if is_named else ""
 
 
-def _check_has_features(columns: Collection[Column]) -> None:
-    if any(column.role == "feature" for column in columns):
+def _tells_a_cycle(values: pd.Series) -> bool:
+    return type_of(values) == "datetime" and any(went_through(values, cycle) for cycle in CYCLES)
+
+
+def _check_has_features(columns: Collection[Column], rows: pd.DataFrame | Table) -> None:
+    if any(column.role == "feature" or (column.role == "time" and _tells_a_cycle(rows[column.name])) for column in columns):
         return
     unused = [f"'{column.name}' is {column.role}, {column.evidence}" for column in columns if column.role != "target"]
     listed = "; ".join(unused[:3]) + (f"; and {len(unused) - 3} more" if len(unused) > 3 else "")

@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from tasks.adapters import models
-from tasks.core import candidates
+from tasks.core import candidates, features
 from tasks.core.blending import build_blend
 from tasks.core.candidates import BLEND, CANDIDATES, Candidate
 from tasks.core.errors import UnsafeModelError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ROWS = 300
 TABLES = {
-    "mixed": ["size", "weight", "colour", "city"],
+    "mixed": ["size", "weight", "colour", "city", "seen", "made", "note"],
     "numbers": ["size", "weight"],
     "categories": ["colour", "city"],
 }
@@ -65,7 +65,7 @@ class Fitted:
 
 
 def table(task: Task) -> pd.DataFrame:
-    """Make rows with numbers, few and many categories, and something missing in each."""
+    """Make rows with numbers, few and many categories, dates and texts, and something missing in most."""
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=(ROWS, 2))
     signal = numbers[:, 0] + 0.3 * rng.normal(size=ROWS)
@@ -82,6 +82,10 @@ def table(task: Task) -> pd.DataFrame:
             "weight": numbers[:, 1],
             "colour": pd.Series(colours, dtype="str"),
             "city": pd.Series([f"city {i % 150}" for i in range(ROWS)], dtype="str"),
+            "seen": pd.Series(pd.date_range("2021-03-01", periods=ROWS, freq="50h", unit="us")).sample(frac=1, random_state=0).to_numpy(),
+            "note": pd.Series(
+                [" ".join(rng.choice(["oak", "pine", "desk", "lamp", None], 12).astype(str)) for _ in range(ROWS)], dtype="str"
+            ),
             "target": targets[task],
         }
     )
@@ -95,6 +99,9 @@ def unseen_rows() -> pd.DataFrame:
             "weight": [np.nan, np.nan, 5e-324],
             "colour": pd.Series([None, "violet", "red"], dtype="str"),
             "city": pd.Series([None, "city 151", ""], dtype="str"),
+            "seen": np.array(["NaT", "1815-06-18T11:30", "9999-12-31"], dtype="datetime64[us]"),
+            "made": np.array(["NaT", "NaT", "0001-01-01"], dtype="datetime64[us]"),
+            "note": pd.Series([None, "", "größe 42"], dtype="str"),
         }
     )
 
@@ -119,15 +126,18 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="module")
 def fitted(patch: pytest.MonkeyPatch) -> dict[tuple[str, Task, str], Fitted]:
-    """Fit every candidate for every task to every kind of table, forests of few trees."""
-    patch.setattr(candidates, "TREES", 20)
+    """Fit every candidate for every task to every kind of table, with few trees."""
+    patch.setattr(candidates, "TREES", 10)
+    patch.setattr(candidates, "ITERATIONS", 50)
+    patch.setattr(features, "WORDS", 64)
     done = {}
     for candidate, task, kind in CASES:
         df = table(task)[[*TABLES[kind], "target"]]
         schema = infer_schema(df)
         assert (schema.task, schema.features) == (task, TABLES[kind])
+        X, y = df[schema.features], target_of(df, schema)
         with threadpool_limits(1):  # threads of boosting that wait for one another make a busy machine crawl
-            model = models.fit(candidate.build(Recipe(schema, ROWS, seed=0)), df[schema.features], target_of(df, schema))
+            model = models.fit(candidate.build(Recipe.of(schema, X, y, seed=0)), X, y)
         rows = pd.concat([df[schema.features], unseen_rows()[schema.features]], ignore_index=True)
         done[candidate.name, task, kind] = Fitted(model, skops.io.dumps(model), rows)
     return done
