@@ -14,9 +14,10 @@ from tasks.adapters import memory, models, snapshots, tracking
 from tasks.adapters.trials import TrialStore
 from tasks.core import names, search, splits
 from tasks.core.blending import blend, weights_of
-from tasks.core.candidates import BLEND, Recipe, candidates_for
+from tasks.core.candidates import BLEND, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.metrics import row_losses
+from tasks.core.recipe import Recipe
 from tasks.core.results import Leaderboard, Score
 from tasks.core.snapshot import target_of
 from tasks.record import publish_table, task

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import models, snapshots
 from tasks.core.blending import build_blend
-from tasks.core.candidates import Recipe, candidates_for
+from tasks.core.candidates import candidates_for
 from tasks.core.evidence import Fits
+from tasks.core.recipe import Recipe
 from tasks.core.snapshot import target_of
 from tasks.record import task
 

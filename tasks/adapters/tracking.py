@@ -10,7 +10,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
 from tasks.core.errors import StoreError, UnsafeModelError
@@ -286,6 +286,9 @@ def fetch(name: str, number: int, file: str) -> bytes:
     return _download(f"models:/{name}/{number}/{file}")
 
 
+INPUT_TYPES: dict[str, Literal["number", "category", "datetime"]] = {"double": "number", "string": "category", "datetime": "datetime"}
+
+
 def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
     """Read the columns that a model asks for from its MLmodel file.
 
@@ -297,7 +300,7 @@ def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
     refuse_swapped_bytes(content, sha256, name)
     try:
         columns = json.loads(yaml.safe_load(content)["signature"]["inputs"])
-        return tuple(Input(column["name"], "number" if column["type"] == "double" else "category") for column in columns)
+        return tuple(Input(column["name"], INPUT_TYPES[column["type"]]) for column in columns)
     except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         message = f"{name} says no columns that its model asks for"
         raise UnsafeModelError(message, where=name) from error

@@ -6,7 +6,7 @@ scikit-learn, none of this repository's; the types that it stores are listed in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,59 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
-    import pandas as pd
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
+    from tasks.core.recipe import Recipe
     from tasks.core.spaces import Space
-    from tasks.core.table import Schema, Task
+    from tasks.core.table import Task
 
 BASELINE = "dummy"
 BLEND = "blend"  # the average of the others, see `blending`
-MIN_ROWS_TO_STOP_EARLY = 20
 TREES = 100
+ITERATIONS = 1000  # of boosting, where it can stop before
+CALIBRATION_FOLDS = 3
 LANDMARKS = 500  # of the kernel; with fewer rows it is exact
 COSTED_ROWS = 10_000
 LEAVES_OF_A_SMALL_TABLE = 20
 ROWS_TO_WATCH_A_NETWORK = 1000
 ROWS_PER_LEAF = 5000  # a forest is stored with all its leaves: some thousands in a tree, however many rows
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a candidate needs to know to be built."""
-
-    schema: Schema
-    rows: int
-    seed: int
-    can_stop_early: bool = True
-
-    @classmethod
-    def of(cls, schema: Schema, X: pd.DataFrame, y: np.ndarray, seed: int) -> Recipe:
-        """Build from rows to fit; features without any value in them are left out, for they teach nothing.
-
-        A column that came late is empty in the early rows; boosting of scikit-learn 1.9.1 raises on one. It also raises
-        where a tenth of the rows, on which it watches itself, cannot hold every class.
-        """
-        empty = {name for name in schema.features if X[name].isna().all()}
-        columns = tuple(replace(column, role="unused") if column.name in empty else column for column in schema.columns)
-        can_stop_early = len(X) >= MIN_ROWS_TO_STOP_EARLY and (schema.task == "regression" or _can_stratify(y))
-        return cls(replace(schema, columns=columns), len(X), seed, can_stop_early)
-
-    @property
-    def is_regression(self) -> bool:
-        """Say whether a number is predicted."""
-        return self.schema.task == "regression"
-
-    @property
-    def numbers(self) -> list[str]:
-        """Name the numeric features."""
-        return self.schema.names("feature", "number")
-
-    @property
-    def categories(self) -> list[str]:
-        """Name the categorical features."""
-        return self.schema.names("feature", "category")
 
 
 @dataclass(frozen=True)
@@ -177,7 +141,7 @@ def build_svm(recipe: Recipe, *, alpha: float = 1.0, narrowness: float = 1.0) ->
     radial: dict[str, Any] = {"kernel": "rbf", "C": 1 / alpha, "gamma": narrowness * _bandwidth(recipe)}
     if recipe.is_regression:
         return _on_scaled(recipe, _of_standard_target(SVR(**radial)))
-    settings: dict[str, Any] = {"cv": 3, "ensemble": False}
+    settings: dict[str, Any] = {"cv": max(2, min(CALIBRATION_FOLDS, recipe.rarest)), "ensemble": False}
     return _on_scaled(recipe, CalibratedClassifierCV(SVC(**radial, random_state=recipe.seed), **settings))
 
 
@@ -225,7 +189,7 @@ def build_extra_trees(recipe: Recipe, *, max_features: float = 0.8, min_samples_
 def build_boosting(
     recipe: Recipe,
     *,
-    learning_rate: float = 0.03,
+    learning_rate: float | None = None,
     max_leaf_nodes: int = 24,
     min_samples_leaf: int = 60,
     l2_regularization: float = 10.0,
@@ -235,9 +199,12 @@ def build_boosting(
     """Fit histogram gradient boosting, strongly regularised by default; missing numbers and categories are its own affair."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    # Each step grows a tree for each of several classes, so there are fewer and larger steps; the loss is the same.
+    has_several = recipe.task == "multiclass"
+    iterations = ITERATIONS // 3 if has_several else ITERATIONS
     settings: dict[str, Any] = {
-        "learning_rate": learning_rate,
-        "max_iter": 1000 if recipe.can_stop_early else 200,
+        "learning_rate": learning_rate or (0.1 if has_several else 0.03),
+        "max_iter": iterations if recipe.can_stop_early else iterations // 5,
         "max_leaf_nodes": max_leaf_nodes,
         "min_samples_leaf": min(min_samples_leaf, max(5, recipe.rows // LEAVES_OF_A_SMALL_TABLE)),
         "l2_regularization": l2_regularization,
@@ -248,6 +215,13 @@ def build_boosting(
     }
     booster = HistGradientBoostingRegressor if recipe.is_regression else HistGradientBoostingClassifier
     return _on_encoded(recipe, _of_logarithm(booster(**settings)) if of_log else booster(**settings))
+
+
+def _has_a_class_of_one(y: np.ndarray) -> str:
+    import numpy as np
+
+    is_class = y.dtype.kind != "f"
+    return "a class has a single row, and its probabilities need two" if is_class and np.unique(y, return_counts=True)[1].min() < 2 else ""
 
 
 def _is_negative(y: np.ndarray) -> str:
@@ -281,7 +255,7 @@ CANDIDATES = (
     Candidate("lasso", ("regression",), build_lasso, 0.1),
     Candidate("logistic", ("binary", "multiclass"), build_logistic, 0.1, space=PENALTY, by_default=True),
     Candidate("kernel", ALL, build_kernel, 1.2, space=WIDTH),
-    Candidate("svm", ALL, build_svm, 6.0, 2.0, space={"alpha": Log(0.01, 100.0), **WIDTH}, most_rows=10_000),
+    Candidate("svm", ALL, build_svm, 6.0, 2.0, space={"alpha": Log(0.01, 100.0), **WIDTH}, most_rows=10_000, asks=_has_a_class_of_one),
     Candidate("nearest_neighbours", ALL, build_nearest_neighbours, 0.2, 1.7, space={"neighbours": Whole(3, 60)}, most_rows=200_000),
     Candidate("mlp", ALL, build_mlp, 0.7, space=NETWORK, by_default=True),
     Candidate("random_forest", ALL, build_random_forest, 4.3, 1.1, space=FOREST),
@@ -296,13 +270,13 @@ CANDIDATES = (
 def _on_scaled(recipe: Recipe, learner: BaseEstimator) -> Pipeline:
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("features", features.scaled(recipe.numbers, recipe.categories)), ("model", learner)])
+    return Pipeline([("features", features.scaled(recipe)), ("model", learner)])
 
 
 def _on_encoded(recipe: Recipe, learner: BaseEstimator) -> Pipeline:
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("features", features.encoded(recipe.numbers, recipe.categories)), ("model", learner)])
+    return Pipeline([("features", features.encoded(recipe)), ("model", learner)])
 
 
 def _grown(recipe: Recipe, max_features: float, min_samples_leaf: int) -> dict[str, Any]:
@@ -326,11 +300,4 @@ def _of_logarithm(learner: BaseEstimator) -> BaseEstimator:
 
 def _bandwidth(recipe: Recipe) -> float:
     """Let a radial kernel see rows as alike where they differ by a deviation in each column, whatever the categories add."""
-    return 1 / max(1, len(recipe.numbers) + len(recipe.categories))
-
-
-def _can_stratify(y: np.ndarray) -> bool:
-    import numpy as np
-
-    counts = np.unique(y, return_counts=True)[1]
-    return int(counts.min()) > 1 and len(counts) <= len(y) // 10
+    return 1 / max(1, features.width(recipe))

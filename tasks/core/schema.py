@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.recipe import CYCLES, went_through
 from tasks.core.table import Column, Schema
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ MAX_CLASSES = 100
 MAX_NUMBER_CLASSES = 10
 MIN_ROWS_PER_NUMBER_CLASS = 5
 IDENTIFIER_ROWS = 20
-TEXT_VALUES = 1000
+MANY_VALUES = 1000
+TEXT_WORDS = 3
+WORDS_LOOKED_AT = 1000
 CLOCK_NAMES = frozenset({"ts", "timestamp", "time"})
 STEPS_PER_STEP_BACK = 1000
 # The last word of a column's name by which unique whole numbers count or name the rows.
@@ -74,7 +78,7 @@ def infer_schema(
     if ordering is not None:
         fixed[ordering] = ("time", "given" if time else _describe_order(rows[ordering]))
     columns = [_column(rows[name], values, fixed.get(name)) for name in names]
-    _check_has_features(columns)
+    _check_has_features(columns, rows)
     return Schema(tuple(columns), task)
 
 
@@ -84,7 +88,13 @@ def type_of(values: pd.Series) -> ColumnType:
 
 
 def _column(values: pd.Series, target: pd.Series, fixed: tuple[Role, str] | None) -> Column:
-    return Column(str(values.name), type_of(values), *(fixed or _role_of(values, target)))
+    kind, name = type_of(values), str(values.name)
+    if fixed:
+        return Column(name, kind, *fixed)
+    words = _words_in(values) if kind == "category" else 0
+    if words >= TEXT_WORDS and values.nunique() > values.notna().sum() / 2:
+        return Column(name, "text", "feature", f"text of {words:.0f} words, {describe(values)}")
+    return Column(name, kind, *_role_of(values, target))
 
 
 def _choose_target(names: list[str], target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
@@ -163,6 +173,8 @@ def describe(values: pd.Series) -> str:
     present = values.dropna()
     missing = f", {len(values) - len(present)} of {len(values)} missing" if len(present) < len(values) else ""
     distinct = present.nunique()
+    if type_of(values) == "datetime" and distinct > 1:
+        return f"dates {present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}{missing}"
     if type_of(values) != "number" or distinct <= 2:
         return f"{distinct} distinct value{'s' if distinct != 1 else ''}{missing}"
     low, high = present.min(), present.max()
@@ -225,20 +237,24 @@ def _role_of(values: pd.Series, target: pd.Series) -> tuple[Role, str]:
         return "unused", "missing in all rows"
     if distinct == 1 and rows == len(values):
         return "unused", "the same in all rows"
-    if type_of(values) == "datetime":
-        return "unused", "dates are not features yet"
     if _is_identifier(values, distinct):
         return "unused", f"{IDENTIFIER}: {distinct} distinct values in {rows} rows"
-    if type_of(values) == "category" and distinct > max(TEXT_VALUES, rows / 2):
-        return "unused", f"free text: {distinct} distinct values in {rows} rows"
+    if type_of(values) == "category" and distinct > max(MANY_VALUES, rows / 2):
+        return "unused", f"hardly a value returns: {distinct} distinct values in {rows} rows"
     notes = [_suspect_leak(values, target, distinct), describe(values), _suspect_group(values, distinct)]
     return "feature", "; ".join(note for note in notes if note)
 
 
+def _words_in(values: pd.Series) -> float:
+    """Count the words in a text, of those that are there the median."""
+    texts = values.dropna().head(WORDS_LOOKED_AT).tolist()
+    return median(len(text.split()) for text in texts) if texts else 0
+
+
 def _is_identifier(values: pd.Series, distinct: int) -> bool:
     """Say whether each row has its own text, or its own whole number under a name that says so."""
-    if type_of(values) == "category":
-        return distinct == values.notna().sum() > IDENTIFIER_ROWS
+    if type_of(values) != "number":
+        return type_of(values) == "category" and distinct == values.notna().sum() > IDENTIFIER_ROWS
     return distinct == len(values) > 2 and bool(IDENTIFIER_NAME.fullmatch(_snake(values))) and _are_whole(values)
 
 
@@ -282,8 +298,12 @@ def _suspect_group(values: pd.Series, distinct: int) -> str:
     return f"suspected group: {distinct} values return" if is_named else ""
 
 
-def _check_has_features(columns: Collection[Column]) -> None:
-    if any(column.role == "feature" for column in columns):
+def _tells_a_cycle(values: pd.Series) -> bool:
+    return type_of(values) == "datetime" and any(went_through(values, cycle) for cycle in CYCLES)
+
+
+def _check_has_features(columns: Collection[Column], rows: pd.DataFrame | Table) -> None:
+    if any(column.role == "feature" or (column.role == "time" and _tells_a_cycle(rows[column.name])) for column in columns):
         return
     unused = [f"'{column.name}' is {column.role}, {column.evidence}" for column in columns if column.role != "target"]
     listed = "; ".join(unused[:3]) + (f"; and {len(unused) - 3} more" if len(unused) > 3 else "")

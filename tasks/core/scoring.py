@@ -26,7 +26,7 @@ class Input:
     """A column that a model asks for."""
 
     name: str
-    type: Literal["number", "category"]
+    type: Literal["number", "category", "datetime"]
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,10 @@ def fit_inputs(df: pd.DataFrame, inputs: Sequence[Input]) -> tuple[pd.DataFrame,
     reasons = np.full(len(df), "", dtype=object)
     for wanted in inputs:
         given = df[wanted.name]
-        columns[wanted.name] = fitted = _as_number(given) if wanted.type == "number" else _as_category(given)
+        convert, problem = CONVERSIONS[wanted.type]
+        columns[wanted.name] = fitted = convert(given)
         is_lost = (fitted.isna() & given.notna()).to_numpy()
-        told = f"'{wanted.name}' is no number" if wanted.type == "number" else f"'{wanted.name}' is a date where text is asked for"
+        told = f"'{wanted.name}' {problem}"
         reasons[is_lost] = [f"{before}; {told}" if before else told for before in reasons[is_lost]]
     return pd.DataFrame(columns, index=df.index), reasons
 
@@ -179,6 +180,24 @@ def _as_category(values: pd.Series[Any]) -> pd.Series[Any]:
     if values.dtype.kind == "f":
         return (values + 0.0).map(_as_written, na_action="ignore").astype("str")
     return pd.Series(None, index=values.index, dtype="str") if values.dtype.kind == "M" else values
+
+
+def _as_date(values: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    if values.dtype.kind == "M":
+        return values
+    if values.dtype.kind == "f":
+        return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us]")
+    return pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None).astype("datetime64[us]")
+
+
+# To a type, and what is said of a value that has none there.
+CONVERSIONS = {
+    "number": (_as_number, "is no number"),
+    "category": (_as_category, "is a date where text is asked for"),
+    "datetime": (_as_date, "is no date"),
+}
 
 
 def _as_written(value: float) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Task = Literal["regression", "binary", "multiclass"]
-ColumnType = Literal["number", "category", "datetime"]
+ColumnType = Literal["number", "category", "datetime", "text"]
 Role = Literal["feature", "target", "time", "unused"]
 
 
@@ -101,8 +101,8 @@ class Schema:
 
     @property
     def features(self) -> list[str]:
-        """Name the columns that models see."""
-        return self.names("feature")
+        """Name the columns that models see: a date that orders the rows too, for the hour and the weekday that it tells."""
+        return [c.name for c in self.columns if c.role == "feature" or (c.role == "time" and c.type == "datetime")]
 
     @property
     def target(self) -> str:

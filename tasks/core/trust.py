@@ -1,6 +1,7 @@
 """Which stored types may be loaded: exact names, owned by this project, and nothing that a model file says of itself.
 
-A prefix such as `numpy.` would let `numpy.load` through. A test fits every candidate and requires exactly this list.
+A prefix such as `numpy.` would let `numpy.load` through. A test fits every candidate and requires
+exactly this list. The functions of NumPy in it compute, and do nothing else.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 ALLOWED_TYPES = frozenset(
     {
         "functools.partial",
+        "numpy.asarray",
+        "numpy.clip",
+        "numpy.diff",
         "numpy.dtype",
+        "numpy.interp",
+        "numpy.nan_to_num",
+        "numpy.ravel",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.model_selection._split.KFold",
         "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.tree._tree.Tree",

@@ -152,6 +152,7 @@ def test_dropping_every_column_is_wrong_usage() -> None:
         infer_schema(table(), drop=["x"])
 
 
+DATES = f"dates {days().min():%Y-%m-%d} to {days().max():%Y-%m-%d}"
 SHUFFLED = days().sample(frac=1, random_state=1).reset_index(drop=True)
 
 
@@ -168,7 +169,7 @@ def test_one_datetime_column_with_the_name_of_a_time_orders_the_rows(name: str) 
 def test_another_name_does_not_make_shuffled_dates_an_order(name: str) -> None:
     schema = infer_schema(table(**{name: SHUFFLED}, y=texts("a", "b")))
     assert schema.time is None
-    assert column(schema, name) == Column(name, "datetime", "unused", "dates are not features yet")
+    assert column(schema, name) == Column(name, "datetime", "feature", DATES)
 
 
 def test_rows_in_the_order_of_a_datetime_column_are_ordered_by_it() -> None:
@@ -227,7 +228,7 @@ def ids(rows: int, distinct: int) -> pd.Series:
     [
         (ids(21, 21), "unused", "an identifier: 21 distinct values in 21 rows"),
         (ids(20, 20), "feature", "20 distinct values"),
-        (ids(2001, 1001), "unused", "free text: 1001 distinct values in 2001 rows"),
+        (ids(2001, 1001), "unused", "hardly a value returns: 1001 distinct values in 2001 rows"),
         (ids(2100, 1001), "feature", "1001 distinct values"),
         (ids(1500, 1000), "feature", "1000 distinct values"),
         (ids(30, 1), "unused", "the same in all rows"),
@@ -235,7 +236,7 @@ def ids(rows: int, distinct: int) -> pd.Series:
         (pd.Series([np.nan] * 30), "unused", "missing in all rows"),
         (pd.Series([2.0] * 30), "unused", "the same in all rows"),
         (pd.Series(np.arange(30.0)), "feature", "whole numbers 0 to 29, 30 distinct"),
-        (pd.Series(pd.date_range("2024-01-01", periods=30, unit="us")[::-1]), "unused", "dates are not features yet"),
+        (pd.Series(pd.date_range("2024-01-01", periods=30, unit="us")[::-1]), "feature", "dates 2024-01-01 to 2024-01-30"),
     ],
 )
 def test_columns_that_teach_nothing_are_not_features(values: pd.Series, role: str, evidence: str) -> None:
@@ -245,9 +246,39 @@ def test_columns_that_teach_nothing_are_not_features(values: pd.Series, role: st
     assert "x" in schema.features
 
 
+def sentences(rows: int, distinct: int, words: int = 4) -> pd.Series:
+    return pd.Series([" ".join([f"w{i % distinct}", *["and"] * (words - 1)]) for i in range(rows)], dtype="str")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "evidence"),
+    [
+        (sentences(40, 40), "text", "text of 4 words, 40 distinct values"),
+        (sentences(40, 40).where(np.arange(40) > 3), "text", "text of 4 words, 36 distinct values, 4 of 40 missing"),
+        (sentences(40, 20), "category", "20 distinct values"),
+        (sentences(20, 20, words=2), "category", "20 distinct values"),
+        (sentences(30, 30, words=2), "category", "an identifier: 30 distinct values in 30 rows"),
+    ],
+    ids=["sentences", "some missing", "sentences that return", "names", "names that are many"],
+)
+def test_a_column_of_several_words_that_hardly_return_is_text(values: pd.Series, kind: str, evidence: str) -> None:
+    schema = infer_schema(pd.DataFrame({"c": values, "x": np.arange(len(values)) / 2, "y": ids(len(values), 2)}))
+    assert (column(schema, "c").type, column(schema, "c").evidence) == (kind, evidence)
+
+
+def test_a_date_that_orders_the_rows_is_seen_by_models_for_its_hour_and_weekday_and_a_counter_is_not() -> None:
+    assert infer_schema(table(ts=days(), y=texts("a", "b"))).features == ["x", "ts"]
+    assert "ts" not in infer_schema(table(ts=np.arange(ROWS, dtype="float64"), y=texts("a", "b"))).features
+
+
+def test_a_date_that_orders_the_rows_is_enough_where_it_tells_a_weekday() -> None:
+    assert infer_schema(pd.DataFrame({"when": days(), "y": texts("a", "b")})).features == ["when"]
+
+
 def test_a_table_without_features_is_refused() -> None:
+    minutes = pd.Series(pd.date_range("2024-01-01", periods=ROWS, freq="min", unit="us"))
     df = pd.DataFrame(
-        {"id": texts(*(f"i{n}" for n in range(ROWS))), "when": days(), "c": numbers(1), "e": numbers(np.nan), "y": texts("a", "b")}
+        {"id": texts(*(f"i{n}" for n in range(ROWS))), "when": minutes, "c": numbers(1), "e": numbers(np.nan), "y": texts("a", "b")}
     )
     with pytest.raises(DataRefusedError) as refused:
         infer_schema(df)
