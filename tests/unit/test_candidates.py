@@ -134,10 +134,11 @@ def check_answers(model: Pipeline, task: Task, X: pd.DataFrame) -> np.ndarray:
 
 def test_each_task_has_the_baseline_and_algorithms_to_choose_from() -> None:
     names = {task: [candidate.name for candidate in candidates_for(task)] for task in TASKS}
+    boosted = ["hist_gradient_boosting", "deep_boosting", "shallow_boosting"]
     assert names == {
-        "regression": ["dummy", "ridge", "hist_gradient_boosting"],
-        "binary": ["dummy", "logistic", "hist_gradient_boosting"],
-        "multiclass": ["dummy", "logistic", "hist_gradient_boosting"],
+        "regression": ["dummy", "ridge", "mlp", "extra_trees", *boosted, "log_boosting"],
+        "binary": ["dummy", "logistic", "mlp", "extra_trees", *boosted],
+        "multiclass": ["dummy", "logistic", "mlp", "extra_trees", *boosted],
     }
 
 
