@@ -138,7 +138,9 @@ def _dates(recipe: Recipe, waves: Sequence[int] = ()) -> ColumnTransformer:
     for cycle, names in recipe.cycles.items():
         at = [recipe.dates.index(name) for name in names]
         if not waves:
-            blocks.append((cycle, _place_in(cycle, 1.0), at))
+            # A week is told in whole days: trees that see hours of a week learn what happened in single ones.
+            place = _chain(_place_in(cycle, 7.0), FunctionTransformer(np.floor)) if cycle == "week" else _place_in(cycle, 1.0)
+            blocks.append((cycle, place, at))
         for count, wave in product(waves, (np.sin, np.cos)):
             name = f"{cycle} {wave.__name__} {count}"
             blocks.append((name, _chain(_place_in(cycle, count * 2 * np.pi), FunctionTransformer(wave)), at))
@@ -163,7 +165,7 @@ def _topics(recipe: Recipe) -> list[BaseEstimator]:
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import FunctionTransformer
 
-    hashes: dict[str, Any] = {"n_features": WORDS, "alternate_sign": False, "norm": None}
+    hashes: dict[str, Any] = {"n_features": WORDS, "alternate_sign": False, "norm": None, "token_pattern": r"\w+"}
     return [
         SimpleImputer(strategy="constant", fill_value=""),
         FunctionTransformer(np.ravel),

@@ -75,6 +75,7 @@ def table(task: Task) -> pd.DataFrame:
             "colour": pd.Series(colours, dtype="str"),
             "city": pd.Series([f"city {i % 150}" for i in range(ROWS)], dtype="str"),
             "seen": pd.Series(pd.date_range("2021-03-01", periods=ROWS, freq="50h", unit="us")).sample(frac=1, random_state=0).to_numpy(),
+            "made": pd.Series(pd.date_range("2019-03-01", periods=ROWS, unit="us")).sample(frac=1, random_state=1).to_numpy(),
             "note": pd.Series(
                 [" ".join(rng.choice(["oak", "pine", "desk", "lamp", None], 12).astype(str)) for _ in range(ROWS)], dtype="str"
             ),

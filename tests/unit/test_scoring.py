@@ -23,13 +23,21 @@ SCORER = Scorer("houses", 3, Pipeline([("model", DummyClassifier())]), "price", 
         (pd.Series([7.0, -0.0, 1.25, None, 1e22]), "category", ["7", "0", "1.25", None, "10000000000000000000000"], []),
         (pd.to_datetime(pd.Series(["2024-01-01", None])).astype("datetime64[us]"), "category", [None, None], [0]),
         (pd.Series([None, None], dtype="str"), "number", [None, None], []),
+        (pd.to_datetime(pd.Series(["2024-01-01", None])).astype("datetime64[us]"), "datetime", [pd.Timestamp("2024-01-01"), None], []),
+        (
+            pd.Series(["2024-01-01T10:00+02:00", "5 May", None], dtype="str"),
+            "datetime",
+            [pd.Timestamp("2024-01-01 08:00"), None, None],
+            [1],
+        ),
+        (pd.Series([20240101.0, None]), "datetime", [None, None], [0]),
     ],
 )
 def test_a_column_gets_the_type_that_the_model_asks_for_or_the_row_says_why_not(
     values: pd.Series, wanted: str, fitted: list[object], lost: list[int]
 ) -> None:
     columns, reasons = fit_inputs(pd.DataFrame({"x": values}), [Input("x", wanted)])  # type: ignore[arg-type]
-    assert columns["x"].dtype == ("float64" if wanted == "number" else "str")
+    assert columns["x"].dtype == {"number": "float64", "category": "str", "datetime": "datetime64[us]"}[wanted]
     assert [None if pd.isna(cell) else cell for cell in columns["x"]] == fitted
     assert [row for row, reason in enumerate(reasons) if reason] == lost
 
