@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
+# The page, the JSON and MLflow have all of them.
+SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro"})
 MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
@@ -93,6 +95,7 @@ def _metrics(report: TrainReport) -> list[str]:
     rows = [
         (f"    {name:<22}", f"{figure(i.value):>11}", f"  {figure(i.low)} to {figure(i.high)}", f"{figure(report.baseline[name]):>10}")
         for name, i in report.metrics.items()
+        if name in SHOWN_METRICS
     ]
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
 
