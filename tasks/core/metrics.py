@@ -37,6 +37,10 @@ class Prediction:
         """Keep the predictions of some rows, by position."""
         return Prediction(self.values[rows], None if self.proba is None else self.proba[rows], self.classes)
 
+    def of_class(self, name: str) -> np.ndarray:
+        """Give the probability of a class in each row."""
+        return _checked(self)[:, self.classes.index(name)]
+
 
 @dataclass(frozen=True)
 class Interval:

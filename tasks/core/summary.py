@@ -33,6 +33,7 @@ def of_training(report: TrainReport, folder: str) -> str:
         f"suite       {report.validation.summary}",
         *_leaderboard(report),
         *_metrics(report),
+        *_warnings(report),
         f"decision    {report.state_name.lower()} · {report.decision.reason}",
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
@@ -98,6 +99,15 @@ def _metrics(report: TrainReport) -> list[str]:
         if name in SHOWN_METRICS
     ]
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
+
+
+def _warnings(report: TrainReport) -> list[str]:
+    """Name the first reason to distrust in one line; the report has all of them."""
+    if not report.doubts:
+        return []
+    count = len(report.doubts)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return [shorten(f"warning     {report.doubts[0].message}", MAX_WIDTH - len(more)) + more]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
