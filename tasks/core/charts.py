@@ -252,7 +252,7 @@ def _width(text: str) -> float:
 
 
 def _fit(text: str, width: float) -> str:
-    while _width(text) > width and len(text) > 1:
+    while _width(text) > width + 1e-6 and len(text) > 1:
         text = shorten(text, min(len(text) - 1, int(width / (0.58 * _FONT))) or 1)
     return text
 

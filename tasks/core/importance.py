@@ -145,7 +145,10 @@ def _grid(values: pd.Series) -> list[object]:
     present = values.dropna()
     if not len(present) or values.dtype.kind not in "fM":
         return list(present.value_counts().index[:MAX_CATEGORIES])
-    return list(present.quantile(np.linspace(0.05, 0.95, GRID), interpolation="nearest").unique())
+    steps = np.linspace(0.05, 0.95, GRID)
+    grid = present.quantile(steps, interpolation="nearest").unique()
+    # Of a number that is mostly one value, quantiles say no more than that.
+    return list(grid if len(grid) >= GRID / 2 else present.drop_duplicates().quantile(steps, interpolation="nearest").unique())
 
 
 def _told(grid: Sequence[object]) -> tuple[float, ...] | tuple[str, ...]:

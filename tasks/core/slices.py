@@ -88,13 +88,13 @@ def _named_parts(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _shown(value: float | np.datetime64) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)[:16].replace("T", " ")
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)[:16].replace("T", " ")
 
 
 def _interval(losses: np.ndarray) -> Interval:
     mean = float(losses.mean())
     reach = 1.96 * float(losses.std(ddof=1)) / len(losses) ** 0.5
-    return Interval(mean, mean - reach, mean + reach)
+    return Interval(mean, max(0.0, mean - reach), mean + reach)
 
 
 def _chance_of(inside: np.ndarray, others: np.ndarray) -> float:

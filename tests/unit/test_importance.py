@@ -109,6 +109,11 @@ def test_features_of_one_value_have_no_dependence() -> None:
     assert partial_dependence(number, empty, ["x"]) == []
 
 
+def test_a_number_that_is_mostly_zero_is_set_to_what_else_it_is() -> None:
+    (found,) = partial_dependence(number, X.assign(x=np.where(np.arange(ROWS) % 12 == 0, np.arange(ROWS), 0.0)), ["x"])
+    assert len(found.values) == GRID
+
+
 def test_dates_are_set_like_numbers_and_told_as_dates() -> None:
     df = X.assign(day=pd.Series(pd.date_range("2024-01-01", periods=ROWS)).astype("datetime64[us]"))
     (found,) = partial_dependence(number, df, ["day"])
