@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -154,6 +155,45 @@ def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(
     assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
     used = run.report.rows.used
     assert f"candidate svm is left out: it is for at most 100 rows, and {used} are to fit" in run.log
+
+
+def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_when_nothing_changed(project: Project) -> None:
+    project.write_use_case("leaks", data="leaks.csv", candidates=["ridge"])
+    table = linear_table()
+    project.write_table("leaks", table.assign(tax=np.exp(table["y"]))[["a", "b", "tax", "y"]])
+    run = project.train(use_case="leaks")
+    (doubt,) = run.report.doubts
+    assert (doubt.code, doubt.column) == ("single_column", "tax")
+    assert f"single column: {doubt.message}" in run.log
+    assert run.report.to_document()["warnings"] == [{"code": "single_column", "message": doubt.message}]
+    page = Path(run.report.links["report"]).read_text(encoding="utf-8")
+    assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
+    assert json.loads(tracking.tag_of(run.report.run_id, tracking.WARNINGS_TAG)) == [doubt.to_document()]
+    again = project.train(use_case="leaks")
+    assert again.flow_run.state.name == "Unchanged"
+    assert [told.to_document() for told in again.report.doubts] == [doubt.to_document()]
+
+
+def test_what_a_model_depends_on_and_its_intervals_stand_in_mlflow(life: dict[str, Run]) -> None:
+    import mlflow
+
+    report = life["first"].report
+    kept = json.loads(mlflow.artifacts.load_text(f"runs:/{report.run_id}/explanation.json"))
+    assert {each["feature"] for each in kept["importance"]} == {"a", "b", "c"}
+    assert {part["feature"] for part in kept["slices"]} == {"a", "b", "c"}
+    metrics = mlflow.get_run(report.run_id).data.metrics
+    assert (metrics["rmse/low"], metrics["rmse/high"]) == (report.metrics["rmse"].low, report.metrics["rmse"].high)
+
+
+def test_of_a_personal_column_neither_curve_nor_part_is_shown(project: Project) -> None:
+    project.write_use_case("persons", data="persons.csv", candidates=["ridge"], pii=["b"])
+    project.write_table("persons", linear_table())
+    page = Path(project.train(use_case="persons").report.links["report"]).read_text(encoding="utf-8")
+    assert "1 personal column is left out of curves and parts." in page
+    assert "Mean prediction if a were so" in page
+    assert "Mean prediction if b were so" not in page
+    assert ">a: above" in page
+    assert ">b: above" not in page
 
 
 def test_every_row_is_counted_once_and_quarantined_rows_are_kept_with_their_lines_and_reasons(project: Project) -> None:
