@@ -108,8 +108,8 @@ def _keep(explanation: Explanation) -> None:
     """Warn of what to distrust, and let MLflow keep what the page shows."""
     for doubt in explanation.doubts[:TOLD_DOUBTS]:
         log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
-    tracking.log_text(json.dumps(explanation.to_document(), indent=1), "explanation.json")
-    told = [{**doubt.to_document(), "message": shorten(doubt.message, MAX_TAG)} for doubt in explanation.doubts[:TOLD_DOUBTS]]
+    tracking.log_text(json.dumps(explanation.as_json(), indent=1), "explanation.json")
+    told = [{**doubt.as_json(), "message": shorten(doubt.message, MAX_TAG)} for doubt in explanation.doubts[:TOLD_DOUBTS]]
     tracking.tag_run(tracking.WARNINGS_TAG, json.dumps(told))
 
 

@@ -101,12 +101,12 @@ class Explanation:
     slices: tuple[Slice, ...] = ()
     against_linear: Comparison | None = None
 
-    def to_document(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """Give what MLflow keeps of it beside the page."""
         return {
-            "warnings": [doubt.to_document() for doubt in self.doubts],
-            "importance": [{"feature": each.feature, **vars(each.rise)} for each in self.importance],
-            "slices": [{**vars(part), "loss": vars(part.loss)} for part in self.slices],
+            "warnings": [doubt.as_json() for doubt in self.doubts],
+            "importance": [{"feature": each.feature, **each.rise.as_json()} for each in self.importance],
+            "slices": [{**vars(part), "loss": part.loss.as_json()} for part in self.slices],
         }
 
 

@@ -55,7 +55,7 @@ class Doubt:
     message: str
     column: str = ""
 
-    def to_document(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str]:
         """Give what scripts read."""
         return {"code": self.code, "message": self.message}
 

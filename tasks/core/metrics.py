@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,10 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """Give what scripts read; JSON has no word for what is not finite."""
+        return {name: value if math.isfinite(value) else None for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)

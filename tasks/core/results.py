@@ -183,10 +183,10 @@ class TrainReport:
                 "quarantined": [vars(row) for row in self.aside[:LISTED_ROWS]],
             },
             "complete": self.complete,
-            "warnings": [doubt.to_document() for doubt in self.doubts],
+            "warnings": [doubt.as_json() for doubt in self.doubts],
             "rows": vars(self.rows),
             "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
-            "metrics": {name: {key: _number(value) for key, value in vars(i).items()} for name, i in self.metrics.items()},
+            "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
             "leaderboard": [_score(score) for score in self.leaderboard],
             "decision": {

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
 
 
-def linear_table(noise: float = 0.1) -> pd.DataFrame:
+def linear_table(noise: float = 0.1, rows: int = 300) -> pd.DataFrame:
     random = np.random.default_rng(0)
-    X = random.normal(size=(300, 3)).round(6)
-    y = (X @ [3.0, -2.0, 1.0] + noise * random.normal(size=300)).round(6)
+    X = random.normal(size=(rows, 3)).round(6)
+    y = (X @ [3.0, -2.0, 1.0] + noise * random.normal(size=rows)).round(6)
     return pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
 
 
@@ -165,13 +165,13 @@ def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_whe
     (doubt,) = run.report.doubts
     assert (doubt.code, doubt.column) == ("single_column", "tax")
     assert f"single column: {doubt.message}" in run.log
-    assert run.report.to_document()["warnings"] == [{"code": "single_column", "message": doubt.message}]
+    assert run.report.as_json()["warnings"] == [{"code": "single_column", "message": doubt.message}]
     page = Path(run.report.links["report"]).read_text(encoding="utf-8")
     assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
-    assert json.loads(tracking.tag_of(run.report.run_id, tracking.WARNINGS_TAG)) == [doubt.to_document()]
+    assert json.loads(tracking.tag_of(run.report.run_id, tracking.WARNINGS_TAG)) == [doubt.as_json()]
     again = project.train(use_case="leaks")
     assert again.flow_run.state.name == "Unchanged"
-    assert [told.to_document() for told in again.report.doubts] == [doubt.to_document()]
+    assert [told.as_json() for told in again.report.doubts] == [doubt.as_json()]
 
 
 def test_what_a_model_depends_on_and_its_intervals_stand_in_mlflow(life: dict[str, Run]) -> None:
@@ -180,14 +180,13 @@ def test_what_a_model_depends_on_and_its_intervals_stand_in_mlflow(life: dict[st
     report = life["first"].report
     kept = json.loads(mlflow.artifacts.load_text(f"runs:/{report.run_id}/explanation.json"))
     assert {each["feature"] for each in kept["importance"]} == {"a", "b", "c"}
-    assert {part["feature"] for part in kept["slices"]} == {"a", "b", "c"}
     metrics = mlflow.get_run(report.run_id).data.metrics
     assert (metrics["rmse/low"], metrics["rmse/high"]) == (report.metrics["rmse"].low, report.metrics["rmse"].high)
 
 
 def test_of_a_personal_column_neither_curve_nor_part_is_shown(project: Project) -> None:
     project.write_use_case("persons", data="persons.csv", candidates=["ridge"], pii=["b"])
-    project.write_table("persons", linear_table())
+    project.write_table("persons", linear_table(rows=600))
     page = Path(project.train(use_case="persons").report.links["report"]).read_text(encoding="utf-8")
     assert "1 personal column is left out of curves and parts." in page
     assert "Mean prediction if a were so" in page

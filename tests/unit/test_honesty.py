@@ -207,4 +207,4 @@ def test_gate_rows_of_classes_that_were_never_fitted_are_counted() -> None:
 
 
 def test_scripts_get_code_and_message_alone() -> None:
-    assert Doubt("few_rows", "bring more", "age").to_document() == {"code": "few_rows", "message": "bring more"}
+    assert Doubt("few_rows", "bring more", "age").as_json() == {"code": "few_rows", "message": "bring more"}
