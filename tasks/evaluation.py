@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
 from tasks.adapters import models, snapshots, tracking
-from tasks.core import gate, splits, train_page
-from tasks.core.evidence import Evidence, compare_predictions
+from tasks.core import gate, honesty, splits, train_page
+from tasks.core.evidence import Evidence, Explanation, compare_predictions
+from tasks.core.honesty import Doubt, Sides
+from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
+from tasks.core.page import shorten
 from tasks.core.results import TrainReport
+from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
 from tasks.record import task
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
     from tasks.core.evidence import ChampionFit, Fits
-    from tasks.core.gate import Decision
+    from tasks.core.gate import Comparison, Decision
     from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
 
+TOLD_DOUBTS = 20
+MAX_TAG = 300  # characters of a message; MLflow keeps 8,000 of a tag
 log = logging.getLogger("evergreen")
 
 
@@ -55,7 +64,53 @@ def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence
         contaminated=int(contaminated.sum()),
     )
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
+    tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
+
+
+@task
+def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Evidence) -> Explanation:
+    """Look for what to distrust, what the judged fit depends on, and where it errs most."""
+    log.info("looking at what to distrust and what the model depends on")
+    df, schema, personal = snapshots.read(study.snapshot.path), study.schema, study.case.use_case.pii
+    X, losses = df[schema.features].iloc[study.split.gate], row_losses(study.loss, evidence.y, evidence.prediction)
+    sides, predict = Sides(df, study.split, schema, personal), partial(models.predict, fits.judged)
+    alone = honesty.skills(sides)
+    likeliest = sorted(schema.features, key=lambda name: -alone.get(name, 0.0))[:MAX_FEATURES]
+    importance = permutation_importance(predict, X, evidence.y, study.loss, features=likeliest, seed=study.case.use_case.seed)
+    shown = [each.feature for each in importance if each.feature not in personal]
+    depended_on = [] if schema.target in personal else shown[:SHOWN_DEPENDENCES]
+    explanation = Explanation(
+        doubts=(*honesty.doubts_of_rows(sides, alone), *_doubts_of_scores(study, leaderboard, evidence)),
+        importance=tuple(importance),
+        unmeasured=len(schema.features) - len(likeliest),
+        dependences=tuple(partial_dependence(predict, X, depended_on, classes=shown_classes(evidence.y, evidence.prediction.classes))),
+        slices=tuple(error_by_slice(X, losses, shown[:SLICED_FEATURES])),
+        against_linear=_against_linear(study, fits, evidence, X),
+    )
+    _keep(explanation)
+    return explanation
+
+
+def _doubts_of_scores(study: Study, leaderboard: Leaderboard, evidence: Evidence) -> tuple[Doubt, ...]:
+    losses, left = row_losses(study.loss, evidence.y, evidence.prediction), 1 + evidence.against_dummy.difference
+    return honesty.doubts_of_scores(leaderboard.best, losses, left, blocks=study.split.gate_blocks, unseen=evidence.unseen)
+
+
+def _against_linear(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFrame) -> Comparison | None:
+    if fits.linear is None:
+        return None
+    theirs = models.predict(fits.linear, X)
+    return compare_predictions(study.loss, evidence.y, evidence.prediction, theirs, blocks=study.split.gate_blocks)
+
+
+def _keep(explanation: Explanation) -> None:
+    """Warn of what to distrust, and let MLflow keep what the page shows."""
+    for doubt in explanation.doubts[:TOLD_DOUBTS]:
+        log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
+    tracking.log_text(json.dumps(explanation.as_json(), indent=1), "explanation.json")
+    told = [{**doubt.as_json(), "message": shorten(doubt.message, MAX_TAG)} for doubt in explanation.doubts[:TOLD_DOUBTS]]
+    tracking.tag_run(tracking.WARNINGS_TAG, json.dumps(told))
 
 
 @task
@@ -68,7 +123,9 @@ def check_shipped(study: Study, evidence: Evidence, shipped: Pipeline, decision:
 
 
 @task
-def report_training(study: Study, leaderboard: Leaderboard, evidence: Evidence, version: Version, decision: Decision) -> TrainReport:
+def report_training(
+    study: Study, leaderboard: Leaderboard, evidence: Evidence, explanation: Explanation, version: Version, decision: Decision
+) -> TrainReport:
     """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
     case = study.case
     report = TrainReport(
@@ -92,8 +149,9 @@ def report_training(study: Study, leaderboard: Leaderboard, evidence: Evidence, 
         repairs=study.snapshot.repairs,
         aside=study.snapshot.aside,
         lake=versions_of(study.snapshot.lake),
+        doubts=explanation.doubts,
     )
-    page = train_page.build(report, study, evidence)
+    page = train_page.build(report, study, evidence, explanation)
     path = _page_path(case, version.number)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -121,6 +179,7 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         repairs=snapshot.repairs,
         aside=snapshot.aside,
         lake=versions_of(snapshot.lake),
+        doubts=tuple(Doubt(**told) for told in json.loads(tracking.tag_of(last.run_id, tracking.WARNINGS_TAG) or "[]")),
     )
 
 

@@ -26,11 +26,13 @@ log = logging.getLogger("evergreen")
 
 @task
 def fit_judged(study: Study, leaderboard: Leaderboard) -> Fits:
-    """Fit the winner and the baseline on everything but the gate rows."""
+    """Fit the winner and the baselines on everything but the gate rows."""
     log.info("fitting %s on %s rows", leaderboard.best.candidate, f"{len(study.split.fit):,}")
+    linear = leaderboard.linear
     return Fits(
         judged=_fit(study, study.split.fit, leaderboard, leaderboard.best),
         dummy=_fit(study, study.split.fit, leaderboard, leaderboard.baseline),
+        linear=_fit(study, study.split.fit, leaderboard, linear) if linear else None,
     )
 
 

@@ -35,6 +35,7 @@ SPREAD_TAG = "evergreen.spread"
 LAKE_TAG = "evergreen.lake"
 DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
+WARNINGS_TAG = "evergreen.warnings"
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
 PAGE = 1000
@@ -127,6 +128,19 @@ def log_params(values: Mapping[str, str]) -> None:
     import mlflow
 
     mlflow.log_params(dict(values))
+
+
+def tag_run(name: str, value: str) -> None:
+    """Write a tag on the active run."""
+    import mlflow
+
+    mlflow.set_tag(name, value)
+
+
+def tag_of(run_id: str, name: str) -> str:
+    """Give a tag of a run; empty where there is none."""
+    run = _found(lambda: _client().get_run(run_id))
+    return "" if run is None else run.data.tags.get(name, "")
 
 
 def params_of(run_id: str) -> dict[str, str]:

@@ -100,6 +100,39 @@ def scatter_chart(
     return _svg(title, 420, [*frame, diagonal, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'], 420)
 
 
+def residual_chart(predicted: Sequence[float], residuals: Sequence[float], *, title: str) -> Svg:
+    """Show by how much each prediction misses; on the line the prediction is right. Every point is drawn, as in `scatter_chart`."""
+    points = [(x, y) for x, y in zip(predicted, residuals, strict=True) if _is_drawable(x, y)]
+    if not points:
+        return _no_data(title)
+    x_ticks, y_ticks = _ticks([x for x, _ in points], 6), _ticks([0.0, *(y for _, y in points)], 6)
+    titles = ("Predicted", "True minus predicted")
+    frame, x_axis, y_axis = _frame(x_ticks, y_ticks, titles, size=(420, 420), x_text=_tick_format(x_ticks))
+    zero = f'<path d="M{_xy(x_axis.start, y_axis.at(0))}H{x_axis.end:.1f}" {_LINE} stroke-opacity=".6" stroke-dasharray="5 4"/>'
+    dots = "".join(f'<circle cx="{x_axis.at(x):.1f}" cy="{y_axis.at(y):.1f}" r="2.6"/>' for x, y in points)
+    return _svg(title, 420, [*frame, zero, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'], 420)
+
+
+def whisker_chart(rows: Sequence[Interval], *, title: str, x_title: str, reference: float = math.nan) -> Svg:
+    """Show values with their intervals on one scale, in the order given; `reference` draws a line that they are held against."""
+    drawn = [value for row in rows for value in (row.value, row.low, row.high, reference) if _is_drawable(value)]
+    if not any(_is_drawable(row.value) for row in rows):
+        return _no_data(title)
+    ticks = _ticks(drawn, 4)
+    labels, words = [*map(_tick_format(ticks), ticks)], _column((row.label for row in rows), 200)
+    axis, foot = _Axis(ticks[0], ticks[-1], words + 18, WIDTH - max(8, _width(labels[-1]) / 2)), 24 * len(rows) + 6
+    every = math.ceil((max(map(_width, labels)) + 10) / ((axis.end - axis.start) / (len(ticks) - 1)))
+    grid = "".join(f"M{_xy(axis.at(tick), 0)}V{foot}" for tick in ticks)
+    parts = [f'<path d="{grid}" {_LINE} stroke-opacity=".14"/>']
+    if _is_drawable(reference):
+        parts.append(f'<path d="M{_xy(axis.at(reference), 0)}V{foot}" {_LINE} stroke-opacity=".6" stroke-dasharray="5 4"/>')
+    for line, row in enumerate(rows):
+        parts += _whisker(row, axis, 24 * line + 16)
+    parts += [_text(axis.at(tick), foot + 16, label, anchor="middle") for tick, label in list(zip(ticks, labels, strict=True))[::every]]
+    parts.append(_text((axis.start + axis.end) / 2, foot + 36, _fit(x_title, axis.end - axis.start), anchor="middle", is_muted=True))
+    return _svg(title, foot + 42, parts)
+
+
 def bar_chart(bars: Sequence[tuple[str, float]], *, title: str, x_title: str = "") -> Svg:
     """Show labelled values as horizontal bars from zero, in the order given."""
     drawn = [value for _, value in bars if _is_drawable(value)]
@@ -219,7 +252,7 @@ def _width(text: str) -> float:
 
 
 def _fit(text: str, width: float) -> str:
-    while _width(text) > width and len(text) > 1:
+    while _width(text) > width + 1e-6 and len(text) > 1:
         text = shorten(text, min(len(text) - 1, int(width / (0.58 * _FONT))) or 1)
     return text
 
@@ -290,6 +323,15 @@ def _interval_text(row: Interval) -> str:
     if not _is_drawable(row.low, row.high):
         return number(row.value)
     return f"{number(row.value)} [{number(row.low)}, {number(row.high)}]"
+
+
+def _whisker(row: Interval, axis: _Axis, y: float) -> Iterator[str]:
+    yield _text(axis.start - 12, y + 4, _fit(row.label, axis.start - 14), anchor="end")
+    if not _is_drawable(row.value):
+        return
+    if _is_drawable(row.low, row.high):
+        yield f'<path d="M{_xy(axis.at(row.low), y)}H{axis.at(row.high):.1f}" {_stroke(0)} stroke-opacity=".55"/>'
+    yield f'<circle cx="{axis.at(row.value):.1f}" cy="{y:.1f}" r="4.5" {_fill(0)}/>'
 
 
 def _reference_key(x: float, label: str) -> str:

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
     from tasks.core.champions import Version
     from tasks.core.gate import Comparison, Decision
+    from tasks.core.honesty import Doubt
+    from tasks.core.importance import Dependence, Importance
     from tasks.core.metrics import Interval, Prediction
+    from tasks.core.slices import Slice
     from tasks.core.use_case import Loss
 
 
 @dataclass(frozen=True)
 class Fits:
-    """The winning recipe and the baseline, fitted on everything but the gate rows."""
+    """The winning recipe and the baseline, fitted on everything but the gate rows; the linear candidate where it lost."""
 
     judged: Pipeline
     dummy: Pipeline
+    linear: Pipeline | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,13 @@ class Evidence:
     against_champion: Comparison | None
     contaminated: int
 
+    @property
+    def unseen(self) -> int:
+        """Count the rows of classes that the judged fit does not know."""
+        import numpy as np
+
+        return int((~np.isin(self.y, self.prediction.classes)).sum()) if self.prediction.classes else 0
+
     def judge(self, tolerance: float) -> Decision:
         """Put the evidence through the gate."""
         checks = (
@@ -68,6 +79,35 @@ class Evidence:
             gate.check_not_worse(self.against_champion, tolerance),
         )
         return gate.decide(checks, self.against_champion)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of a judged fit beside how good it is.
+
+    Attributes:
+        doubts: What to distrust.
+        importance: Of features, the most important one first.
+        unmeasured: How many features were not shuffled, because there are too many.
+        dependences: Of predictions on the most important features that are not personal.
+        slices: Parts of the gate rows, the largest loss first.
+        against_linear: Paired comparison with the linear candidate; None where that won or did not compete.
+    """
+
+    doubts: tuple[Doubt, ...] = ()
+    importance: tuple[Importance, ...] = ()
+    unmeasured: int = 0
+    dependences: tuple[Dependence, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    against_linear: Comparison | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Give what MLflow keeps of it beside the page."""
+        return {
+            "warnings": [doubt.as_json() for doubt in self.doubts],
+            "importance": [{"feature": each.feature, **each.rise.as_json()} for each in self.importance],
+            "slices": [{**vars(part), "loss": part.loss.as_json()} for part in self.slices],
+        }
 
 
 def compare_predictions(loss: Loss, y: np.ndarray, challenger: Prediction, other: Prediction, *, blocks: int) -> Comparison:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tasks.core.use_case import Loss
 
 RESAMPLES = 200
+BINS = 10
+MOST_WEIGHTS = 4_000_000  # held at once, of 8 bytes
 CLASSIFICATION: tuple[Task, ...] = ("binary", "multiclass")
 
 
@@ -36,6 +38,10 @@ class Prediction:
         """Keep the predictions of some rows, by position."""
         return Prediction(self.values[rows], None if self.proba is None else self.proba[rows], self.classes)
 
+    def of_class(self, name: str) -> np.ndarray:
+        """Give the probability of a class in each row."""
+        return _checked(self)[:, self.classes.index(name)]
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -45,14 +51,22 @@ class Interval:
     low: float
     high: float
 
+    def as_json(self) -> dict[str, float | None]:
+        """Give what scripts read; JSON has no word for what is not finite."""
+        return {name: value if math.isfinite(value) else None for name, value in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Metric:
-    """A named measure, in the unit of the target or without one."""
+    """A named measure, in the unit of the target or without one.
+
+    `compute` takes true values, predictions and weights of the n rows, shape (n, r), and gives r values at once: a resample of a
+    bootstrap is a column that says how often each row was drawn.
+    """
 
     name: str
     tasks: tuple[Task, ...]
-    compute: Callable[[np.ndarray, Prediction], float]
+    compute: Callable[[np.ndarray, Prediction, np.ndarray], np.ndarray]
 
 
 def row_losses(loss: Loss, y: np.ndarray, prediction: Prediction) -> np.ndarray:
@@ -81,7 +95,9 @@ def row_losses(loss: Loss, y: np.ndarray, prediction: Prediction) -> np.ndarray:
 
 def metrics_of(task: Task, y: np.ndarray, prediction: Prediction) -> dict[str, float]:
     """Compute every metric of a task; NaN where the rows do not define it."""
-    return {metric.name: metric.compute(y, prediction) for metric in METRICS if task in metric.tasks}
+    import numpy as np
+
+    return {name: float(values[0]) for name, values in _weighted(task, y, prediction, np.ones((len(y), 1))).items()}
 
 
 def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: int, seed: int) -> dict[str, Interval]:
@@ -96,10 +112,10 @@ def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: i
     """
     import numpy as np
 
-    drawn = [metrics_of(task, y[rows], prediction.take(rows)) for rows in _resamples(len(y), blocks, seed)]
+    parts = [_weighted(task, y, prediction, weights) for weights in _resamples(len(y), blocks, seed)]
     intervals: dict[str, Interval] = {}
     for name, value in metrics_of(task, y, prediction).items():
-        values = np.array([draw[name] for draw in drawn])
+        values = np.concatenate([part[name] for part in parts])
         values = values[np.isfinite(values)]
         low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (np.nan, np.nan)
         # Draws miss rare classes, which are the worst predicted ones, so all of them may lie on one side of the value.
@@ -107,78 +123,133 @@ def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: i
     return intervals
 
 
-def rmse(y: np.ndarray, prediction: Prediction) -> float:
+def mse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Mean squared error, in the square of the target's unit."""
+    return _mean(row_losses("squared_error", y, prediction), weights)
+
+
+def rmse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Root mean squared error, in the target's unit."""
-    return float(((y - prediction.values) ** 2).mean() ** 0.5)
+    return mse(y, prediction, weights) ** 0.5
 
 
-def mae(y: np.ndarray, prediction: Prediction) -> float:
+def mae(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean absolute error, in the target's unit."""
-    return float(abs(y - prediction.values).mean())
+    return _mean(row_losses("absolute_error", y, prediction), weights)
 
 
-def r2(y: np.ndarray, prediction: Prediction) -> float:
+def r2(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Share of the target's variance that is explained; NaN for a constant target."""
-    # The mean of equal numbers may differ from them in the last bit.
-    variance = float(((y - y.mean()) ** 2).mean()) if (y != y[0]).any() else 0.0
-    return 1 - float(((y - prediction.values) ** 2).mean()) / variance if variance else float("nan")
-
-
-def brier(y: np.ndarray, prediction: Prediction) -> float:
-    """Mean squared distance of the probabilities to the truth, in [0, 2]."""
-    return float(row_losses("brier", y, prediction).mean())
-
-
-def log_loss(y: np.ndarray, prediction: Prediction) -> float:
-    """Mean negative log probability of the true class, in nats."""
-    return float(row_losses("log_loss", y, prediction).mean())
-
-
-def accuracy(y: np.ndarray, prediction: Prediction) -> float:
-    """Share of rows whose most probable class is the true one."""
-    return float((y == prediction.values).mean())
-
-
-def f1_macro(y: np.ndarray, prediction: Prediction) -> float:
-    """F1 of each class that occurs or is predicted, averaged over these classes."""
     import numpy as np
 
-    scores: list[float] = []
-    for label in np.union1d(y, prediction.values):
-        true, said = y == label, prediction.values == label
-        scores.append(2 * float((true & said).sum()) / float(true.sum() + said.sum()))
-    return float(np.mean(scores))
+    centred = y - y.mean()
+    variance = np.maximum(_mean(centred**2, weights) - _mean(centred, weights) ** 2, 0.0)
+    variance[variance <= 1e-12 * _mean(centred**2, weights)] = np.nan  # of equal numbers, what is left is rounding
+    return 1 - mse(y, prediction, weights) / variance
 
 
-def roc_auc(y: np.ndarray, prediction: Prediction) -> float:
+def brier(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Mean squared distance of the probabilities to the truth, in [0, 2]."""
+    return _mean(row_losses("brier", y, prediction), weights)
+
+
+def log_loss(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Mean negative log probability of the true class, in nats."""
+    return _mean(row_losses("log_loss", y, prediction), weights)
+
+
+def accuracy(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Share of rows whose most probable class is the true one."""
+    return _mean(y == prediction.values, weights)
+
+
+def balanced_accuracy(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Share of the rows of a class that are recognised, averaged over the classes that occur (Brodersen et al. 2010)."""
+    true, _, both = _counts(y, prediction, weights)
+    return _mean_where(true > 0, both, true)
+
+
+def f1_macro(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """F1 of each class that occurs or is predicted, averaged over these classes."""
+    true, said, both = _counts(y, prediction, weights)
+    return _mean_where(true + said > 0, 2 * both, true + said)
+
+
+def roc_auc(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve; one class against the rest and averaged where there are several.
 
     NaN where the rows hold one class only.
     """
+    wins: list[np.ndarray] = []
+    pairs: list[np.ndarray] = []
+    for positive, negative in _steps_of(y, prediction, weights):
+        below = negative.cumsum(axis=0) - negative / 2  # of those with the same probability, half count
+        wins.append((positive * below).sum(axis=0))
+        pairs.append(positive.sum(axis=0) * negative.sum(axis=0))
+    return _mean_of_classes(wins, pairs)
+
+
+def average_precision(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Mean precision over the recalled rows of a class, without interpolation; of two classes that of the second, else averaged."""
     import numpy as np
-    import pandas as pd
+
+    summed: list[np.ndarray] = []
+    total: list[np.ndarray] = []
+    for positive, negative in _steps_of(y, prediction, weights, of_second=True):
+        found, said = (np.flip(np.flip(counts, axis=0).cumsum(axis=0), axis=0) for counts in (positive, positive + negative))
+        summed.append((positive * found / np.maximum(said, 1e-300)).sum(axis=0))
+        total.append(positive.sum(axis=0))
+    return _mean_of_classes(summed, total)
+
+
+def calibration_error(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
+    """Distance between probability and frequency of a class, over bins of as many rows each, averaged over the classes.
+
+    The adaptive calibration error of Nixon et al. 2019 with 10 bins, in which equal probabilities stay together. Few rows
+    make it large by chance alone.
+    """
+    import numpy as np
 
     proba = _checked(prediction)
-    areas: list[float] = []
+    gaps: list[np.ndarray] = []
     for place, label in enumerate(prediction.classes):
-        positive = y == label
-        wins, losses = int(positive.sum()), int((~positive).sum())
-        if wins and losses:
-            ranks = pd.Series(proba[:, place]).rank().to_numpy()
-            areas.append((float(ranks[positive].sum()) - wins * (wins + 1) / 2) / (wins * losses))
-    return float(np.mean(areas)) if areas else float("nan")
+        bins = bins_of(proba[:, place])
+        summed = _summed(bins, proba[:, place] - (y == label), weights)
+        gaps.append(np.abs(summed).sum(axis=0) / weights.sum(axis=0))
+    return np.mean(gaps, axis=0)
+
+
+def bins_of(proba: np.ndarray) -> np.ndarray:
+    """Number the bin of each probability, from 0: of as many rows each as ties allow.
+
+    >>> import numpy as np
+    >>> bins_of(np.array([0.1, 0.1, 0.5, 0.9])).tolist()
+    [0, 0, 1, 2]
+    """
+    import numpy as np
+
+    edges = np.unique(np.quantile(proba, np.linspace(0, 1, BINS + 1)[1:-1], method="lower"))
+    return np.unique(np.searchsorted(edges, proba, side="left"), return_inverse=True)[1]
 
 
 METRICS = (
+    Metric("mse", ("regression",), mse),
     Metric("rmse", ("regression",), rmse),
     Metric("mae", ("regression",), mae),
     Metric("r2", ("regression",), r2),
     Metric("brier", CLASSIFICATION, brier),
     Metric("log_loss", CLASSIFICATION, log_loss),
+    Metric("calibration_error", CLASSIFICATION, calibration_error),
     Metric("roc_auc", CLASSIFICATION, roc_auc),
+    Metric("average_precision", CLASSIFICATION, average_precision),
     Metric("accuracy", CLASSIFICATION, accuracy),
+    Metric("balanced_accuracy", CLASSIFICATION, balanced_accuracy),
     Metric("f1_macro", CLASSIFICATION, f1_macro),
 )
+
+
+def _weighted(task: Task, y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> dict[str, np.ndarray]:
+    return {metric.name: metric.compute(y, prediction, weights) for metric in METRICS if task in metric.tasks}
 
 
 def _checked(prediction: Prediction) -> np.ndarray:
@@ -188,13 +259,76 @@ def _checked(prediction: Prediction) -> np.ndarray:
     return prediction.proba
 
 
-def _resamples(rows: int, blocks: int, seed: int) -> list[np.ndarray]:
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return values @ weights / weights.sum(axis=0)
+
+
+def _counts(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weigh the rows of each class, those that are taken for it, and those that are both, of shape (k, r)."""
+    import numpy as np
+
+    labels, codes = np.unique(np.concatenate([y, prediction.values]), return_inverse=True)
+    true, said = codes[: len(y)], codes[len(y) :]
+    ones = np.ones(len(y))
+    kept = (_summed(true, ones, weights, len(labels)), _summed(said, ones, weights, len(labels)))
+    return *kept, _summed(true, (true == said).astype(np.float64), weights, len(labels))
+
+
+def _summed(groups: np.ndarray, values: np.ndarray, weights: np.ndarray, count: int | None = None) -> np.ndarray:
+    """Sum weighted values of n rows by their group, shape (groups, r)."""
+    import numpy as np
+    from scipy import sparse
+
+    places = (groups, np.arange(len(groups)))
+    members: Any = sparse.csr_array((values, places), shape=(count or int(groups.max()) + 1, len(groups)))
+    return members @ weights
+
+
+def _mean_where(counted: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return (np.where(counted, part, 0.0) / np.where(counted, whole, 1.0)).sum(axis=0) / counted.sum(axis=0)
+
+
+def _mean_of_classes(part: list[np.ndarray], whole: list[np.ndarray]) -> np.ndarray:
+    """Average what part of a whole each class has, over the classes that have one; NaN where none has."""
+    import numpy as np
+
+    totals = np.array(whole)
+    counted = totals > 0
+    with np.errstate(invalid="ignore"):
+        return _mean_where(counted, np.array(part), totals)
+
+
+def _steps_of(
+    y: np.ndarray, prediction: Prediction, weights: np.ndarray, *, of_second: bool = False
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield for each class the weights of its rows and of all others, by probability upwards.
+
+    Rows between which there is none of the class make one step, so that a class of few rows has few.
+    """
+    import numpy as np
+
+    proba = _checked(prediction)
+    for place, label in enumerate(prediction.classes):
+        if of_second and len(prediction.classes) == 2 and not place:
+            continue
+        scores, score = np.unique(proba[:, place], return_inverse=True)
+        positive = (y == label).astype(np.float64)
+        has_positive = np.bincount(score, positive, len(scores)) > 0
+        step = np.append(0, np.cumsum(has_positive[1:] | has_positive[:-1]))[score]
+        yield _summed(step, positive, weights), _summed(step, 1 - positive, weights)
+
+
+def _resamples(rows: int, blocks: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield resamples as weights of the rows, shape (n, r), in parts that fit into memory."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    if not blocks:
-        return [rng.integers(0, rows, rows) for _ in range(RESAMPLES)]
-    edges: list[int] = np.linspace(0, rows, blocks + 1).astype(int).tolist()
-    parts: list[np.ndarray] = [np.arange(start, end) for start, end in pairwise(edges)]
-    draws: list[list[int]] = rng.integers(0, blocks, (RESAMPLES, blocks)).tolist()
-    return [np.concatenate([parts[part] for part in draw]) for draw in draws]
+    units = blocks or rows
+    edges = np.linspace(0, rows, units + 1).astype(int)
+    at_once = max(1, min(RESAMPLES, MOST_WEIGHTS // rows))
+    for first in range(0, RESAMPLES, at_once):
+        draws = rng.integers(0, units, (min(at_once, RESAMPLES - first), units))
+        counts = np.array([np.bincount(draw, minlength=units) for draw in draws], dtype=np.float64)
+        yield np.repeat(counts.T, np.diff(edges), axis=0)

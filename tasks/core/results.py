@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tasks.core.gate import Decision
+    from tasks.core.honesty import Doubt
     from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
     from tasks.core.spaces import Setting
     from tasks.core.table import Schema
     from tasks.core.validation import Validation
 
 LISTED_ROWS = 100
+LINEAR = ("ridge", "logistic")  # beside the dummy, what a model should beat to be worth its weight
 STATE_NAMES = {"promoted": "Promoted", "kept": "Kept champion", "refused": "No champion", "unchanged": "Unchanged"}
 
 
@@ -86,6 +88,12 @@ class Leaderboard:
         """Give what a model must beat."""
         return self.scores[-1]
 
+    @property
+    def linear(self) -> Score | None:
+        """Give the linear candidate, unless that is what is chosen or none competed."""
+        found = next((score for score in self.scores if score.candidate in LINEAR and math.isfinite(score.loss)), None)
+        return None if found is self.best else found
+
     def members(self, score: Score) -> list[Score]:
         """Give the members of an average, or else the score alone."""
         return [other for other in self.scores if other.candidate in score.weights] or [score]
@@ -116,6 +124,7 @@ class TrainReport:
         repairs: What was repaired while the source was read.
         aside: Rows of the source that do not fit, counted as quarantined.
         lake: Versions of the tables that the rows came from; empty where they are not from the lake.
+        doubts: What to distrust.
     """
 
     use_case: str
@@ -138,6 +147,7 @@ class TrainReport:
     repairs: tuple[Repair, ...] = ()
     aside: tuple[SetAside, ...] = ()
     lake: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def read_verdict(self) -> ReadVerdict:
@@ -173,9 +183,10 @@ class TrainReport:
                 "quarantined": [vars(row) for row in self.aside[:LISTED_ROWS]],
             },
             "complete": self.complete,
+            "warnings": [doubt.as_json() for doubt in self.doubts],
             "rows": vars(self.rows),
             "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
-            "metrics": {name: {key: _number(value) for key, value in vars(i).items()} for name, i in self.metrics.items()},
+            "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
             "leaderboard": [_score(score) for score in self.leaderboard],
             "decision": {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
+# The page, the JSON and MLflow have all of them.
+SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro"})
 MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
@@ -31,6 +33,7 @@ def of_training(report: TrainReport, folder: str) -> str:
         f"suite       {report.validation.summary}",
         *_leaderboard(report),
         *_metrics(report),
+        *_warnings(report),
         f"decision    {report.state_name.lower()} · {report.decision.reason}",
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
@@ -93,8 +96,18 @@ def _metrics(report: TrainReport) -> list[str]:
     rows = [
         (f"    {name:<22}", f"{figure(i.value):>11}", f"  {figure(i.low)} to {figure(i.high)}", f"{figure(report.baseline[name]):>10}")
         for name, i in report.metrics.items()
+        if name in SHOWN_METRICS
     ]
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
+
+
+def _warnings(report: TrainReport) -> list[str]:
+    """Name the first reason to distrust in one line; the report has all of them."""
+    if not report.doubts:
+        return []
+    count = len(report.doubts)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return [shorten(f"warning     {report.doubts[0].message}", MAX_WIDTH - len(more)) + more]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from tasks.core import charts
+from tasks.core import charts, training_plots
 from tasks.core.metrics import row_losses
-from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, render, shorten
+from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, number, render, shorten
+from tasks.core.results import LINEAR
 from tasks.core.summary import describe
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tasks.core.evidence import Evidence
+    from tasks.core.evidence import Evidence, Explanation
+    from tasks.core.gate import Comparison
     from tasks.core.results import TrainReport
+    from tasks.core.slices import Slice
     from tasks.core.snapshot import Study
 
-MAX_POINTS = 2000
-MAX_CLASSES = 20
 MAX_LISTED = 20
 MAX_DESCRIPTION = 400
 TONES: dict[str, Tone] = {"promoted": "good", "kept": "neutral", "refused": "bad", "unchanged": "neutral"}
 
 
-def build(report: TrainReport, study: Study, evidence: Evidence) -> str:
-    """Give the page of one training run as HTML."""
+def build(report: TrainReport, study: Study, evidence: Evidence, explanation: Explanation) -> str:
+    """Give the page of one training run as HTML; of personal columns it shows no values."""
+    is_hidden = report.schema.target in study.case.use_case.pii
     page = Page(
         title=f"{report.use_case}, version {report.version}",
         verdict=Verdict(TONES[report.decision.verdict], report.state_name, report.decision.reason),
         sections=(
-            _training(report),
+            *_warnings(report),
+            _training(report, study),
+            _result(report, evidence, explanation),
             _gate(report),
             _metrics(report, study, evidence),
+            *_plots(report, study, evidence, is_hidden=is_hidden),
+            *_dependence(explanation, study),
+            *_errors(explanation, evidence, study, is_hidden=is_hidden),
             _candidates(report),
             _columns(report),
             *_reading(report),
@@ -43,16 +49,45 @@ def build(report: TrainReport, study: Study, evidence: Evidence) -> str:
     return render(page)
 
 
-def _training(report: TrainReport) -> Section:
+def _warnings(report: TrainReport) -> list[Section]:
+    rows = [(Badge("warned", doubt.code.replace("_", " ")), doubt.message) for doubt in report.doubts]
+    return [Section("Warnings", (Table("What to distrust", ("warning", "what was found, and what to do"), rows),))] if rows else []
+
+
+def _training(report: TrainReport, study: Study) -> Section:
     facts = Facts(
         (
             ("Source", report.source),
+            ("Judged on", "the latest rows" if study.split.is_ordered else "rows drawn by their hash"),
+            ("Loss that decides", report.loss),
+            ("Tried", f"{len(report.leaderboard)} candidates{'' if report.complete else ', cut short by the budget'}"),
             ("Aliases", ", ".join(report.aliases) or "none"),
             ("Snapshot", report.snapshot[:16]),
             ("MLflow run", report.run_id),
         )
     )
     return Section("Training", (Text(f"Task: {shorten(describe(report.schema), MAX_DESCRIPTION)}"), Text(f"Rows: {report.rows}"), facts))
+
+
+def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -> Section:
+    """Say what won, and by how much on the gate rows."""
+    others = [("the dummy", evidence.against_dummy), ("the linear candidate", explanation.against_linear)]
+    others.append(("the champion", evidence.against_champion))
+    rows = [(name, compared.rows, *_percents(compared)) for name, compared in others if compared is not None]
+    won = report.leaderboard[0] if report.leaderboard else None
+    made_of = ", ".join(f"{100 * share:.0f} % {name}" for name, share in won.weights.items()) if won else ""
+    told = f"`{won.candidate}` won{f': {made_of}' if made_of else ''}." if won else ""
+    if won and any(score.candidate in LINEAR for score in report.leaderboard) and explanation.against_linear is None:
+        told += " It is the linear candidate itself."
+    columns = ("compared with", "gate rows", "loss", "95 % from", "to")
+    return Section("Result", (Text(told), Table("Loss of the judged fit against others, row by row", columns, rows, numeric=columns[2:])))
+
+
+def _percents(compared: Comparison) -> tuple[str, str, str]:
+    """Word a difference of losses with its interval; nothing is better by more than all of the loss."""
+    ends = (compared.difference, compared.difference - 1.96 * compared.error, compared.difference + 1.96 * compared.error)
+    middle, low, high = (f"{100 * max(-1.0, end):+.1f} %".replace("-", "−") if math.isfinite(end) else "unknown" for end in ends)
+    return middle, low, high
 
 
 def _gate(report: TrainReport) -> Section:
@@ -70,35 +105,65 @@ def _metrics(report: TrainReport, study: Study, evidence: Evidence) -> Section:
             Text(f"Measured on {held}; intervals hold 95 % of {'block ' if study.split.is_ordered else ''}bootstrap resamples."),
             Table("Judged fit against the dummy", ("metric", "value", "low", "high", "dummy"), rows),
             Figure("Metrics with their intervals", charts.interval_chart(intervals, title="Metrics", reference_label="dummy")),
-            *_plots(report, study, evidence),
         ),
     )
 
 
-def _plots(report: TrainReport, study: Study, evidence: Evidence) -> list[Figure]:
-    import numpy as np
-
+def _plots(report: TrainReport, study: Study, evidence: Evidence, *, is_hidden: bool) -> list[Section]:
+    """Show the predictions of the gate rows; where the target is personal, only their losses."""
     plots: list[Figure] = []
-    said = evidence.prediction
-    if report.schema.task == "regression":
-        shown = np.linspace(0, len(evidence.y) - 1, min(MAX_POINTS, len(evidence.y))).astype(int)
-        scatter = charts.scatter_chart(evidence.y[shown].tolist(), said.values[shown].tolist(), title="Predicted against true")
-        plots.append(Figure("Each point is a gate row; on the diagonal the prediction is right", scatter))
-    elif len(said.classes) <= MAX_CLASSES:
-        counts = [[int(((evidence.y == true) & (said.values == label)).sum()) for label in said.classes] for true in said.classes]
-        plots.append(Figure("Gate rows by class", charts.matrix_chart(counts, said.classes, title="Confusion matrix")))
+    if not is_hidden:
+        plots += training_plots.of_numbers(evidence) if report.schema.task == "regression" else training_plots.of_classes(evidence)
     if study.split.is_ordered and study.split.gate_blocks > 1:
-        losses = row_losses(study.loss, evidence.y, said)
-        plots.append(Figure("Mean loss over the gate rows in order of time", _over_time(losses, study.split.gate_blocks, study.loss)))
-    return plots
+        plots.append(training_plots.over_time(row_losses(study.loss, evidence.y, evidence.prediction), study.split.gate_blocks, study.loss))
+    told = [Text("The target is personal: nothing that shows its values is drawn.")] if is_hidden else []
+    return [Section("Predictions of the gate rows", (*told, *plots))] if plots or told else []
 
 
-def _over_time(losses: np.ndarray, blocks: int, loss: str) -> charts.Svg:
+def _dependence(explanation: Explanation, study: Study) -> list[Section]:
+    """Show what the judged fit depends on."""
+    if not explanation.importance:
+        return []
+    told = "By how much the loss on gate rows rises when a column is shuffled among them, with 95 % intervals."
+    if explanation.unmeasured:
+        told += f" {explanation.unmeasured:,} more columns, which alone tell less, were not shuffled."
+    if personal := len([name for name in study.schema.features if name in study.case.use_case.pii]):
+        told += f" {personal} personal column{'s are' if personal > 1 else ' is'} left out of curves and parts."
+    curves = [training_plots.of_dependence(each, study.schema.target) for each in explanation.dependences]
+    return [Section("What it depends on", (Text(told), training_plots.of_importance(explanation.importance[:MAX_LISTED]), *curves))]
+
+
+def _errors(explanation: Explanation, evidence: Evidence, study: Study, *, is_hidden: bool) -> list[Section]:
+    """Show where the judged fit errs most."""
+    told, parts = [] if is_hidden else _taken_for(evidence), explanation.slices
+    if parts:
+        worse = sum(part.is_worse for part in parts)
+        told.append(f"{worse} of {len(parts)} parts of the gate rows are worse than the rest beyond chance")
+    if not told:
+        return []
+    overall = number(float(row_losses(study.loss, evidence.y, evidence.prediction).mean()))
+    rows = [(f"{part.feature}: {part.values}", part.rows, *vars(part.loss).values(), _mark(part)) for part in parts[:MAX_LISTED]]
+    columns = ("part", "rows", "loss", "low", "high", "beyond chance")
+    table = Table(f"Mean {study.loss} of parts, the largest first; {overall} overall", columns, rows)
+    return [Section("What it gets wrong", (Text("; ".join(told) + "."), *([table] if parts else [])))]
+
+
+def _mark(part: Slice) -> Badge | str:
+    return Badge("warned", "worse") if part.is_worse else ""
+
+
+def _taken_for(evidence: Evidence) -> list[str]:
+    """Say which class is most often taken for which."""
     import numpy as np
 
-    means = [float(part.mean()) for part in np.array_split(losses, blocks)]
-    series = charts.Series(loss, list(range(1, blocks + 1)), means)
-    return charts.line_chart([series], title="Loss over time", x_title="Block of gate rows", y_title=f"Mean {loss}")
+    said = evidence.prediction
+    wrong = evidence.y != said.values
+    if not said.classes or not wrong.any():
+        return []
+    pairs, counts = np.unique(np.stack([evidence.y[wrong], said.values[wrong]]), axis=1, return_counts=True)
+    true, taken = pairs[:, counts.argmax()]
+    of_class = int((evidence.y == true).sum())
+    return [f"Most often '{true}' is taken for '{taken}': {int(counts.max()):,} of its {of_class:,} gate rows"]
 
 
 def _candidates(report: TrainReport) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
 
 
-def linear_table(noise: float = 0.1) -> pd.DataFrame:
+def linear_table(noise: float = 0.1, rows: int = 300) -> pd.DataFrame:
     random = np.random.default_rng(0)
-    X = random.normal(size=(300, 3)).round(6)
-    y = (X @ [3.0, -2.0, 1.0] + noise * random.normal(size=300)).round(6)
+    X = random.normal(size=(rows, 3)).round(6)
+    y = (X @ [3.0, -2.0, 1.0] + noise * random.normal(size=rows)).round(6)
     return pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
 
 
@@ -206,6 +207,44 @@ def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(
     assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
     used = run.report.rows.used
     assert f"candidate svm is left out: it is for at most 100 rows, and {used} are to fit" in run.log
+
+
+def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_when_nothing_changed(project: Project) -> None:
+    project.write_use_case("leaks", data="leaks.csv", candidates=["ridge"])
+    table = linear_table()
+    project.write_table("leaks", table.assign(tax=np.exp(table["y"]))[["a", "b", "tax", "y"]])
+    run = project.train(use_case="leaks")
+    (doubt,) = run.report.doubts
+    assert (doubt.code, doubt.column) == ("single_column", "tax")
+    assert f"single column: {doubt.message}" in run.log
+    assert run.report.as_json()["warnings"] == [{"code": "single_column", "message": doubt.message}]
+    page = Path(run.report.links["report"]).read_text(encoding="utf-8")
+    assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
+    assert json.loads(tracking.tag_of(run.report.run_id, tracking.WARNINGS_TAG)) == [doubt.as_json()]
+    again = project.train(use_case="leaks")
+    assert again.flow_run.state.name == "Unchanged"
+    assert [told.as_json() for told in again.report.doubts] == [doubt.as_json()]
+
+
+def test_what_a_model_depends_on_and_its_intervals_stand_in_mlflow(life: dict[str, Run]) -> None:
+    import mlflow
+
+    report = life["first"].report
+    kept = json.loads(mlflow.artifacts.load_text(f"runs:/{report.run_id}/explanation.json"))
+    assert {each["feature"] for each in kept["importance"]} == {"a", "b", "c"}
+    metrics = mlflow.get_run(report.run_id).data.metrics
+    assert (metrics["rmse/low"], metrics["rmse/high"]) == (report.metrics["rmse"].low, report.metrics["rmse"].high)
+
+
+def test_of_a_personal_column_neither_curve_nor_part_is_shown(project: Project) -> None:
+    project.write_use_case("persons", data="persons.csv", candidates=["ridge"], pii=["b"])
+    project.write_table("persons", linear_table(rows=600))
+    page = Path(project.train(use_case="persons").report.links["report"]).read_text(encoding="utf-8")
+    assert "1 personal column is left out of curves and parts." in page
+    assert "Mean prediction if a were so" in page
+    assert "Mean prediction if b were so" not in page
+    assert ">a: above" in page
+    assert ">b: above" not in page
 
 
 def test_every_row_is_counted_once_and_quarantined_rows_are_kept_with_their_lines_and_reasons(project: Project) -> None:

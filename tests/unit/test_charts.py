@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.charts import Interval, Series, bar_chart, interval_chart, line_chart, matrix_chart, scatter_chart
+from tasks.core.charts import (
+    Interval,
+    Series,
+    bar_chart,
+    interval_chart,
+    line_chart,
+    matrix_chart,
+    residual_chart,
+    scatter_chart,
+    whisker_chart,
+)
 
 if TYPE_CHECKING:
     from tasks.core.page import Svg
@@ -36,6 +46,8 @@ def draw_all(name: str, a: float, b: float, c: float) -> list[Svg]:
             [Interval(name, a, *sorted((b, c))), Interval(name, b, *sorted((a, c)), reference=c)], title=name, reference_label=name
         ),
         scatter_chart([a, b, 1.0], [b, c, 2.0], title=name, x_title=name, y_title=name),
+        residual_chart([a, b, 1.0], [b, c, 2.0], title=name),
+        whisker_chart([Interval(name, a, *sorted((b, c))), Interval(name, b, a, a)], title=name, x_title=name, reference=c),
         bar_chart([(name, a), (name, b), ("", c)], title=name, x_title=name),
         matrix_chart([[3, 0], [1, 2]], [name, name], title=name),
         line_chart(series, title=name, x_title=name, y_title=name, is_wide=True),
@@ -115,6 +127,30 @@ def test_the_diagonal_is_where_both_axes_agree() -> None:
     first, second = ((float(dot.get("cx", 0)), float(dot.get("cy", 0))) for dot in read(svg).iter(f"{SVG}circle"))
     ends = [tuple(map(float, point.split())) for point in paths(svg)[2].removeprefix("M").split("L")]
     assert ends == [(first[0], second[1]), (second[0], first[1])]
+
+
+def test_a_prediction_that_is_right_stands_on_the_line_of_no_residual() -> None:
+    root = read(residual_chart([10.0, 20.0], [0.0, -5.0], title="Residuals"))
+    right, wrong = (float(dot.get("cy", 0)) for dot in root.iter(f"{SVG}circle"))
+    (zero,) = [path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("stroke-dasharray") == "5 4"]
+    assert zero.startswith("M")
+    assert float(zero[1:].split("H")[0].split()[1]) == pytest.approx(right)
+    assert wrong > right
+
+
+def test_whiskers_share_one_scale_with_their_reference() -> None:
+    rows = [Interval("a", 1.0, 0.0, 2.0), Interval("b", 3.0, 2.0, 4.0)]
+    root = read(whisker_chart(rows, title="Importance", x_title="Rise", reference=2.0))
+    first, second = (float(dot.get("cx", 0)) for dot in root.iter(f"{SVG}circle"))
+    (line,) = [path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("stroke-dasharray") == "5 4"]
+    assert float(line[1:].split()[0]) == pytest.approx((first + second) / 2, abs=0.1)
+    ends = [path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("stroke-opacity") == ".55"]
+    assert float(ends[0].split("H")[1]) == pytest.approx(float(ends[1][1:].split()[0]))
+
+
+def test_a_label_that_fits_is_not_cut() -> None:
+    root = read(matrix_chart([[3, 0], [1, 2]], ["<=50K", ">50K"], title="Confusion matrix"))
+    assert [text.text for text in root.iter(f"{SVG}text")].count("<=50K") == 2
 
 
 def test_a_bar_is_as_long_as_its_value_and_starts_at_zero() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.evidence import Evidence, compare_predictions
+from tasks.core.evidence import Evidence, Explanation, compare_predictions
 from tasks.core.gate import (
     Check,
     Comparison,
@@ -24,7 +25,10 @@ from tasks.core.gate import (
     unchanged,
     with_check,
 )
-from tasks.core.metrics import Prediction
+from tasks.core.honesty import Doubt
+from tasks.core.importance import Importance
+from tasks.core.metrics import Interval, Prediction
+from tasks.core.slices import Slice
 
 TOLERANCE = 0.02
 LOSSES = st.lists(st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)), min_size=2, max_size=20).map(lambda pairs: np.array(pairs).T)
@@ -406,3 +410,21 @@ def test_a_champion_that_does_not_know_a_class_is_compared_on_it_too() -> None:
     old = Prediction(np.array(["a", "b", "a", "b"]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), ("a", "b"))
     new = Prediction(y, np.eye(3)[[0, 1, 2, 2]], ("a", "b", "new"))
     assert compare_predictions("brier", y, new, old, blocks=0).difference == -1.0
+
+
+def test_an_explanation_is_json_whatever_is_not_finite() -> None:
+    nothing = Interval(0.5, float("nan"), float("inf"))
+    slices = (Slice("town", "'a'", 30, nothing, is_worse=True),)
+    document = Explanation((Doubt("few_rows", "bring more"),), (Importance("town", nothing),), 0, (), slices).as_json()
+    assert json.loads(json.dumps(document, allow_nan=False)) == {
+        "warnings": [{"code": "few_rows", "message": "bring more"}],
+        "importance": [{"feature": "town", "value": 0.5, "low": None, "high": None}],
+        "slices": [{"feature": "town", "values": "'a'", "rows": 30, "loss": {"value": 0.5, "low": None, "high": None}, "is_worse": True}],
+    }
+
+
+def test_rows_of_classes_that_the_judged_fit_does_not_know_are_counted() -> None:
+    found = evidence(predicted(0.3), None)
+    assert found.unseen == 0
+    said = Prediction(np.array(["a", "b"]), np.full((2, 2), 0.5), ("a", "b"))
+    assert replace(found, y=np.array(["a", "c"]), prediction=said).unseen == 1

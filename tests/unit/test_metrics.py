@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from tasks.core.metrics import METRICS, RESAMPLES, Interval, Prediction, intervals_of, metrics_of, row_losses
+from tasks.core.metrics import BINS, METRICS, RESAMPLES, Interval, Prediction, bins_of, intervals_of, metrics_of, row_losses
 
 if TYPE_CHECKING:
     from tasks.core.table import Task
@@ -48,7 +48,8 @@ def one_hot(y: np.ndarray, prediction: Prediction) -> np.ndarray:
 def test_regression_metrics_are_those_of_scikit_learn(values: np.ndarray) -> None:
     y, said = values
     found = metrics_of("regression", y, Prediction(said))
-    assert list(found) == ["rmse", "mae", "r2"]
+    assert list(found) == ["mse", "rmse", "mae", "r2"]
+    assert found["mse"] == pytest.approx(reference.mean_squared_error(y, said))
     assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(y, said))
     assert found["mae"] == pytest.approx(reference.mean_absolute_error(y, said))
     if np.ptp(y) > 1e-3:
@@ -61,7 +62,10 @@ def test_classification_metrics_are_those_of_scikit_learn(case: tuple[np.ndarray
     y, prediction = case
     classes, proba = list(prediction.classes), prediction.proba
     found = metrics_of("multiclass", y, prediction)
-    assert list(found) == ["brier", "log_loss", "roc_auc", "accuracy", "f1_macro"]
+    ranked, counted = ["roc_auc", "average_precision"], ["accuracy", "balanced_accuracy", "f1_macro"]
+    assert list(found) == ["brier", "log_loss", "calibration_error", *ranked, *counted]
+    recalls = reference.recall_score(y, prediction.values, labels=sorted(set(y)), average=None)
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
     assert found["brier"] == pytest.approx(reference.brier_score_loss(y, proba, labels=classes, scale_by_half=False))
     assert found["log_loss"] == pytest.approx(reference.log_loss(y, proba, labels=classes))
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(y, prediction.values))
@@ -77,6 +81,72 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn_over_the_classes_that_
     areas = [reference.roc_auc_score(truth[:, k], prediction.proba[:, k]) for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(y)]
     found = metrics_of("multiclass", y, prediction)["roc_auc"]
     assert found == pytest.approx(np.mean(areas)) if areas else math.isnan(found)
+
+
+@settings(deadline=None, max_examples=20)
+@given(classifications(min_classes=3))
+def test_the_average_precision_is_that_of_scikit_learn_over_the_classes_that_occur(case: tuple[np.ndarray, Prediction]) -> None:
+    y, prediction = case
+    assert prediction.proba is not None
+    truth = one_hot(y, prediction)
+    areas = [reference.average_precision_score(truth[:, k], prediction.proba[:, k]) for k in range(truth.shape[1]) if truth[:, k].any()]
+    assert metrics_of("multiclass", y, prediction)["average_precision"] == pytest.approx(np.mean(areas))
+
+
+def test_the_average_precision_of_two_classes_is_that_of_the_second() -> None:
+    y = np.array(["no", "yes", "no", "yes", "yes"])
+    scores = np.array([0.125, 0.75, 0.5, 0.5, 0.25])
+    found = metrics_of("binary", y, binary(*scores))["average_precision"]
+    assert found == pytest.approx(reference.average_precision_score(y == "yes", scores))
+
+
+def test_a_calibration_error_is_the_distance_of_probability_and_frequency_in_bins_of_as_many_rows() -> None:
+    y = np.array(["no", "yes"] * 50)
+    assert metrics_of("binary", y, binary(*[0.5] * 100))["calibration_error"] == pytest.approx(0.0)
+    assert metrics_of("binary", y, binary(*[0.8] * 100))["calibration_error"] == pytest.approx(0.3)
+    # On the average right, and wrong in each half.
+    assert metrics_of("binary", np.sort(y), binary(*[0.3] * 50, *[0.7] * 50))["calibration_error"] == pytest.approx(0.3)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+def test_equal_probabilities_share_a_bin_and_bins_are_numbered_by_probability(proba: list[float]) -> None:
+    values = np.array(proba)
+    bins = bins_of(values)
+    assert set(bins.tolist()) == set(range(bins.max() + 1))
+    assert bins.max() < BINS
+    assert all((bins[values == value] == bins[values == value][0]).all() for value in proba)
+    assert (np.diff(bins[np.argsort(values, kind="stable")]) >= 0).all()
+
+
+def test_many_different_probabilities_fill_the_bins_evenly() -> None:
+    assert np.bincount(bins_of(np.random.default_rng(0).random(1000))).tolist() == [100] * BINS
+
+
+@settings(deadline=None, max_examples=30)
+@given(classifications(), st.data())
+def test_a_row_that_is_drawn_twice_counts_like_two_rows_in_a_classification(
+    case: tuple[np.ndarray, Prediction], data: st.DataObject
+) -> None:
+    check_weights("multiclass", *case, data)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=2, max_size=20), st.data())
+def test_a_row_that_is_drawn_twice_is_two_rows_of_a_regression(pairs: list[tuple[int, int]], data: st.DataObject) -> None:
+    y, said = np.array(pairs, dtype="float64").T
+    check_weights("regression", y, Prediction(said), data)
+
+
+def check_weights(task: Task, y: np.ndarray, prediction: Prediction, data: st.DataObject) -> None:
+    times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(y), max_size=len(y))))
+    times[0] += 1
+    rows = np.repeat(np.arange(len(y)), times)
+    repeated = metrics_of(task, y[rows], prediction.take(rows))
+    for metric in METRICS:
+        if task in metric.tasks and metric.name != "calibration_error":  # whose bins are those of all rows
+            weighted = metric.compute(y, prediction, times[:, None].astype("float64"))
+            assert weighted.shape == (1,)
+            assert weighted[0] == pytest.approx(repeated[metric.name], nan_ok=True), metric.name
 
 
 def test_the_area_under_the_curve_of_two_classes_is_that_of_the_second() -> None:
@@ -146,7 +216,17 @@ def test_rows_of_one_class_define_no_area_under_the_curve_and_everything_else() 
     y = np.array(["yes", "yes", "yes"])
     found = metrics_of("binary", y, binary(0.75, 0.5, 1.0))
     assert math.isnan(found.pop("roc_auc"))
-    assert found == pytest.approx({"brier": 0.625 / 3, "log_loss": (math.log(4 / 3) + math.log(2)) / 3, "accuracy": 2 / 3, "f1_macro": 0.4})
+    assert found == pytest.approx(
+        {
+            "brier": 0.625 / 3,
+            "log_loss": (math.log(4 / 3) + math.log(2)) / 3,
+            "calibration_error": 0.25,
+            "average_precision": 1.0,
+            "accuracy": 2 / 3,
+            "balanced_accuracy": 2 / 3,
+            "f1_macro": 0.4,
+        }
+    )
 
 
 def test_a_metric_that_the_rows_do_not_define_has_no_interval() -> None:

@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core import train_page
-from tasks.core.evidence import Evidence
+from tasks.core.evidence import Evidence, Explanation
 from tasks.core.gate import Check, Comparison, Decision
+from tasks.core.honesty import Doubt
+from tasks.core.importance import Dependence, Importance
 from tasks.core.metrics import Interval, Prediction
 from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, number, render, safe
 from tasks.core.reading.terms import Repair, SetAside
 from tasks.core.results import RowCounts, Score, TrainReport
 from tasks.core.settings import Settings
+from tasks.core.slices import Slice
 from tasks.core.snapshot import Case, Snapshot, Study
 from tasks.core.splits import Split
 from tasks.core.table import Column, Schema, Task
@@ -87,7 +90,7 @@ def page_of(*blocks: Text | Table | Figure | Facts, name: str = "Wine") -> str:
     return render(Page(name, Verdict("good", name, name), (Section(name, blocks),), Facts(((name, name),)), name))
 
 
-def trained(task: Task, name: str) -> str:
+def trained(task: Task, name: str, personal: tuple[str, ...] = ()) -> str:
     """Give the page of a run in which one name stands wherever a table can bring one."""
     is_regression = task == "regression"
     y, proba = (np.arange(40.0), None) if is_regression else (np.array([name, "b"] * 20), np.full((40, 2), 0.5))
@@ -99,12 +102,23 @@ def trained(task: Task, name: str) -> str:
     rows, validation = RowCounts(200, 160, 40), Validation(name, (result,))
     report = TrainReport("wine", name, schema, rows, "466cf5c9", validation, decision, "a72d", 1, (), "squared_error", scores)
     report = replace(report, metrics={"r2": Interval(np.nan, -np.inf, 0.5)}, baseline={"r2": np.nan}, seconds={"fit_judged": 0.04})
-    report = replace(report, repairs=(Repair(name, (1, 2), name),), aside=(SetAside(3, name, name),) * 25)
-    case = Case(UseCase(name="wine", data="wine.csv"), Settings(), None)
+    report = replace(
+        report, repairs=(Repair(name, (1, 2), name),), aside=(SetAside(3, name, name),) * 25, doubts=(Doubt("single_column", name),)
+    )
+    case = Case(UseCase(name="wine", data="wine.csv", pii=personal), Settings(), None)
     snapshot = Snapshot(Path("rows.parquet"), "466cf5c9", name, schema, rows, validation)
     study = Study(case, snapshot, Split(np.arange(160), np.arange(160, 200), is_ordered=True))
     said = Prediction(y, proba, () if is_regression else (name, "b"))
-    return train_page.build(report, study, Evidence(y, said, report.metrics, report.baseline, Comparison(40, 0.0, 0.1, 1.0), None, 0))
+    compared = Comparison(40, 0.0, 0.1, 1.0)
+    evidence = Evidence(y, said, report.metrics, report.baseline, compared, None, 0)
+    rise, band = Interval(0.1, -0.1, 0.3), np.array([[0.5, 0.6], [0.4, 0.5], [0.6, 0.7]])
+    dependences = (
+        Dependence(name, (1.0, 2.0), {"": band} if is_regression else {name: band}),
+        Dependence(name, (name, "b"), {"": band} if is_regression else {"b": band}),
+    )
+    slices = (Slice(name, name, 40, rise, is_worse=True),)
+    explanation = Explanation(report.doubts, (Importance(name, rise),), 2, dependences, slices, compared)
+    return train_page.build(report, study, evidence, explanation)
 
 
 @settings(max_examples=80, deadline=None)
@@ -123,9 +137,11 @@ def test_the_page_of_a_training_run_shows_hostile_names_and_numbers_as_text(task
     page = trained(task, name)
     document = Document(page)
     charts = re.findall(r"<svg.*?</svg>", page)
-    assert len(charts) == 3
-    assert [ET.fromstring(chart).tag for chart in charts] == ["{http://www.w3.org/2000/svg}svg"] * 3
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg\")", page.replace(safe(name), ""))
+    count = {"regression": 7, "binary": 9}[task]
+    assert [ET.fromstring(chart).tag for chart in charts] == ["{http://www.w3.org/2000/svg}svg"] * count
+    # Charts cut a long name, so that what is left of it is text as well.
+    without_name = re.sub(r"<text.*?</text>", "", page.replace(safe(name), ""))
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg\")", without_name)
     assert document.links == []
     page.encode("utf-8")
 
@@ -194,3 +210,25 @@ def test_the_page_of_a_training_run_shows_repairs_and_the_first_twenty_rows_set_
     assert "<p>1 repairs, 25 rows set aside because they do not fit.</p>" in page
     assert '<tr><th scope="row">ragged</th><td>ragged</td><td>1, 2</td></tr>' in page
     assert page.count('<tr><th scope="row" class="number">3</th><td>ragged</td><td>ragged</td></tr>') == 20
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_the_page_begins_with_what_to_distrust_and_says_what_was_left_out(task: Task) -> None:
+    page = trained(task, "wine colour")
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert headings[:3] == ["Warnings", "Training", "Result"]
+    assert {"Predictions of the gate rows", "What it depends on", "What it gets wrong"} <= set(headings)
+    assert "single column" in page
+    assert "2 more columns, which alone tell less, were not shuffled." in page
+    assert "the linear candidate" in page
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_of_a_personal_target_no_plot_of_its_values_is_drawn(task: Task) -> None:
+    shown, hidden = trained(task, "wine colour"), trained(task, "wine colour", personal=("wine colour",))
+    drawn = ["<title>Confusion matrix</title>", "<title>ROC</title>", "<title>Predicted against true</title>", "<title>Residuals</title>"]
+    assert sum(title in shown for title in drawn) == 2
+    assert not any(title in hidden for title in drawn)
+    assert "The target is personal" in hidden
+    assert "is taken for" not in hidden
+    assert "<title>Loss over time</title>" in hidden

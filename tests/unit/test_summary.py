@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.core import summary
 from tasks.core.gate import Check, Decision
+from tasks.core.honesty import Doubt
 from tasks.core.metrics import Interval
 from tasks.core.reading.terms import Repair, SetAside
 from tasks.core.results import RowCounts, Score, TrainReport
@@ -69,6 +70,7 @@ def reports(draw: st.DrawFn) -> TrainReport:
         baseline={name: draw(NUMBERS) for name in names},
         repairs=tuple(draw(st.lists(REPAIRS, max_size=4))),
         aside=tuple(draw(st.lists(ASIDE, max_size=3))),
+        doubts=tuple(draw(st.lists(st.builds(Doubt, NAMES, NAMES), max_size=2))),
     )
 
 
@@ -137,6 +139,24 @@ def test_ordinary_lines_fit_a_terminal_of_140_characters(scale: float) -> None:
     scores = tuple(Score("hist_gradient_boosting", 1.234567 * scale, 0.1234567 * scale, 3600.0) for _ in range(9))
     report = replace(ORDINARY, leaderboard=scores, metrics=metrics, baseline=dict.fromkeys(metrics, -1.234567 * scale))
     assert max(map(len, summary.of_training(report, HOME).splitlines())) <= 140
+
+
+def test_the_first_warning_stands_before_the_decision_in_one_line() -> None:
+    doubts = (Doubt("target_copy", "'copy' gives the target away; " + "drop it, " * 20), Doubt("few_rows", "bring more"))
+    lines = summary.of_training(replace(ORDINARY, doubts=doubts), HOME).splitlines()
+    place = next(k for k, line in enumerate(lines) if line.startswith("warning"))
+    assert lines[place].startswith("warning     'copy' gives the target away; drop it,")
+    assert lines[place].endswith("… (and 1 more)")
+    assert len(lines[place]) <= summary.MAX_WIDTH
+    assert lines[place + 1].startswith("decision")
+    (alone,) = [line for line in summary.of_training(replace(ORDINARY, doubts=doubts[1:]), HOME).splitlines() if line.startswith("warning")]
+    assert alone == "warning     bring more"
+
+
+def test_metrics_that_the_terminal_has_no_room_for_are_left_to_the_page() -> None:
+    metrics = {name: Interval(1.0, 0.5, 1.5) for name in ("brier", "calibration_error", "balanced_accuracy", "accuracy")}
+    text = summary.of_training(replace(ORDINARY, metrics=metrics, baseline=dict.fromkeys(metrics, 2.0)), HOME)
+    assert [line.split()[0] for line in blocks(text)[1][1:]] == ["brier", "accuracy"]
 
 
 def test_an_unchanged_run_has_neither_leaderboard_nor_metrics() -> None:
