@@ -29,17 +29,18 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
             ingestion.take(reception, delivery, batch, ingestion.inspect(reception, delivery, batch, verdict), options.because or "")
         return ingestion.report(reception)
     reception = ingestion.open_reception(case, options)
-    for delivery in reception.deliveries:
+    for delivery in ingestion.come_in(reception):
         with ingestion.taking(reception, delivery):
             batch = data.read_delivery(case.at(delivery.source))
+            ingestion.check_key(reception, delivery, batch)
             if ingestion.is_sheet(batch):
                 mended = ingestion.find_mended(reception, delivery, batch)
                 if mended:
                     ingestion.mend(reception, delivery, mended, validation.judge(case, mended.batch))
             elif ingestion.is_known(reception, delivery, batch):
                 continue
-            elif options.labels:
-                ingestion.take_labels(reception, delivery, batch)
+            elif delivery.kind == "labels":
+                ingestion.take_labels(reception, delivery, ingestion.in_utc(batch))
             else:
                 batch = ingestion.complete(reception, batch)
                 verdict = validation.judge(case, batch)

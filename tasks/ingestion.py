@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
 
+# Columns of labels that come alone: what names a row where no columns do, and when it was seen what the label is.
+ROW_KEY, OBSERVED = "row_key", "observed_at"
+ZONED = "UTC"  # what reading says of times that name their zone
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
 
@@ -111,28 +114,86 @@ def open_reception(case: Case, options: IngestOptions) -> Reception:
     if options.because and not options.accept:
         message = "--because says why a batch is accepted; name it with --accept"
         raise UsageError(message, where="--because")
+    _check_terms(case)
     if options.data is None and case.use_case.landing:
-        return Reception(case, tuple(landing.arrived(case.settings.project / case.use_case.landing)))
+        come = landing.arrived(case.settings.project / case.use_case.landing)
+        return Reception(case, tuple(delivery for delivery in come if delivery.kind == "labels" or not options.labels))
     source = case.use_case.data
     if source == LAKE:
         message = f"name what came for {case.name}: a file, folder, URL or database; or set landing: in its use case"
         raise UsageError(message, where="--data")
     name = shown_url(source) if "://" in source else source if ":" in source else Path(source).name
-    return Reception(case, (Delivery(name, source),))
+    return Reception(case, (Delivery(name, source, kind="labels" if options.labels else "rows"),))
+
+
+def _check_terms(case: Case) -> None:
+    """Refuse a key or a target that are not those that the lake of the use case was begun with, for it keeps to them.
+
+    Raises:
+        UsageError: naming both.
+    """
+    begun, use_case = Lake(case.settings.lake_address, case.name).begun_with(), case.use_case
+    if begun is None:
+        return
+    for what, then, now in (("key", begun.key, use_case.key), ("target", (begun.target,), (use_case.target or begun.target,))):
+        if then != now:
+            kept, said = (", ".join(filter(None, names)) or "none" for names in (then, now))
+            message = (
+                f"the lake of {case.name} was begun with {what} {kept}, and now it is to be {said}; say the same, or begin another use case"
+            )
+            raise UsageError(message, where=what)
+
+
+def come_in(reception: Reception) -> Iterator[Delivery]:
+    """Yield one delivery after the other, each in the state that it is in when its turn comes."""
+    for delivery in reception.deliveries:
+        if landing.is_gone(delivery):
+            log.info("%s is gone; another run has taken it", delivery.name)
+        else:
+            yield landing.as_it_is(delivery)
 
 
 @contextmanager
 def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
-    """Refuse a delivery that cannot be read or stored, and let the next one come."""
+    """Refuse a delivery that cannot be read or stored, and let the next one come; what another run has taken is none of ours.
+
+    Raises:
+        UsageError: a person named what cannot be read, or more is wrong than this delivery.
+    """
     log.info("taking %s", delivery.name)
     try:
         yield
-    except DataRefusedError as error:
+    except (DataRefusedError, UsageError) as error:
+        if landing.is_gone(delivery):
+            log.info("%s is gone; another run has taken it", delivery.name)
+            return
+        if isinstance(error, UsageError) and not (delivery.landing and error.where.startswith(delivery.source)):
+            raise
         if delivery.landing and CHANGED in error.message:
             log.warning("left where it is: %s", error.message)
             return
         digest = names.digest(delivery.name, error.message)
         _conclude(reception, delivery, _entry(reception, delivery, digest, "refused", (error.message,)))
+
+
+def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
+    """Refuse what does not say which rows it is about.
+
+    Raises:
+        DataRefusedError: a key column is missing, or labels come alone where rows have no key.
+    """
+    case, columns = reception.case, snapshots.column_names(batch.path)
+    begun = Lake(case.settings.lake_address, case.name).begun_with()
+    key = (begun or case.use_case).key
+    if delivery.kind == "labels" and not key and ROW_KEY not in columns:
+        how = "begin another use case that has one" if begun else "name its columns there before the first rows come"
+        message = f"labels that come alone find their rows by key:, and {case.name} has none, nor can its lake get one later; {how}"
+        raise DataRefusedError(message, where="key")
+    if absent := [name for name in key if name not in columns]:
+        near = get_close_matches(absent[0], columns, n=1)
+        meant = f"did you mean '{near[0]}'?" if near else "bring it"
+        message = f"there is no column '{absent[0]}', which names the rows of {case.name}; {meant}"
+        raise DataRefusedError(message, where=absent[0])
 
 
 def is_sheet(batch: Batch) -> bool:
@@ -178,6 +239,20 @@ def complete(reception: Reception, batch: Batch) -> Batch:
     kind = lake.target_kind()
     frames = (df.assign(**{target: _missing(len(df), kind)}) for df in snapshots.read_frames(batch.path))
     path = snapshots.write_frames(frames, batch.path.parent, f"{batch.digest}-without-labels")
+    return dataclasses.replace(batch, path=path)
+
+
+def in_utc(batch: Batch) -> Batch:
+    """Take when labels were observed as times in UTC, in which all times are read; a date is its midnight."""
+    if OBSERVED not in snapshots.column_names(batch.path):
+        return batch
+    times = snapshots.read_column(batch.path, OBSERVED)
+    if times.dtype.kind != "M":
+        return batch
+    if ZONED not in batch.evidence.get(OBSERVED, "") and (times.dropna() != times.dropna().dt.normalize()).any():
+        log.warning("'%s' names no zone that can be told; its times are taken as UTC", OBSERVED)
+    frames = (df.assign(**{OBSERVED: df[OBSERVED].dt.tz_localize("UTC")}) for df in snapshots.read_frames(batch.path))
+    path = snapshots.write_frames(frames, batch.path.parent, f"{batch.digest}-in-utc")
     return dataclasses.replace(batch, path=path)
 
 
@@ -310,8 +385,9 @@ def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Deliver
     """Find a batch that waits for a person, with its rows as they came.
 
     Raises:
-        UsageError: there is none like that, or no reason is given.
+        UsageError: there is none like that, or no reason is given, or the lake was begun on other terms.
     """
+    _check_terms(case)
     if not (options.because or "").strip():
         message = "say why the batch is accepted, with --because TEXT; it stands in the ledger"
         raise UsageError(message, where="--because")
@@ -464,7 +540,7 @@ def _champions_profile(reception: Reception) -> Profile | None:
 
 def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
     who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
-    return BatchEntry(reception.case.name, digest, decision, delivery.name, "rows", BatchRows(), reasons, who, now)
+    return BatchEntry(reception.case.name, digest, decision, delivery.name, delivery.kind, BatchRows(), reasons, who, now)
 
 
 def _conclude(
@@ -486,8 +562,11 @@ def _write_down(reception: Reception, entry: BatchEntry, judgement: Judgement | 
     examples = sheets.first_rows(_asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
     page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
     snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
-    ledger.record(settings.ledger_address, entry)
-    report = BatchReport(entry, page=str(page), sheet=sheet)
+    is_known = not ledger.record(settings.ledger_address, entry) and entry.decision in TAKEN
+    if is_known:  # another run was faster, and its word stands
+        entry = next(e for e in reception.entries if (e.digest, e.decision) == (entry.digest, entry.decision))
+        snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+    report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
     reception.reports.append(report)
     record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
     (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # What is written down of a batch; a delivery that is known already is not.
 Decision = Literal["ingested", "accepted", "mended", "held", "refused"]
+Kind = Literal["rows", "labels"]
 TAKEN: tuple[Decision, ...] = ("ingested", "accepted", "mended")
 SHOWN_DIGITS = 8
 STATE_NAMES = {
@@ -37,11 +38,15 @@ class Delivery:
         name: What it is called; the same name never brings other content.
         source: Where it is.
         landing: The landing folder that it lies in; None where a person named it.
+        kind: Whether it brings rows, or labels alone.
+        state: Of a file in a landing folder, when it was looked at; one in another state is not what was read.
     """
 
     name: str
     source: str
     landing: Path | None = None
+    kind: Kind = "rows"
+    state: tuple[tuple[int, ...], ...] = ()
 
 
 class BatchRows(BaseModel):
@@ -86,7 +91,7 @@ class BatchEntry:
     digest: str
     decision: Decision
     name: str
-    kind: Literal["rows", "labels"]
+    kind: Kind
     rows: BatchRows
     reasons: tuple[str, ...]
     who: str
@@ -209,6 +214,10 @@ def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> B
     found = [entry for entry in open_entries if entry.digest.startswith(digits.lower())]
     if len(found) == 1:
         return found[0]
+    taken = next((entry for entry in entries if entry.digest.startswith(digits.lower()) and entry.decision in TAKEN), None)
+    if taken and not found:
+        message = f"batch {taken.digest[:SHOWN_DIGITS]} ({taken.name}) was {taken.decision} at {taken.decided_at} already"
+        raise UsageError(message, where="--accept")
     what = f"{len(found)} batches of {use_case} wait that begin with" if found else f"no batch of {use_case} waits that begins with"
     listed = ", ".join(f"{entry.digest[:SHOWN_DIGITS]} ({entry.name})" for entry in open_entries)
     message = f"{what} '{digits}'; waiting are: {listed or 'none'}"
