@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("ingest")
 
-from tasks import data, ingestion, validation
+from tasks import data, ingestion, labels, mending, validation
 from tasks.core.deliveries import IngestReport
 from tasks.core.options import IngestOptions
 from tasks.record import flow
@@ -32,14 +32,14 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     for delivery in reception.deliveries:
         with ingestion.taking(reception, delivery):
             batch = data.read_delivery(case.at(delivery.source))
-            if ingestion.is_sheet(batch):
-                mended = ingestion.find_mended(reception, delivery, batch)
+            if mending.is_sheet(batch):
+                mended = mending.find_mended(reception, delivery, batch)
                 if mended:
-                    ingestion.mend(reception, delivery, mended, validation.judge(case, mended.batch))
+                    mending.mend(reception, delivery, mended, validation.judge(case, mended.batch))
             elif ingestion.is_known(reception, delivery, batch):
                 continue
             elif options.labels:
-                ingestion.take_labels(reception, delivery, batch)
+                labels.take_labels(reception, delivery, batch)
             else:
                 batch = ingestion.complete(reception, batch)
                 verdict = validation.judge(case, batch)
