@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("ingest")
 
-from tasks import data, ingestion, validation
+from tasks import data, ingestion, labels, mending, validation
 from tasks.core.deliveries import IngestReport
 from tasks.core.options import IngestOptions
 from tasks.record import flow
@@ -33,14 +33,14 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
         with ingestion.taking(reception, delivery):
             batch = data.read_delivery(case.at(delivery.source))
             ingestion.check_key(reception, delivery, batch)
-            if ingestion.is_sheet(batch):
-                mended = ingestion.find_mended(reception, delivery, batch)
+            if mending.is_sheet(batch):
+                mended = mending.find_mended(reception, delivery, batch)
                 if mended:
-                    ingestion.mend(reception, delivery, mended, validation.judge(case, mended.batch))
+                    mending.mend(reception, delivery, mended, validation.judge(case, mended.batch))
             elif ingestion.is_known(reception, delivery, batch):
                 continue
             elif delivery.kind == "labels":
-                ingestion.take_labels(reception, delivery, ingestion.in_utc(batch))
+                labels.take_labels(reception, delivery, labels.in_utc(batch))
             else:
                 batch = ingestion.complete(reception, batch)
                 verdict = validation.judge(case, batch)

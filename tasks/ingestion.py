@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import logging
-import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,81 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 from tasks import record
 from tasks.adapters import home, landing, ledger, sheets, snapshots
-from tasks.adapters.lake import Lake
-from tasks.core import batch_page, deliveries, mending, names, splits
-from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery, IngestReport
+from tasks.core import deliveries, names
+from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchReport, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.incidents import inspect_batch
-from tasks.core.lake.values import LakeSnapshot, Terms
-from tasks.core.mending import Aside
+from tasks.core.lake.values import LakeSnapshot
 from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_frame, as_rows
 from tasks.core.snapshot import Batch
 from tasks.core.use_case import LAKE
+from tasks.reception import Reception, asides, rows_of, tell_columns
 from tasks.record import task
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator
 
-    import numpy as np
     import pandas as pd
 
+    from tasks.adapters.lake import Lake
     from tasks.core.deliveries import Decision
-    from tasks.core.lake.values import OpenRows, Receipt
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
 
-# Columns of labels that come alone: what names a row where no columns do, and when it was seen what the label is.
-ROW_KEY, OBSERVED = "row_key", "observed_at"
-ZONED = "UTC"  # what reading says of times that name their zone
+ROW_KEY = "row_key"  # of labels, where no columns name rows
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
-
-
-@dataclass(frozen=True)
-class Reception:
-    """One ingestion: what came, and what has become of each delivery so far."""
-
-    case: Case
-    deliveries: tuple[Delivery, ...]
-    reports: list[BatchReport] = field(default_factory=list[BatchReport])
-
-    @property
-    def entries(self) -> list[BatchEntry]:
-        """List what was ever decided on batches of the use case, by other processes too."""
-        return ledger.batches(self.case.settings.ledger_address, self.case.name)
-
-    def lake(self, batch: Batch | None = None) -> Lake:
-        """Open the lake on the terms that it was begun with, or else on those of the use case and its first batch."""
-        use_case, address = self.case.use_case, self.case.settings.lake_address
-        begun = Lake(address, use_case.name).begun_with()
-        last = snapshots.column_names(batch.path)[-1] if batch else None
-        terms = begun or Terms(key=use_case.key, target=use_case.target or last)
-        return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
-
-
-@dataclass(frozen=True)
-class Mending:
-    """Rows that were set aside and come back.
-
-    Attributes:
-        before: The batch that they were set aside with.
-        open: All rows of it that are still set aside.
-        batch: Those that came back and can be read, under the lines of their sheet.
-        places: Where each of these stood in that batch's delivery.
-        failing: Why others that came back cannot be read, by the line of their sheet.
-        passed: How many that came back had been mended before.
-    """
-
-    before: BatchEntry
-    open: OpenRows
-    batch: Batch
-    places: np.ndarray
-    failing: dict[int, str]
-    passed: int
 
 
 def prepare_stores(case: Case) -> None:
@@ -132,7 +82,7 @@ def _check_terms(case: Case) -> None:
     Raises:
         UsageError: naming both.
     """
-    begun, use_case = Lake(case.settings.lake_address, case.name).begun_with(), case.use_case
+    begun, use_case = Reception(case, ()).lake().begun_with(), case.use_case
     if begun is None:
         return
     for what, then, now in (("key", begun.key, use_case.key), ("target", (begun.target,), (use_case.target or begun.target,))):
@@ -173,7 +123,7 @@ def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
             log.warning("left where it is: %s", error.message)
             return
         digest = names.digest(delivery.name, error.message)
-        _conclude(reception, delivery, _entry(reception, delivery, digest, "refused", (error.message,)))
+        reception.conclude(delivery, reception.entry(delivery, digest, "refused", (error.message,)))
 
 
 def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
@@ -183,7 +133,7 @@ def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
         DataRefusedError: a key column is missing, or labels come alone where rows have no key.
     """
     case, columns = reception.case, snapshots.column_names(batch.path)
-    begun = Lake(case.settings.lake_address, case.name).begun_with()
+    begun = reception.lake().begun_with()
     key = (begun or case.use_case).key
     if delivery.kind == "labels" and not key and ROW_KEY not in columns:
         how = "begin another use case that has one" if begun else "name its columns there before the first rows come"
@@ -194,11 +144,6 @@ def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
         meant = f"did you mean '{near[0]}'?" if near else "bring it"
         message = f"there is no column '{absent[0]}', which names the rows of {case.name}; {meant}"
         raise DataRefusedError(message, where=absent[0])
-
-
-def is_sheet(batch: Batch) -> bool:
-    """Say whether what came are rows that were set aside, mended."""
-    return mending.is_sheet(snapshots.column_names(batch.path))
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
@@ -242,20 +187,6 @@ def complete(reception: Reception, batch: Batch) -> Batch:
     return dataclasses.replace(batch, path=path)
 
 
-def in_utc(batch: Batch) -> Batch:
-    """Take when labels were observed as times in UTC, in which all times are read; a date is its midnight."""
-    if OBSERVED not in snapshots.column_names(batch.path):
-        return batch
-    times = snapshots.read_column(batch.path, OBSERVED)
-    if times.dtype.kind != "M":
-        return batch
-    if ZONED not in batch.evidence.get(OBSERVED, "") and (times.dropna() != times.dropna().dt.normalize()).any():
-        log.warning("'%s' names no zone that can be told; its times are taken as UTC", OBSERVED)
-    frames = (df.assign(**{OBSERVED: df[OBSERVED].dt.tz_localize("UTC")}) for df in snapshots.read_frames(batch.path))
-    path = snapshots.write_frames(frames, batch.path.parent, f"{batch.digest}-in-utc")
-    return dataclasses.replace(batch, path=path)
-
-
 def _missing(rows: int, kind: str) -> pd.Series[Any]:
     import pandas as pd
 
@@ -296,89 +227,12 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
         message = f"no lake begins without a row, and all of these are set aside, the first because {reason}"
         raise DataRefusedError(message, where=delivery.name)
     kept, told = _fit(lake, _kept(batch, validation), judgement.inspection)
-    asides = map(sheets.for_quarantine, _asides(batch, validation))
-    rows = _rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=asides))
+    aside = map(sheets.for_quarantine, asides(batch, validation))
+    rows = rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=aside))
     decision: Decision = "accepted" if because else "ingested"
-    entry = _entry(reception, delivery, batch.delivered, decision, (*judgement.against, *judgement.noted, *told))
+    entry = reception.entry(delivery, batch.delivered, decision, (*judgement.against, *judgement.noted, *told))
     entry = dataclasses.replace(entry, rows=rows, because=because, profile=judgement.profile.to_json())
-    _conclude(reception, delivery, entry, judgement, batch)
-
-
-@task
-def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
-    """Let the lake take labels in that come alone.
-
-    Raises:
-        DataRefusedError: there are no rows that they could belong to, or the lake cannot keep them as they are.
-    """
-    lake = reception.lake()
-    if lake.begun_with() is None:
-        message = f"{reception.case.name} has no rows that labels could belong to; ingest rows first"
-        raise DataRefusedError(message, where=delivery.name)
-    lake.append_labels(batch.delivered, snapshots.read_frames(batch.path), arrived_at=datetime.now(UTC))
-    target = lake.terms.target
-    kept, value = len(batch.lines), target if target in snapshots.column_names(batch.path) else "value"
-    labelled = int(snapshots.read_column(batch.path, value).notna().sum())
-    rows = BatchRows(read=kept + len(batch.aside), labelled=labelled, unlabelled=kept - labelled, quarantined=len(batch.aside))
-    counts = lake.count_labels()
-    told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
-    entry = _entry(reception, delivery, batch.delivered, "ingested", (told,))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, kind="labels"))
-
-
-@task
-def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mending | None:
-    """Find the rows of a sheet that are still set aside, and read them; None where all of them are in already.
-
-    Raises:
-        DataRefusedError: a row does not say which it was, or none can be read.
-    """
-    df, case = snapshots.read(sheet.path), reception.case
-    digits, places = mending.places_of(df[mending.ROW], sheet.lines)
-    before, lake = deliveries.find_mended(reception.entries, digits, case.name), reception.lake()
-    rows = lake.open_rows(before.digest)
-    _record_cut_off(reception, delivery, before, rows)
-    is_open = _is_in(places, rows.rows)
-    if not is_open.any():
-        _tell_known(reception, delivery, before)
-        return None
-    cells, lines = df.drop(columns=[*mending.HELPERS], errors="ignore")[is_open].reset_index(drop=True), sheet.lines[is_open]
-    values, failing = mending.read_cells(cells, lake.columns(), lines, case.use_case.pii)
-    is_read = ~_is_in(lines, list(failing))
-    if not is_read.any():
-        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
-    values = values[is_read].reset_index(drop=True)
-    digest = splits.content_digest(values)
-    batch = Batch(snapshots.write(values, case.settings.home / "snapshots", digest), digest, delivery.name, lines[is_read])
-    return Mending(before, rows, complete(reception, batch), places[is_open][is_read], failing, int((~is_open).sum()))
-
-
-@task
-def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: Validation) -> None:
-    """Let the lake take in the rows that are mended; the rest stay set aside, and their sheet may come again.
-
-    Raises:
-        DataRefusedError: none is mended, or the lake cannot keep them as they are.
-        StoreError: a store cannot be written, or others of these rows were mended meanwhile.
-    """
-    alone = validation.of_rows_alone()
-    if why := alone.refusal:
-        message = f"{alone.suite}: {why}; see that the sheet has all its columns"
-        raise DataRefusedError(message, where=delivery.name)
-    df, lines = snapshots.read(mended.batch.path), mended.batch.lines
-    bad, reasons = alone.set_aside(0, len(df))
-    failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))
-    is_good = ~_is_in(lines, list(failing))
-    if not is_good.any():
-        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
-    places, lake = mended.places[is_good], reception.lake()
-    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
-    rows = df[is_good].reset_index(drop=True)
-    receipt = lake.mend(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC))
-    told = [_say_failing(delivery, failing)] if failing else []
-    told += [f"{mended.passed:,} had been mended before"] if mended.passed else []
-    entry = _entry(reception, delivery, digest, "mended", tuple(told))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=_moved(_rows_of(lake, receipt)), mends=mended.before.digest))
+    reception.conclude(delivery, entry, judgement, batch)
 
 
 def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Delivery, Batch]:
@@ -439,8 +293,8 @@ def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Jud
     how = f"to take it in all the same: python -m flows.ingest {accepting}"
     decision: Decision = "refused" if judgement.validation.refusal else "held"
     rows = BatchRows(read=len(batch.lines) + len(batch.aside))
-    entry = _entry(reception, delivery, digest, decision, (*judgement.against, how))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement)
+    entry = reception.entry(delivery, digest, decision, (*judgement.against, how))
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement)
 
 
 def _held_file(case: Case, digest: str, what: str) -> Path:
@@ -458,70 +312,12 @@ def _kept(batch: Batch, validation: Validation) -> Iterator[pd.DataFrame]:
         start += len(df)
 
 
-def _asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
-    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
-    start = 0
-    for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
-        rows, reasons = validation.set_aside(start, start + len(df))
-        if len(rows):
-            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
-        start += len(df)
-    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
-
-
 def _fit(lake: Lake, frames: Iterable[pd.DataFrame], inspection: Inspection) -> tuple[Iterable[pd.DataFrame], tuple[str, ...]]:
     """Leave new columns out and fill missing ones in, as far as a person has been told and did not mind; the lake refuses others."""
     new, missing = inspection.columns("column-new"), inspection.columns("column-missing")
     if lake.begun_with() is None or not new + missing:
         return frames, ()
-    told = [f"column '{name}' is left out: the lake keeps the columns that it was begun with" for name in new]
-    told += [f"column '{name}' is taken as empty" for name in missing]
-    return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tuple(told)
-
-
-def _rows_of(lake: Lake, receipt: Receipt) -> BatchRows:
-    """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
-    held = receipt if receipt.is_new else next(arrival for arrival in lake.batches() if arrival.batch == receipt.batch)
-    labelled, unlabelled = held.labels, held.observations - held.labels
-    return BatchRows(read=held.observations + held.quarantined, labelled=labelled, unlabelled=unlabelled, quarantined=held.quarantined)
-
-
-def _moved(rows: BatchRows) -> BatchRows:
-    """Count rows that were read with another batch, and leave its quarantine."""
-    return rows.model_copy(update={"read": 0, "quarantined": -(rows.labelled + rows.unlabelled)})
-
-
-def _is_in(values: np.ndarray, those: object) -> np.ndarray:
-    import numpy as np
-
-    return np.isin(values, np.asarray(those, dtype=np.int64))
-
-
-def _say_failing(delivery: Delivery, failing: dict[int, str]) -> str:
-    line, why = next(iter(failing.items()))
-    rows = "1 row is" if len(failing) == 1 else f"{len(failing):,} rows are"
-    return f"{rows} still set aside, the first on line {line} of {delivery.name}: {why}; mend and deliver it again"
-
-
-def _record_cut_off(reception: Reception, delivery: Delivery, before: BatchEntry, rows: OpenRows) -> None:
-    """Write down what a run had mended that was killed before it could."""
-    lake, known = reception.lake(), {entry.digest for entry in reception.entries}
-    for arrival in lake.batches() if rows.mended_with - known else ():
-        if arrival.batch in rows.mended_with - known:
-            counted = BatchRows(labelled=arrival.labels, unlabelled=arrival.observations - arrival.labels)
-            entry = _entry(reception, delivery, arrival.batch, "mended", ("a run that was cut off had taken them in",))
-            _write_down(reception, dataclasses.replace(entry, rows=_moved(counted), mends=before.digest))
-
-
-def _tell_known(reception: Reception, delivery: Delivery, before: BatchEntry) -> None:
-    last = next((entry for entry in reversed(reception.entries) if entry.mends == before.digest and entry.decision in TAKEN), None)
-    if last is None:
-        message = (
-            f"no row of {delivery.name} is set aside with batch {before.digest[:SHOWN_DIGITS]}; deliver new rows in a file of their own"
-        )
-        raise DataRefusedError(message, where=delivery.name)
-    landing.put_away(delivery, "done")
-    reception.reports.append(BatchReport(dataclasses.replace(last, name=delivery.name), is_known=True))
+    return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tell_columns(new, missing)
 
 
 def _champions_profile(reception: Reception) -> Profile | None:
@@ -536,42 +332,3 @@ def _champions_profile(reception: Reception) -> Profile | None:
         log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
         snapshots.write_text(profile_rows(reception.lake().read_chunks(snapshot), pii=pii).to_json(), path)
     return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))
-
-
-def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
-    who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
-    return BatchEntry(reception.case.name, digest, decision, delivery.name, delivery.kind, BatchRows(), reasons, who, now)
-
-
-def _conclude(
-    reception: Reception, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None
-) -> None:
-    """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
-    _write_down(reception, entry, judgement, batch)
-    if entry.decision in TAKEN:
-        landing.put_away(delivery, "done")
-    else:
-        landing.put_away(delivery, "refused", "\n".join(entry.reasons))
-
-
-def _write_down(reception: Reception, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
-    """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again."""
-    settings, pii = reception.case.settings, reception.case.use_case.pii
-    before = next((e for e in reversed(reception.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
-    sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
-    examples = sheets.first_rows(_asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
-    page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
-    snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
-    is_known = not ledger.record(settings.ledger_address, entry) and entry.decision in TAKEN
-    if is_known:  # another run was faster, and its word stands
-        entry = next(e for e in reception.entries if (e.digest, e.decision) == (entry.digest, entry.decision))
-        snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
-    report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
-    reception.reports.append(report)
-    record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
-    (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
-
-
-def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
-    parts = sheets.write(_asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
-    return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))

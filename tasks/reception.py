@@ -1,0 +1,111 @@
+"""What the verbs on deliveries share: what has come, what became of it so far, and how a decision is written down."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tasks import record
+from tasks.adapters import landing, ledger, sheets, snapshots
+from tasks.adapters.lake import Lake
+from tasks.core import batch_page, mending
+from tasks.core.deliveries import TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
+from tasks.core.lake.values import Terms
+from tasks.core.mending import Aside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tasks.core.deliveries import Decision
+    from tasks.core.findings import Judgement
+    from tasks.core.lake.values import Receipt
+    from tasks.core.snapshot import Batch, Case
+    from tasks.core.validation import Validation
+
+log = logging.getLogger("evergreen")
+
+
+@dataclass(frozen=True)
+class Reception:
+    """One ingestion: what came, and what has become of each delivery so far."""
+
+    case: Case
+    deliveries: tuple[Delivery, ...]
+    reports: list[BatchReport] = field(default_factory=list[BatchReport])
+
+    @property
+    def entries(self) -> list[BatchEntry]:
+        """List what was ever decided on batches of the use case, by other processes too."""
+        return ledger.batches(self.case.settings.ledger_address, self.case.name)
+
+    def lake(self, batch: Batch | None = None) -> Lake:
+        """Open the lake on the terms that it was begun with, or else on those of the use case and its first batch."""
+        use_case, address = self.case.use_case, self.case.settings.lake_address
+        begun = Lake(address, use_case.name).begun_with()
+        last = snapshots.column_names(batch.path)[-1] if batch else None
+        terms = begun or Terms(key=use_case.key, target=use_case.target or last)
+        return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
+
+    def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
+        """Give a decision on a delivery, to be filled in and written down."""
+        who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
+        return BatchEntry(self.case.name, digest, decision, delivery.name, delivery.kind, BatchRows(), reasons, who, now)
+
+    def conclude(self, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
+        """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
+        self.write_down(entry, judgement, batch)
+        if entry.decision in TAKEN:
+            landing.put_away(delivery, "done")
+        else:
+            landing.put_away(delivery, "refused", "\n".join(entry.reasons))
+
+    def write_down(self, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
+        """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again."""
+        settings, pii = self.case.settings, self.case.use_case.pii
+        before = next((e for e in reversed(self.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
+        sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
+        examples = sheets.first_rows(asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
+        page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
+        snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+        is_known = not ledger.record(settings.ledger_address, entry) and entry.decision in TAKEN
+        if is_known:  # another run was faster, and its word stands
+            entry = next(e for e in self.entries if (e.digest, e.decision) == (entry.digest, entry.decision))
+            snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+        report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
+        self.reports.append(report)
+        record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
+        (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+
+
+def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
+    parts = sheets.write(asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
+    return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))
+
+
+def asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
+    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
+    start = 0
+    for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
+        rows, reasons = validation.set_aside(start, start + len(df))
+        if len(rows):
+            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
+        start += len(df)
+    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
+
+
+def tell_columns(new: Iterable[str], missing: Iterable[str]) -> tuple[str, ...]:
+    """Say what becomes of columns that the lake does not have, and of those of the lake that did not come."""
+    left_out = (f"column '{name}' is left out: the lake keeps the columns that it was begun with" for name in new)
+    return (*left_out, *(f"column '{name}' is taken as empty" for name in missing))
+
+
+def rows_of(lake: Lake, receipt: Receipt) -> BatchRows:
+    """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
+    held = receipt if receipt.is_new else next(arrival for arrival in lake.batches() if arrival.batch == receipt.batch)
+    labelled, unlabelled = held.labels, held.observations - held.labels
+    return BatchRows(read=held.observations + held.quarantined, labelled=labelled, unlabelled=unlabelled, quarantined=held.quarantined)
