@@ -294,7 +294,7 @@ def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Jud
     decision: Decision = "refused" if judgement.validation.refusal else "held"
     rows = BatchRows(read=len(batch.lines) + len(batch.aside))
     entry = reception.entry(delivery, digest, decision, (*judgement.against, how))
-    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement)
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement, batch)
 
 
 def _held_file(case: Case, digest: str, what: str) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Batch
     from tasks.reception import Reception
 
+SHOWN_KEYS = 20
 OBSERVED = "observed_at"
 ZONED = "UTC"  # what reading says of times that name their zone
 log = logging.getLogger("evergreen")
@@ -51,7 +52,15 @@ def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
     kept, value = len(batch.lines), target if target in snapshots.column_names(batch.path) else "value"
     labelled = int(snapshots.read_column(batch.path, value).notna().sum())
     rows = BatchRows(read=kept + len(batch.aside), labelled=labelled, unlabelled=kept - labelled, quarantined=len(batch.aside))
-    counts = lake.count_labels()
+    counts, unknown = lake.count_labels(), lake.labels_without_row(batch.delivered, SHOWN_KEYS)
     told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
-    entry = reception.entry(delivery, batch.delivered, "ingested", (told,))
+    entry = reception.entry(
+        delivery, batch.delivered, "ingested", (told, *_tell_unknown(unknown, is_hidden=bool({*lake.terms.key} & {*lake.terms.personal})))
+    )
     reception.conclude(delivery, dataclasses.replace(entry, rows=rows, kind="labels"))
+
+
+def _tell_unknown(keys: list[str], *, is_hidden: bool) -> list[str]:
+    """Say which labels name no row, of a few more than are shown."""
+    shown = "not shown: personal" if is_hidden else ", ".join(map(repr, keys[:SHOWN_KEYS])) + (", ..." if len(keys) > SHOWN_KEYS else "")
+    return [f"labels of this batch that name no row: {shown}; they count as soon as their rows come"] if keys else []

@@ -13,13 +13,16 @@ from tasks import record
 from tasks.adapters import landing, ledger, sheets, snapshots
 from tasks.adapters.lake import Lake
 from tasks.core import batch_page, mending
+from tasks.core.batch_page import Example
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
 from tasks.core.lake.values import Terms
 from tasks.core.mending import Aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from tasks.core.deliveries import Decision
     from tasks.core.findings import Judgement
@@ -69,13 +72,14 @@ class Reception:
         settings, pii = self.case.settings, self.case.use_case.pii
         before = next((e for e in reversed(self.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
         sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
-        examples = sheets.first_rows(asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
+        aside = sheets.first_rows(asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement else ()
+        examples = _examples(batch, judgement.validation) if batch and judgement else {}
         page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
-        snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+        snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
         is_known = not ledger.record(settings.ledger_address, entry) and entry.decision in TAKEN
         if is_known:  # another run was faster, and its word stands
             entry = next(e for e in self.entries if (e.digest, e.decision) == (entry.digest, entry.decision))
-            snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
+            snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
         report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
         self.reports.append(report)
         record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
@@ -85,6 +89,41 @@ class Reception:
 def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
     parts = sheets.write(asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
     return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))
+
+
+def _examples(batch: Batch, validation: Validation) -> dict[str, list[Example]]:
+    """Give the first rows that fail each expectation, with their cells."""
+    failing = [(result, result.failing_rows[: batch_page.SHOWN_EXAMPLES]) for result in validation.results if result.failing_rows]
+    rows = _rows_at(batch.path, sorted({place for _, places in failing for place in places}))
+    return {
+        result.expectation: [
+            Example(int(batch.lines[place]), tuple(_spelled(rows.loc[place].get(name)) for name in result.columns)) for place in places
+        ]
+        for result, places in failing
+    }
+
+
+def _rows_at(path: Path, places: Sequence[int]) -> pd.DataFrame:
+    """Give a few stored rows, on an index of their places."""
+    import pandas as pd
+
+    start, parts = 0, list[pd.DataFrame]()
+    for df in snapshots.read_frames(path) if places else ():
+        here = [place for place in places if start <= place < start + len(df)]
+        parts.append(df.iloc[[place - start for place in here]].set_axis(here))
+        start += len(df)
+        if places[-1] < start:
+            break
+    return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def _spelled(cell: object) -> str | None:
+    """Write a cell as a person does, whole numbers without a fraction; None for what is missing."""
+    import pandas as pd
+
+    if pd.isna(cell):  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return None
+    return f"{cell:.12g}" if isinstance(cell, float) else str(cell)
 
 
 def asides(batch: Batch, validation: Validation) -> Iterator[Aside]:

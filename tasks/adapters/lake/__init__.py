@@ -305,6 +305,14 @@ class Lake:
         book = state.met()
         return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
 
+    def labels_without_row(self, batch: str, most: int) -> list[str]:
+        """Give the keys of labels of a batch that name no row, up to one more than so many.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch)[: most + 1]
+
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
         """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
 

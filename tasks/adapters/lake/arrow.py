@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
+from tasks.adapters.lake.failures import told
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns, Kind
 from tasks.core.lake.values import Terms
@@ -158,3 +159,20 @@ def quarantined_places(table: DeltaTable | None, batch: str) -> np.ndarray:
     if table is None:
         return np.zeros(0, dtype=np.int64)
     return table.to_pyarrow_dataset().to_table(["row"], filter=pc.field("_batch") == pa.scalar(batch))["row"].to_numpy()
+
+
+def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str) -> list[str]:
+    """Give the keys of labels of a batch that no row has, in their order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if labels is None or observations is None:
+        return []
+    with told(labels.table_uri):
+        keys = labels.to_pyarrow_dataset().to_table(["_row_key"], filter=pc.field("_batch") == pa.scalar(batch))["_row_key"].to_pandas()
+    with told(observations.table_uri):
+        for rows in observations.to_pyarrow_dataset().to_batches(columns=["_row_key"]):
+            keys = keys[~keys.isin(rows["_row_key"].to_pandas())]
+            if not len(keys):
+                break
+    return keys.tolist()
