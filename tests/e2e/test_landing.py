@@ -145,6 +145,19 @@ def test_labels_lie_in_a_folder_of_their_own(clerk: Clerk) -> None:
     assert lake_of(clerk.desk).snapshot().labelled == 2 * ROWS
 
 
+def test_labels_that_name_no_row_are_named_unless_their_key_is_personal(clerk: Clerk) -> None:
+    begin(clerk)
+    labels = rows(0)[["id", "price"]].head(4)
+    use_case = clerk.desk.folder / "deployments" / "use_cases" / "houses.yaml"
+    for name, pii, told in (("open", [], "'h0-0x', 'h0-1x'; they count as soon"), ("hidden", ["id"], "not shown: personal; they count")):
+        use_case.write_text(yaml.safe_dump({"key": ["id"], "target": "price", "pii": pii}), encoding="utf-8")
+        lost = labels["id"] + ["x", "x", "", ""]
+        labels.assign(id=lost, price=len(pii)).to_csv(clerk.desk.folder / f"{name}.csv", index=False)
+        ingest(clerk, f"{name}.csv", "--labels")
+        (entry,) = [e for e in ledger.batches(f"sqlite:///{clerk.desk.home / 'ledger.db'}", "houses") if e.name == f"{name}.csv"]
+        assert f"labels of this batch that name no row: {told}" in entry.reasons[-1]
+
+
 def test_of_two_acceptances_at_once_one_stands_and_the_other_says_so(clerk: Clerk) -> None:
     begin(clerk)
     rows(1).assign(size=lambda df: df["size"] * 1000).to_csv(clerk.desk.folder / "feet.csv", index=False)
