@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.datasource.fluent.interfaces import Batch
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from pyarrow.parquet import ParquetFile
 
@@ -109,25 +110,39 @@ class _Judged:
 def _judge(df: pd.DataFrame, expectations: list[Any], path: Path) -> list[_Judged]:
     """Judge rows with a RangeIndex by the expectations of a suite, in the order given."""
     import great_expectations as gx
+
+    with _batch_of(df) as batch:
+        try:
+            first = {_key(r): r for r in batch.validate(_suite(expectations), result_format={"result_format": "SUMMARY"}).results}
+        except gx.exceptions.SuiteParameterError as error:
+            raise _malformed(path, error) from error
+        found = {_identity(e): _rows(df, e.configuration, first[_identity(e)].result or {}) for e in expectations}
+        failing = [e for e in expectations if found[_identity(e)].without_rule and first[_identity(e)].result["unexpected_count"]]
+        if failing:
+            for result in batch.validate(_suite(failing), result_format={"result_format": "COMPLETE"}).results:
+                rows = RowSet.of(result.result.get("unexpected_index_list") or ())
+                found[_key(result)] = _agreeing(replace(found[_key(result)], rows=rows), first[_key(result)].result["unexpected_count"])
+    return [_Judged(_result(first[_identity(e)], found[_identity(e)]), _considered(first[_identity(e)].result or {})) for e in expectations]
+
+
+@contextmanager
+def _batch_of(df: pd.DataFrame) -> Generator[Batch]:
+    """Show rows to Great Expectations, and let it forget them: its last context lives as long as the process."""
+    import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.execution_engine import pandas_execution_engine
 
     # GX logs stack traces of what this module tells in a sentence.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    # Its fingerprint of the rows, which nobody asks for, takes six times their memory.
+    pandas_execution_engine.HASH_THRESHOLD = 0
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("rows")
-    batch = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": df})
     try:
-        first = {_key(r): r for r in batch.validate(_suite(expectations), result_format={"result_format": "SUMMARY"}).results}
-    except gx.exceptions.SuiteParameterError as error:
-        raise _malformed(path, error) from error
-    found = {_identity(e): _rows(df, e.configuration, first[_identity(e)].result or {}) for e in expectations}
-    failing = [e for e in expectations if found[_identity(e)].without_rule and first[_identity(e)].result["unexpected_count"]]
-    if failing:
-        for result in batch.validate(_suite(failing), result_format={"result_format": "COMPLETE"}).results:
-            rows = RowSet.of(result.result.get("unexpected_index_list") or ())
-            found[_key(result)] = _agreeing(replace(found[_key(result)], rows=rows), first[_key(result)].result["unexpected_count"])
-    return [_Judged(_result(first[_identity(e)], found[_identity(e)]), _considered(first[_identity(e)].result or {})) for e in expectations]
+        yield source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": df})
+    finally:
+        context.data_sources.delete("rows")
 
 
 def _suite(expectations: list[Any]) -> ExpectationSuite:

@@ -44,18 +44,26 @@ class Typed:
     """A column with its type.
 
     Attributes:
-        values: `float64`, `datetime64[us]` or `str`; NaN or NaT is missing.
+        pieces: Its values, one piece below the other: `float64`, `datetime64[us]` or `str`; NaN or NaT is missing.
         evidence: What a person would want to know of how it was read; empty if nothing.
         repairs: Where cells of the column are written in different ways, or look damaged.
         odd: By row position, why the row does not fit: its cell is no number (date) where nearly all are.
         mark: Of numbers: the decimal mark that is sure; "open" where the rest of the table may say more.
     """
 
-    values: pd.Series
+    pieces: Iterable[pd.Series]
     evidence: str = ""
     repairs: tuple[Repair, ...] = ()
     odd: Mapping[int, str] = field(default_factory=dict[int, str])
     mark: Mark = ""
+
+    @property
+    def values(self) -> pd.Series:
+        """Give the whole column."""
+        import pandas as pd
+
+        first, *others = self.pieces
+        return pd.concat([first, *others], ignore_index=True) if others else first
 
 
 def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS_FOUND, *, decimal: str | None = None) -> Typed:
@@ -75,9 +83,9 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
     preferred = options.decimal or decimal
     may_be_plain = not options.missing and not DATE_NAME.fullmatch(str(cells.name))
     if may_be_plain and (plain := read_plain(cells, preferred)) is not None:
-        return Typed(plain.values, "; ".join([*plain.notes, *_sentinels(plain.values)]), mark=plain.mark)
+        return Typed((plain.values,), "; ".join([*plain.notes, *_sentinels(plain.values)]), mark=plain.mark)
     if not options.missing and (values := plain_dates(cells)) is not None:
-        return Typed(values)
+        return Typed((values,))
     return _typed(Distinct.of(cells), lines, options, preferred)
 
 
@@ -111,7 +119,7 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
     column = Distinct.of(cells)
     if sort == "text":
         words = column.cells[~find_missing_in_text(column.cells, options.missing)]
-        return Typed(column.spread(words).astype("str"))
+        return Typed(column.spread(words.astype("str")))
     filled = column.cells[~find_missing(column.cells, options.missing)]
     if sort == "date":
         reading = read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
@@ -173,13 +181,13 @@ def _plain_pieces(pieces: Iterable[pd.Series[str]], name: str, rows: int, option
     if "open" in marks and "." not in marks and options.decimal != ".":
         return None
     column = pd.Series(values, name=name)
-    is_number = values.dtype == "float64"
-    return Typed(column, "; ".join(_sentinels(column)) if is_number else "", mark="." if "." in marks else "open" if marks - {""} else "")
+    warnings = _sentinels(column) if values.dtype == "float64" else []
+    return Typed((column,), "; ".join(warnings), mark="." if "." in marks else "open" if marks - {""} else "")
 
 
-def without_values(column: Typed) -> Typed:
+def without_values(column: Typed, name: str) -> Typed:
     """Say the same of a personal column without quoting a cell."""
-    repairs = tuple(replace(repair, detail=f"column '{column.values.name}': {DAMAGE[repair.code]}") for repair in column.repairs)
+    repairs = tuple(replace(repair, detail=f"column '{name}': {DAMAGE[repair.code]}") for repair in column.repairs)
     odd = dict.fromkeys(column.odd, "a value of another type")
     return replace(column, evidence="how it was read is not shown" if column.evidence else "", repairs=repairs, odd=odd)
 
@@ -230,12 +238,11 @@ def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray, op
         cell = int(column.codes[row])
         odd[row] = reading.reasons.get(cell, f"{shown(column.cells[cell])} among {kind}s")
     missing = column.cells.drop(filled.index)
-    values = column.spread(reading.values)
-    warnings = _sentinels(values) if kind == "number" else []
+    warnings = _sentinels(reading.values, column.counts) if kind == "number" else []
     evidence = [*reading.notes, *describe_missing(missing, column.counts[missing.index]), *warnings]
     mixtures = [m for m in reading.mixtures if m.code != "open_marks" or options.decimal is None]
-    repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{values.name}': {m.detail}") for m in mixtures)
-    return Typed(values, "; ".join(evidence), repairs, odd, reading.mark)
+    repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{column.cells.name}': {m.detail}") for m in mixtures)
+    return Typed(column.spread(reading.values), "; ".join(evidence), repairs, odd, reading.mark)
 
 
 def _why_text(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) -> str:
@@ -247,12 +254,14 @@ def _why_text(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) 
     return f"text: {len(rows):,} of {total:,} cells are no {kind}s, the first {first} on line {lines[rows[0]]}"
 
 
-def _sentinels(values: pd.Series[float]) -> list[str]:
+def _sentinels(values: pd.Series[float], counts: pd.Series[int] | None = None) -> list[str]:
     """Warn of a number that is known to stand for a missing one and lies far below the rest."""
     low = values.min()
     if low not in SENTINELS or not (rest := values[values > low]).size or rest.min() < low / 2:
         return []
-    return [f"{low:.0f} in {int((values == low).sum()):,} may stand for missing"]
+    is_low = values == low
+    rows = is_low.sum() if counts is None else counts[values.index[is_low]].sum()
+    return [f"{low:.0f} in {int(rows):,} may stand for missing"]
 
 
 def _lines(column: Distinct, cells: pd.Series[bool], lines: np.ndarray) -> tuple[int, ...]:
@@ -273,8 +282,8 @@ def _text(column: Distinct, lines: np.ndarray, options: ReadingOptions, *, why: 
         detail = f"column '{words.name}': {shown(words[changed].iloc[0])} is spelled {shown(respelled.iloc[0])} as in most cells"
         repairs.append(Repair("mixed_spellings", _lines(column, words.isin(words[changed]), lines), detail))
     told = [*describe_missing(column.cells[is_missing], column.counts[is_missing]), *_hidden_marks(words, column.counts)]
-    values = column.spread(words.where(~words.index.isin(respelled.index), respelled))
-    return Typed(values.astype("str"), "; ".join([*([why] if why else []), *told]), tuple(repairs))
+    values = column.spread(words.where(~words.index.isin(respelled.index), respelled).astype("str"))
+    return Typed(values, "; ".join([*([why] if why else []), *told]), tuple(repairs))
 
 
 def _hidden_marks(words: pd.Series[str], counts: pd.Series[int]) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from tasks.core.reading.store import PIECE_ROWS
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -17,7 +19,6 @@ SHOWN_CHARACTERS = 40
 Mark = Literal["", ".", ",", "open"]
 SAMPLED_CELLS = 2000
 MANY_CELLS = 10 * SAMPLED_CELLS
-PART_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,30 @@ class Distinct:
         mask = chosen.reindex(range(len(self.cells)), fill_value=False).to_numpy(bool)
         return np.flatnonzero(np.append(mask, np.False_)[self.codes])
 
-    def spread(self, values: pd.Series) -> pd.Series:
+    def spread(self, values: pd.Series) -> Spread:
         """Give each row the value of its cell; missing where the cell is empty or has none."""
-        import numpy as np
-        import pandas as pd
-
         # One place more than there are cells: the code -1 of an empty cell finds the missing value there.
-        known = values.reindex(range(len(self.cells) + 1))
-        spread = [known.take(np.where(part < 0, len(self.cells), part)) for part in _parts(self.codes)]
-        return pd.concat(spread, ignore_index=True).rename(str(self.cells.name))
+        return Spread(values.reindex(range(len(self.cells) + 1)).rename(str(self.cells.name)), self.codes)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values of rows that are known by their distinct cells, and made piece by piece when they are asked for.
+
+    Attributes:
+        known: The values, and below them the missing one.
+        codes: For each row the position of its value; -1 for the missing one.
+    """
+
+    known: pd.Series
+    codes: np.ndarray
+
+    def __iter__(self) -> Iterator[pd.Series]:
+        """Yield the values of the rows in pieces."""
+        import numpy as np
+
+        for part in _parts(self.codes):
+            yield self.known.take(np.where(part < 0, len(self.known) - 1, part)).reset_index(drop=True)
 
 
 def _nearly_each_is_another(filled: pd.Series[str]) -> bool:
@@ -113,7 +129,7 @@ def _factorized(cells: pd.Series[str]) -> tuple[np.ndarray, pd.Series[str]]:
 
 def _parts(codes: np.ndarray) -> list[np.ndarray]:
     """Cut codes into parts, at least one: what is made of them takes many times their memory."""
-    return [codes[start : start + PART_ROWS] for start in range(0, max(1, len(codes)), PART_ROWS)]
+    return [codes[start : start + PIECE_ROWS] for start in range(0, max(1, len(codes)), PIECE_ROWS)]
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
 
 def _of_text(text: TextTable, source: str, options: ReadingOptions, hidden: frozenset[str], *, as_text: bool) -> Reading:
     values, columns = _typed_columns(text, options)
-    columns = [without_values(column) if name in hidden else column for name, column in zip(text.names, columns, strict=True)]
+    columns = [without_values(column, name) if name in hidden else column for name, column in zip(text.names, columns, strict=True)]
     all_odd = [column.odd for column in columns]
     repairs = [] if as_text else [repair for column in columns for repair in column.repairs]
     evidence = {name: column.evidence for name, column in zip(text.names, columns, strict=True) if column.evidence}
@@ -181,15 +181,15 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
             column = typed_pieces(partial(text.cells.pieces, place), name, text.lines, options)
         else:
             column = typed(text.cells[place].rename(name), text.lines, options)
-        values.add(column.values)
-        said.append(replace(column, values=column.values.iloc[:0].copy()))
+        values.add_pieces(column.pieces)
+        said.append(replace(column, pieces=()))
     marks = {column.mark for column in said} & {".", ","}
     if options.decimal is None and len(marks) == 1:
         decimal = marks.pop()
         for place in (place for place, column in enumerate(said) if column.mark == "open"):
             column = typed(text.cells[place].rename(text.names[place]), text.lines, options, decimal=decimal)
-            values.put(place, column.values)
-            said[place] = replace(column, values=column.values.iloc[:0].copy())
+            values.put_pieces(place, column.pieces)
+            said[place] = replace(column, pieces=())
     return values, said
 
 

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-PIECE_ROWS = 500_000
+PIECE_ROWS = 100_000
+
+
+def _parts(column: pd.Series) -> Iterator[pd.Series]:
+    if len(column) <= PIECE_ROWS:
+        yield column
+        return
+    for start in range(0, len(column), PIECE_ROWS):
+        yield column.iloc[start : start + PIECE_ROWS]
 
 
 @dataclass
@@ -90,20 +98,18 @@ class Columns(Sequence["pd.Series"]):
 
     def add(self, column: pd.Series) -> None:
         """Keep a further column."""
-        self._pieces.append(self._pieces_of(column))
+        self.add_pieces([column])
 
     def add_pieces(self, pieces: Iterable[pd.Series]) -> None:
-        """Keep a further column that comes in pieces, as long as those of the other columns."""
-        self._pieces.append([self.store.keep(piece) for piece in pieces])
+        """Keep a further column that comes in pieces, of any length that is no more than `PIECE_ROWS` or a whole column's."""
+        self._pieces.append(self._kept(pieces))
 
-    def put(self, place: int, column: pd.Series) -> None:
+    def put_pieces(self, place: int, pieces: Iterable[pd.Series]) -> None:
         """Keep a column in the place of another one."""
-        self._pieces[place] = self._pieces_of(column)
+        self._pieces[place] = self._kept(pieces)
 
-    def _pieces_of(self, column: pd.Series) -> list[Piece]:
-        starts = range(0, max(1, len(column)), PIECE_ROWS)
-        whole = len(starts) == 1
-        return [self.store.keep(column if whole else column.iloc[at : at + PIECE_ROWS]) for at in starts]
+    def _kept(self, pieces: Iterable[pd.Series]) -> list[Piece]:
+        return [self.store.keep(part) for piece in pieces for part in _parts(piece)]
 
     def extend(self, columns: Sequence[pd.Series]) -> None:
         """Keep further rows of all columns."""
@@ -150,7 +156,7 @@ class Columns(Sequence["pd.Series"]):
         return max(map(len, self._pieces), default=0)
 
     def frames(self) -> Iterator[list[pd.Series]]:
-        """Yield the rows in parts of at most half a million; all columns were kept whole."""
+        """Yield the rows in parts; all columns are in equal pieces."""
         for parts in zip(*self._pieces, strict=True):
             yield [part.load() for part in parts]
 
