@@ -32,7 +32,7 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     for delivery in ingestion.come_in(reception):
         with ingestion.taking(reception, delivery):
             batch = data.read_delivery(case.at(delivery.source))
-            ingestion.check_key(reception, delivery, batch)
+            ingestion.check_columns(reception, delivery, batch)
             if mending.is_sheet(batch):
                 mended = mending.find_mended(reception, delivery, batch)
                 if mended:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tasks.adapters import home, landing, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, schema, splits
+from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
 from tasks.core.reading import reader
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
 
-LABEL_COLUMNS = ("row_key", "value", "observed_at")  # of labels that come alone, beside the key and the target
 log = logging.getLogger("evergreen")
 
 
@@ -130,7 +130,7 @@ def _knowing(case: Case, names: Iterable[str] = (), texts: Iterable[str] = ()) -
     lake = Lake(case.settings.lake_address, case.name)
     if (begun := lake.begun_with()) is not None:
         declared = lake.columns()
-        names = [*names, *declared.names, *([begun.target] if begun.target else []), *LABEL_COLUMNS]
+        names = [*names, *declared.names, *([begun.target] if begun.target else []), ROW_KEY, VALUE, OBSERVED]
         texts = [*texts, *(column.name for column in declared.columns if column.kind == "str")]
     reading = case.use_case.reading.knowing(names, texts)
     return dataclasses.replace(case, use_case=case.use_case.model_copy(update={"reading": reading}))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tasks import record
 from tasks.adapters import home, landing, ledger, sheets, snapshots
 from tasks.core import deliveries, names
-from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchReport, BatchRows, Delivery, IngestReport
+from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchReport, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
@@ -27,17 +27,17 @@ from tasks.reception import Reception, asides, rows_of, tell_columns
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     import pandas as pd
 
     from tasks.adapters.lake import Lake
     from tasks.core.deliveries import Decision
+    from tasks.core.lake.values import Terms
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
     from tasks.core.validation import Validation
 
-ROW_KEY = "row_key"  # of labels, where no columns name rows
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
 
@@ -126,14 +126,17 @@ def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
         reception.conclude(delivery, reception.entry(delivery, digest, "refused", (error.message,)))
 
 
-def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
-    """Refuse what does not say which rows it is about.
+def check_columns(reception: Reception, delivery: Delivery, batch: Batch) -> None:
+    """Refuse what does not say which rows it is about, and labels that come alone as if they were rows.
 
     Raises:
-        DataRefusedError: a key column is missing, or labels come alone where rows have no key.
+        DataRefusedError: a key column is missing, or rows have no key that labels could find them by, or rows are not what came.
     """
-    case, columns = reception.case, snapshots.column_names(batch.path)
-    begun = reception.lake().begun_with()
+    case, lake, columns = reception.case, reception.lake(), snapshots.column_names(batch.path)
+    begun = lake.begun_with()
+    if begun and delivery.kind == "rows" and _are_labels(columns, begun, lake.columns().names):
+        message = "only labels came, without their rows; deliver them with --labels, or in incoming/labels/ of the landing folder"
+        raise DataRefusedError(message, where=delivery.name)
     key = (begun or case.use_case).key
     if delivery.kind == "labels" and not key and ROW_KEY not in columns:
         how = "begin another use case that has one" if begun else "name its columns there before the first rows come"
@@ -144,6 +147,12 @@ def check_key(reception: Reception, delivery: Delivery, batch: Batch) -> None:
         meant = f"did you mean '{near[0]}'?" if near else "bring it"
         message = f"there is no column '{absent[0]}', which names the rows of {case.name}; {meant}"
         raise DataRefusedError(message, where=absent[0])
+
+
+def _are_labels(columns: Sequence[str], terms: Terms, declared: Sequence[str]) -> bool:
+    """Say whether what came holds keys and labels, and nothing else that rows have."""
+    own = {*terms.key, terms.target}
+    return own.issubset(columns) and own.issuperset({*columns} - {OBSERVED}) and not own.issuperset(declared)
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:

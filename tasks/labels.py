@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tasks.adapters import snapshots
-from tasks.core.deliveries import BatchRows, Delivery
+from tasks.core.deliveries import OBSERVED, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
 from tasks.record import task
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tasks.reception import Reception
 
 SHOWN_KEYS = 20
-OBSERVED = "observed_at"
 ZONED = "UTC"  # what reading says of times that name their zone
 log = logging.getLogger("evergreen")
 

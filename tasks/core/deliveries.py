@@ -20,6 +20,8 @@ Decision = Literal["ingested", "accepted", "mended", "held", "refused"]
 Kind = Literal["rows", "labels"]
 TAKEN: tuple[Decision, ...] = ("ingested", "accepted", "mended")
 SHOWN_DIGITS = 8
+# Columns of labels that come alone, beside the key and the target: what stands for these where there is none, and when it was seen.
+ROW_KEY, VALUE, OBSERVED = "row_key", "value", "observed_at"
 STATE_NAMES = {
     "ingested": "Ingested",
     "accepted": "Accepted",

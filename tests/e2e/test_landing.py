@@ -145,6 +145,14 @@ def test_labels_lie_in_a_folder_of_their_own(clerk: Clerk) -> None:
     assert lake_of(clerk.desk).snapshot().labelled == 2 * ROWS
 
 
+def test_labels_among_the_rows_are_told_where_they_belong(clerk: Clerk) -> None:
+    incoming = begin(clerk)
+    rows(1)[["id", "price"]].to_csv(incoming / "labels.csv", index=False)
+    assert "labels.csv is refused: only labels came, without their rows; deliver them with --labels, or in incoming/" in ingest(
+        clerk, code=3
+    )
+
+
 def test_labels_that_name_no_row_are_named_unless_their_key_is_personal(clerk: Clerk) -> None:
     begin(clerk)
     labels = rows(0)[["id", "price"]].head(4)

@@ -106,8 +106,13 @@ def in_digits(table: Table, texts: Collection[str]) -> tuple[Table, list[Repair]
 
 def _are_whole(columns: Columns, place: int) -> bool:
     """Say whether all values of a column are whole, and there are some."""
-    found = [values.dropna() for values in columns.pieces(place)]
-    return any(map(len, found)) and all(bool(((values % 1 == 0) & (values.abs() < EXACT_INTEGERS)).all()) for values in found)
+    count = 0
+    for values in columns.pieces(place):
+        filled = values.dropna()
+        count += len(filled)
+        if not ((filled % 1 == 0) & (filled.abs() < EXACT_INTEGERS)).all():
+            return False
+    return count > 0
 
 
 def check_distinct(names: Iterable[str], source: str) -> None:
