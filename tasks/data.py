@@ -106,8 +106,11 @@ def read_delivery(case: Case) -> Batch:
 
     Raises:
         UsageError: there is no such source.
-        DataRefusedError: it holds no table, or one that can be read in more than one way.
+        DataRefusedError: it holds no table, or one that can be read in more than one way, or its name is none.
     """
+    if case.use_case.data.encode(errors="replace").decode() != case.use_case.data:
+        message = "its name is not UTF-8; rename the file"
+        raise DataRefusedError(message, where="--data")
     options = mending.options_of(landing.head_of(case.use_case.data))
     if options is None:
         reading = _read(case, _knowing(case).use_case.reading)

@@ -40,9 +40,14 @@ def arrived(folder: Path) -> list[Delivery]:
         message = f"the landing folder '{folder}' cannot be used: {(error.strerror or str(error)).lower()}"
         raise UsageError(message, where="landing") from error
     return [
-        *(Delivery(path.name, str(path), folder) for path in rows),
-        *(Delivery(f"{LABELS}/{path.name}", str(path), folder, "labels") for path in labels),
+        *(Delivery(_shown(path), str(path), folder) for path in rows),
+        *(Delivery(f"{LABELS}/{_shown(path)}", str(path), folder, "labels") for path in labels),
     ]
+
+
+def _shown(path: Path) -> str:
+    """Give the name of a file as it can be written down, whatever bytes it has."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def _finished(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -97,6 +98,7 @@ def test_what_cannot_be_read_is_put_away_and_stops_nothing(clerk: Clerk) -> None
     (incoming / "b-empty").mkdir()
     (incoming / "c-deep" / "deeper").mkdir(parents=True)
     (incoming / "d-void.csv").touch()
+    rows(2).to_csv(incoming / os.fsdecode(b"d\xff.csv"), index=False)
     rows(1).to_csv(incoming / "e.csv", index=False)
     told = ingest(clerk, code=3)
     refused = incoming.parent / "refused"
@@ -106,9 +108,10 @@ def test_what_cannot_be_read_is_put_away_and_stops_nothing(clerk: Clerk) -> None
         "b-empty.reason.txt": "'b-empty' is a folder without files\n",
         "c-deep.reason.txt": "'c-deep' holds folders (deeper); name one, or a glob such as 'c-deep/**/*.csv'\n",
         "d-void.csv.reason.txt": "d-void.csv is empty\n",
+        "d\\xff.csv.reason.txt": "its name is not UTF-8; rename the file\n",
     }
     assert sorted(path.name for path in refused.iterdir()) == sorted([*reasons, *(name.removesuffix(".reason.txt") for name in reasons)])
-    assert "5 deliveries for houses: 1 ingested, 4 refused" in told
+    assert "6 deliveries for houses: 1 ingested, 5 refused" in told
     assert "e.csv is batch" in told
     assert names(incoming) == []
     assert len(lake_of(clerk.desk).batches()) == 2
