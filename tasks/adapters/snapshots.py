@@ -13,7 +13,7 @@ from tasks.core.errors import StoreError, UsageError
 from tasks.core.lake.values import Maintenance
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
     from datetime import timedelta
 
     import pandas as pd
@@ -134,16 +134,17 @@ def read(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def read_frames(path: Path, rows: int = FRAME_ROWS) -> Iterator[pd.DataFrame]:
-    """Yield stored rows in parts that fit into memory; at least one, be it empty."""
+def read_frames(path: Path, rows: int = FRAME_ROWS, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield stored rows in parts that fit into memory, with all columns or some; at least one, be it empty."""
     import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(path, pre_buffer=False) as file:  # a buffer would keep all that was read
-        for batch in file.iter_batches(rows):
-            yield pa.Table.from_batches([batch], file.schema_arrow).to_pandas()
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns]) if columns else file.schema_arrow
+        for batch in file.iter_batches(rows, columns=columns):
+            yield pa.Table.from_batches([batch.select(schema.names)], schema).to_pandas()
         if not file.metadata.num_rows:
-            yield file.schema_arrow.empty_table().to_pandas()
+            yield schema.empty_table().to_pandas()
 
 
 def column_names(path: Path) -> list[str]:
