@@ -5,41 +5,96 @@ from __future__ import annotations
 import dataclasses
 import logging
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import record
 from tasks.adapters import home, landing, ledger, sheets, snapshots
-from tasks.core import deliveries, names
-from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchReport, BatchRows, Delivery, IngestReport
+from tasks.core import deliveries, mending, names, splits
+from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.incidents import inspect_batch
-from tasks.core.lake.values import LakeSnapshot
+from tasks.core.lake.values import LakeSnapshot, Receipt
+from tasks.core.mending import Pile
 from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_frame, as_rows
+from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.snapshot import Batch
 from tasks.core.use_case import LAKE
+from tasks.core.validation import ExpectationResult, Validation
 from tasks.reception import Reception, asides, rows_of, tell_columns
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from tasks.adapters.lake import Lake
+    from tasks.adapters.lake.meeting import Encounter
     from tasks.core.deliveries import Decision
+    from tasks.core.lake.known import Meeting, Settled
     from tasks.core.lake.values import Terms
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
-    from tasks.core.validation import Validation
 
+CUT_OFF = "a run that was cut off had taken it in"
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
+
+
+@dataclass(frozen=True)
+class News:
+    """What a delivery brings beside rows that are known by their key.
+
+    Attributes:
+        came: All its rows.
+        batch: Those that are not known.
+        places: Where each of these stands among all.
+        late: Where known rows stand that bring the label of one that had none.
+        differing: Rows of `batch` whose key the lake has with other values, by reason.
+        twins: Rows that share a key with one another and with no row of the lake.
+        encounter: How the keys were looked up; None where no key names rows.
+    """
+
+    came: Batch
+    batch: Batch
+    places: np.ndarray
+    late: Sequence[int] = ()
+    differing: Mapping[str, RowSet] = field(default_factory=dict[str, RowSet])
+    twins: Meeting | None = None
+    encounter: Encounter | None = None
+
+    @classmethod
+    def of(cls, batch: Batch) -> News:
+        """Give a delivery of which no row is known."""
+        import numpy as np
+
+        return cls(batch, batch, np.arange(len(batch.lines)))
+
+    def rows(self, places: np.ndarray) -> RowSet:
+        """Give rows by where they stand among all."""
+        import numpy as np
+
+        mask = np.zeros(len(self.places), dtype=bool)
+        mask[np.searchsorted(self.places, places)] = True
+        return RowSet.where(mask)
+
+    def by_reason(self, settled: Settled) -> dict[str, RowSet]:
+        """Say for which reasons rows differ from what their keys stand for."""
+        import pandas as pd
+
+        if self.encounter is None or not len(settled.differing):
+            return {}
+        reasons = pd.Series(self.encounter.reasons(settled))
+        return {str(reason): self.rows(settled.differing[places]) for reason, places in reasons.groupby(reasons).indices.items()}
 
 
 def prepare_stores(case: Case) -> None:
@@ -161,18 +216,10 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
     Raises:
         DataRefusedError: other content was taken under the same name.
     """
-    entries = reception.entries
-    known = next((entry for entry in entries if entry.digest == batch.delivered and entry.decision in TAKEN), None)
+    known = reception.find_taken(delivery, batch.delivered)
     if known:
-        landing.put_away(delivery, "done")
-        reception.reports.append(BatchReport(dataclasses.replace(known, name=delivery.name), is_known=True))
-        return True
-    other = deliveries.other_content(entries, delivery, batch.delivered) if Path(delivery.source).is_file() else None
-    if other:
-        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
-        message = f"{delivery.name} {came}; give this file a name of its own"
-        raise DataRefusedError(message, where=delivery.name)
-    return False
+        reception.tell_known(delivery, known)
+    return known is not None
 
 
 def complete(reception: Reception, batch: Batch) -> Batch:
@@ -203,6 +250,37 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 
 
 @task
+def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> News | None:
+    """Leave out the rows of a batch that are known by their key; None where nothing is left to be judged, and all is done.
+
+    Raises:
+        DataRefusedError: most rows have a key that stands for other values.
+        StoreError: a store cannot be read or written.
+    """
+    if reception.lake(batch).holds(batch.delivered):
+        _record_cut_off(reception, delivery, batch, because)
+        return None
+    encounter = _encounter(reception, batch)
+    if encounter is None:
+        return News.of(batch)
+    stored, twins = encounter.meeting.split()
+    settled = stored.settle()
+    differing = len(settled.differing) + len(twins.settle().differing)
+    if 2 * differing > len(batch.lines):
+        raise DataRefusedError(_say_no_key(encounter.key, differing, len(batch.lines)), where=delivery.name)
+    news = _without(batch, settled, twins, encounter)
+    if len(news.places):
+        return news
+    if len(news.late) or batch.aside or because:
+        _let_in(reception, delivery, news, because=because)
+    else:
+        told = f"each of its {len(batch.lines):,} rows is in the lake"
+        entry = dataclasses.replace(reception.entry(delivery, batch.delivered, "ingested", (told,)), decided_at="")
+        reception.tell_known(delivery, dataclasses.replace(entry, rows=BatchRows(read=len(batch.lines), known=len(batch.lines))))
+    return None
+
+
+@task
 def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
     """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
     use_case, target = reception.case.use_case, reception.lake(batch).terms.target
@@ -218,7 +296,7 @@ def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: 
 
 
 @task
-def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement, because: str = "") -> None:
+def take(reception: Reception, delivery: Delivery, news: News, judgement: Judgement, because: str = "") -> None:
     """Let the lake take a batch in; hold it where something speaks against it and no person has accepted it.
 
     Rows that an expectation sets aside are set aside in either case; those that the batch was refused for come in with it.
@@ -228,20 +306,14 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
         StoreError: a store cannot be written.
     """
     if judgement.against and not because:
-        _hold(reception, delivery, batch, judgement)
+        _hold(reception, delivery, news, judgement)
         return
-    lake, validation = reception.lake(batch), judgement.validation
-    if lake.begun_with() is None and validation.quarantined == len(batch.lines):
-        _, (reason, *_) = validation.set_aside(0, len(batch.lines))
+    validation = judgement.validation
+    if reception.lake(news.batch).begun_with() is None and validation.quarantined == len(news.batch.lines):
+        _, (reason, *_) = validation.set_aside(0, len(news.batch.lines))
         message = f"no lake begins without a row, and all of these are set aside, the first because {reason}"
         raise DataRefusedError(message, where=delivery.name)
-    kept, told = _fit(lake, _kept(batch, validation), judgement.inspection)
-    aside = map(sheets.for_quarantine, asides(batch, validation))
-    rows = rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=aside))
-    decision: Decision = "accepted" if because else "ingested"
-    entry = reception.entry(delivery, batch.delivered, decision, (*judgement.against, *judgement.noted, *told))
-    entry = dataclasses.replace(entry, rows=rows, because=because, profile=judgement.profile.to_json())
-    reception.conclude(delivery, entry, judgement, batch)
+    _let_in(reception, delivery, news, judgement, because)
 
 
 def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Delivery, Batch]:
@@ -291,9 +363,10 @@ def _personal(reception: Reception, batch: Batch) -> Collection[str]:
     return pii | (came - {*lake.columns().names, lake.terms.target})
 
 
-def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement) -> None:
+def _hold(reception: Reception, delivery: Delivery, news: News, judgement: Judgement) -> None:
     import pandas as pd
 
+    batch = news.came
     folder, digest = reception.case.settings.home / "held", batch.delivered
     snapshots.write(pd.DataFrame({"line": batch.lines}), folder, _held_file(reception.case, digest, "lines").stem)
     if batch.aside:
@@ -303,20 +376,133 @@ def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Jud
     decision: Decision = "refused" if judgement.validation.refusal else "held"
     rows = BatchRows(read=len(batch.lines) + len(batch.aside))
     entry = reception.entry(delivery, digest, decision, (*judgement.against, how))
-    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement, batch)
+    pile = Pile(snapshots.column_names(news.batch.path), partial(asides, news.batch, judgement.validation))
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement, pile, news.batch)
 
 
 def _held_file(case: Case, digest: str, what: str) -> Path:
     return case.settings.home / "held" / f"{case.name}-{digest}-{what}.parquet"
 
 
-def _kept(batch: Batch, validation: Validation) -> Iterator[pd.DataFrame]:
-    """Yield the rows that are not set aside."""
+def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
+    """Hold the rows against those that have their keys; None where there is no key, or cells do not fit.
+
+    What does not fit is told when the lake takes the rows in, after suite and people have had their say.
+    """
+    lake = reception.lake(batch)
+    if not set(lake.terms.key) <= set(snapshots.column_names(batch.path)):
+        return None
+    try:
+        return lake.encounter(lambda columns: snapshots.read_frames(batch.path, columns=columns))
+    except DataRefusedError:
+        return None
+
+
+def _say_no_key(key: Sequence[str], differing: int, rows: int) -> str:
+    named = " and ".join(map(repr, key))
+    why = f"{differing:,} of {rows:,} rows have a key that another row has with other values: {named} names more than one row"
+    how = "name in key: all columns that do so together, and another use case where its lake was begun already"
+    return f"{why}; {how}"
+
+
+def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounter) -> News:
+    """Leave known rows out of a batch."""
+    import numpy as np
+    import pandas as pd
+
+    places, left = np.delete(np.arange(len(batch.lines)), settled.known), batch
+    if len(settled.known) and len(places):
+        name = f"{batch.digest}-{splits.content_digest(pd.DataFrame({'place': places}))[:SHOWN_DIGITS]}-new"
+        path = snapshots.write_frames(_picked(batch.path, places), batch.path.parent, name)
+        left = dataclasses.replace(batch, path=path, lines=batch.lines[places])
+    news = News(batch, left, places, settled.late.tolist(), twins=twins, encounter=encounter)
+    return dataclasses.replace(news, differing=news.by_reason(settled))
+
+
+def _picked(path: Path, places: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield some of the stored rows, by their places."""
+    import numpy as np
+
+    start = 0
+    for df in snapshots.read_frames(path, columns=columns):
+        first, last = np.searchsorted(places, [start, start + len(df)])
+        yield df.iloc[places[first:last] - start].reset_index(drop=True)
+        start += len(df)
+
+
+def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Judgement | None = None, because: str = "") -> None:
+    """Let the lake take in what is new, with the labels that known rows bring, and write it down."""
+    lake, batch, frames, told = reception.lake(news.came), news.batch, iter(()), list[str]()
+    late, validation = [*news.late], judgement.validation if judgement else Validation("")
+    if judgement:
+        known, twins_late, validation = _settle(news, validation)
+        judgement, late = dataclasses.replace(judgement, validation=validation), sorted({*late, *twins_late})
+        frames, left_out = _fit(lake, _kept(batch, validation, known), judgement.inspection)
+        told = [*judgement.against, *judgement.noted, *left_out]
+    else:
+        batch = dataclasses.replace(batch, lines=batch.lines[:0])
+    pile = Pile(snapshots.column_names(batch.path), partial(asides, batch, validation))
+    receipt = lake.append(
+        batch.delivered,
+        frames,
+        arrived_at=datetime.now(UTC),
+        aside=map(sheets.for_quarantine, pile.read()),
+        late=_late_labels(lake, news, late),
+        looked=news.encounter.looked if news.encounter else None,
+    )
+    told += [f"{receipt.late:,} known rows bring the label that they lacked"] if receipt.late else []
+    entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", tuple(told))
+    rows = rows_of(lake, receipt, len(news.came.lines) + len(news.came.aside))
+    profile = judgement.profile.to_json() if judgement else ""
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, because=because, profile=profile), judgement, pile, batch)
+
+
+def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], Validation]:
+    """Say which rows repeat one before them, which of these bring its label, and set those aside that differ from it."""
+    import numpy as np
+
+    aside, twins, known, late = dict(news.differing), news.twins, NO_ROWS, list[int]()
+    if twins and len(twins.places):
+        bad = [
+            start + validation.set_aside(start, start + snapshots.FRAME_ROWS)[0]
+            for start in range(0, len(news.places), snapshots.FRAME_ROWS)
+        ]
+        settled = twins.settle(np.isin(np.searchsorted(news.places, twins.places), np.concatenate(bad)))
+        known, late = news.rows(settled.known), settled.late.tolist()
+        for reason, rows in news.by_reason(settled).items():
+            aside[reason] = aside.get(reason, NO_ROWS).union(rows)
+    results = [ExpectationResult(why, "warning", success=False, failing_rows=rows, quarantine=True) for why, rows in aside.items()]
+    return known, late, dataclasses.replace(validation, results=(*validation.results, *results))
+
+
+def _late_labels(lake: Lake, news: News, places: Sequence[int]) -> Iterator[pd.DataFrame]:
+    import numpy as np
+
+    if places and lake.terms.target:
+        yield from _picked(news.came.path, np.array(places), [*lake.terms.key, lake.terms.target])
+
+
+def _record_cut_off(reception: Reception, delivery: Delivery, batch: Batch, because: str) -> None:
+    """Write down what a run took in that was cut off before it could: what is in is in, whatever the suite says by now."""
+    lake = reception.lake(batch)
+    rows = rows_of(lake, Receipt(batch=batch.delivered, is_new=False), len(batch.lines) + len(batch.aside))
+    profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
+    names = snapshots.column_names(batch.path)
+    pile = Pile(names, lambda: mending.stored(lake.quarantined(batch.delivered), names))
+    entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", (CUT_OFF,))
+    entry = dataclasses.replace(entry, rows=rows, because=because, profile=profile.to_json())
+    reception.conclude(delivery, entry, pile=pile)
+
+
+def _kept(batch: Batch, validation: Validation, known: RowSet) -> Iterator[pd.DataFrame]:
+    """Yield the rows that are neither set aside nor known."""
     import numpy as np
 
     start = 0
     for df in snapshots.read_frames(batch.path):
         rows, _ = validation.set_aside(start, start + len(df))
+        if known:
+            rows = np.union1d(rows, np.flatnonzero(known.mask(start, start + len(df))))
         yield df.iloc[np.delete(np.arange(len(df)), rows)].reset_index(drop=True) if len(rows) else df
         start += len(df)
 

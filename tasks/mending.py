@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tasks.adapters import landing, snapshots
+from tasks.adapters import snapshots
 from tasks.core import deliveries, mending, names, splits
-from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
+from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
 from tasks.core.profiles import Profile
 from tasks.core.snapshot import Batch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tasks.adapters.lake import Lake
+    from tasks.core.lake.known import Looked
     from tasks.core.lake.values import OpenRows
     from tasks.core.validation import Validation
     from tasks.reception import Reception
@@ -64,7 +65,8 @@ def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mendi
     df, case = snapshots.read(sheet.path), reception.case
     digits, places = mending.places_of(df[mending.ROW], sheet.lines)
     before, lake = deliveries.find_mended(reception.entries, digits, case.name), reception.lake()
-    rows = lake.open_rows(before.digest)
+    of_labels = before.kind == "labels"
+    rows = lake.open_rows(before.digest, of_labels=of_labels)
     _record_cut_off(reception, delivery, before, rows)
     is_open = _is_in(places, rows.rows)
     if not is_open.any():
@@ -72,7 +74,7 @@ def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mendi
         return None
     cells, lines = df.drop(columns=[*mending.HELPERS], errors="ignore")[is_open].reset_index(drop=True), sheet.lines[is_open]
     cells, told = _as_came_in(cells, lake, before)
-    values, failing = mending.read_cells(cells, lake.columns(), lines, case.use_case.pii)
+    values, failing = mending.read_cells(cells, lake.label_columns() if of_labels else lake.columns(), lines, case.use_case.pii)
     is_read = ~_is_in(lines, list(failing))
     if not is_read.any():
         raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
@@ -101,13 +103,56 @@ def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: 
     if not is_good.any():
         raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
     places, lake = mended.places[is_good], reception.lake()
-    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
     rows = df[is_good].reset_index(drop=True)
-    receipt = lake.mend(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC))
-    told = [*mended.told, *([_say_failing(delivery, failing)] if failing else [])]
+    taken, looked = _meet(lake, rows, lines[is_good], failing)
+    if not taken.any():
+        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
+    places, rows = places[taken], rows[taken].reset_index(drop=True)
+    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
+    receipt = lake.mend(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC), looked=looked)
+    _conclude(reception, delivery, mended, rows_of(lake, receipt, len(rows)), digest, failing)
+
+
+@task
+def mend_labels(reception: Reception, delivery: Delivery, mended: Mending) -> None:
+    """Let the lake take in the labels that are mended; the rest stay set aside, and their sheet may come again.
+
+    Raises:
+        DataRefusedError: none is mended, or the lake cannot keep them as they are.
+        StoreError: a store cannot be written, or others of these labels were mended meanwhile.
+    """
+    df, lines, lake = snapshots.read(mended.batch.path), mended.batch.lines, reception.lake()
+    failing = dict(mended.failing)
+    for name in (name for name in lake.label_columns().names[:-1] if name in df):
+        failing |= dict.fromkeys(lines[df[name].isna()].tolist(), f"'{name}' is empty")
+    is_good = ~_is_in(lines, list(failing))
+    if not is_good.any():
+        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
+    places, rows = mended.places[is_good], df[is_good].reset_index(drop=True)
+    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
+    lake.mend_labels(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC))
+    _conclude(reception, delivery, mended, BatchRows(labelled=len(rows)), digest, failing)
+
+
+def _conclude(reception: Reception, delivery: Delivery, mended: Mending, rows: BatchRows, digest: str, failing: dict[int, str]) -> None:
+    told = [*mended.told, *([_say_failing(delivery, dict(sorted(failing.items())))] if failing else [])]
     told += [f"{mended.passed:,} had been mended before"] if mended.passed else []
-    entry = reception.entry(delivery, digest, "mended", tuple(told))
-    reception.conclude(delivery, dataclasses.replace(entry, rows=_moved(rows_of(lake, receipt)), mends=mended.before.digest))
+    entry, before = reception.entry(delivery, digest, "mended", tuple(told)), mended.before
+    reception.conclude(delivery, dataclasses.replace(entry, rows=_moved(rows), kind=before.kind, mends=before.digest))
+
+
+def _meet(lake: Lake, rows: pd.DataFrame, lines: np.ndarray, failing: dict[int, str]) -> tuple[np.ndarray, Looked | None]:
+    """Say which rows have a key of their own, note why the others fail, and what the lake was like."""
+    import numpy as np
+
+    encounter, is_new = lake.encounter(lambda columns: iter([rows[[*columns]] if columns else rows])), np.ones(len(rows), dtype=bool)
+    if encounter is None:
+        return is_new, None
+    settled = encounter.meeting.settle()
+    failing |= dict(zip(lines[settled.differing].tolist(), encounter.reasons(settled), strict=True))
+    failing |= dict.fromkeys(lines[settled.known].tolist(), "its key came before with the same values; take it out of the sheet")
+    is_new[[*settled.differing, *settled.known]] = False
+    return is_new, encounter.looked
 
 
 def _as_came_in(cells: pd.DataFrame, lake: Lake, before: BatchEntry) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -143,9 +188,9 @@ def _record_cut_off(reception: Reception, delivery: Delivery, before: BatchEntry
     lake, known = reception.lake(), {entry.digest for entry in reception.entries}
     for arrival in lake.batches() if rows.mended_with - known else ():
         if arrival.batch in rows.mended_with - known:
-            counted = BatchRows(labelled=arrival.labels, unlabelled=arrival.observations - arrival.labels)
+            counted = BatchRows(labelled=arrival.labels, unlabelled=max(0, arrival.observations - arrival.labels))
             entry = reception.entry(delivery, arrival.batch, "mended", ("a run that was cut off had taken them in",))
-            reception.write_down(dataclasses.replace(entry, rows=_moved(counted), mends=before.digest))
+            reception.write_down(dataclasses.replace(entry, rows=_moved(counted), kind=before.kind, mends=before.digest))
 
 
 def _tell_known(reception: Reception, delivery: Delivery, before: BatchEntry) -> None:
@@ -155,5 +200,4 @@ def _tell_known(reception: Reception, delivery: Delivery, before: BatchEntry) ->
             f"no row of {delivery.name} is set aside with batch {before.digest[:SHOWN_DIGITS]}; deliver new rows in a file of their own"
         )
         raise DataRefusedError(message, where=delivery.name)
-    landing.put_away(delivery, "done")
-    reception.reports.append(BatchReport(dataclasses.replace(last, name=delivery.name), is_known=True))
+    reception.tell_known(delivery, last)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
 from tasks.adapters import landing, ledger, sheets, snapshots
 from tasks.adapters.lake import Lake
-from tasks.core import batch_page, mending
+from tasks.core import batch_page, deliveries, mending
 from tasks.core.batch_page import Example
-from tasks.core.deliveries import TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
+from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
+from tasks.core.errors import DataRefusedError
 from tasks.core.lake.values import Terms
-from tasks.core.mending import Aside
+from tasks.core.mending import Aside, Pile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import pandas as pd
 
@@ -54,25 +55,61 @@ class Reception:
         terms = begun or Terms(key=use_case.key, target=use_case.target or last)
         return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
 
+    def find_taken(self, delivery: Delivery, digest: str) -> BatchEntry | None:
+        """Find the batch of a digest, if it was taken before.
+
+        Raises:
+            DataRefusedError: other content was taken under the same name.
+        """
+        entries = self.entries
+        found = next((entry for entry in entries if entry.digest == digest and entry.decision in TAKEN), None)
+        other = deliveries.other_content(entries, delivery, digest) if Path(delivery.source).is_file() else None
+        if found or other is None:
+            return found
+        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
+        message = f"{delivery.name} {came}; give this file a name of its own"
+        raise DataRefusedError(message, where=delivery.name)
+
     def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
         """Give a decision on a delivery, to be filled in and written down."""
         who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
         return BatchEntry(self.case.name, digest, decision, delivery.name, delivery.kind, BatchRows(), reasons, who, now)
 
-    def conclude(self, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
+    def conclude(
+        self,
+        delivery: Delivery,
+        entry: BatchEntry,
+        judgement: Judgement | None = None,
+        pile: Pile | None = None,
+        batch: Batch | None = None,
+    ) -> None:
         """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
-        self.write_down(entry, judgement, batch)
+        self.write_down(entry, judgement, pile, batch)
         if entry.decision in TAKEN:
             landing.put_away(delivery, "done")
         else:
             landing.put_away(delivery, "refused", "\n".join(entry.reasons))
 
-    def write_down(self, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
-        """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again."""
+    def tell_known(self, delivery: Delivery, entry: BatchEntry) -> None:
+        """Say that a delivery brings nothing that is not there, and move it out of the way."""
+        landing.put_away(delivery, "done")
+        self.reports.append(BatchReport(replace(entry, name=delivery.name), is_known=True))
+
+    def write_down(
+        self, entry: BatchEntry, judgement: Judgement | None = None, pile: Pile | None = None, batch: Batch | None = None
+    ) -> None:
+        """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again.
+
+        Args:
+            entry: The decision.
+            judgement: What was found out about the rows.
+            pile: Those that are set aside.
+            batch: Those that were judged.
+        """
         settings, pii = self.case.settings, self.case.use_case.pii
         before = next((e for e in reversed(self.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
-        sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
-        aside = sheets.first_rows(asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement else ()
+        sheet = _write_sheet(settings.home, entry, pile) if pile and entry.rows.quarantined > 0 else ""
+        aside = sheets.first_rows(pile.read(), batch_page.SHOWN_ROWS) if pile else ()
         examples = _examples(batch, judgement.validation) if batch and judgement else {}
         page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
         snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
@@ -86,8 +123,8 @@ class Reception:
         (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
 
 
-def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
-    parts = sheets.write(asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
+def _write_sheet(home: Path, entry: BatchEntry, pile: Pile) -> str:
+    parts = sheets.write(pile.read(), pile.names, entry.digest)
     return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))
 
 
@@ -143,8 +180,13 @@ def tell_columns(new: Iterable[str], missing: Iterable[str]) -> tuple[str, ...]:
     return (*left_out, *(f"column '{name}' is taken as empty" for name in missing))
 
 
-def rows_of(lake: Lake, receipt: Receipt) -> BatchRows:
+def rows_of(lake: Lake, receipt: Receipt, read: int) -> BatchRows:
     """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
-    held = receipt if receipt.is_new else next(arrival for arrival in lake.batches() if arrival.batch == receipt.batch)
-    labelled, unlabelled = held.labels, held.observations - held.labels
-    return BatchRows(read=held.observations + held.quarantined, labelled=labelled, unlabelled=unlabelled, quarantined=held.quarantined)
+    if receipt.is_new:
+        kept, labelled, quarantined = receipt.observations, receipt.labels, receipt.quarantined
+    else:
+        held = next((arrival for arrival in lake.batches() if arrival.batch == receipt.batch), None)
+        kept, quarantined = (held.observations, held.quarantined) if held else (0, 0)
+        labelled = lake.count_own_labels(receipt.batch)
+    known = read - kept - quarantined
+    return BatchRows(read=read, labelled=labelled, unlabelled=kept - labelled, quarantined=quarantined, known=known)

@@ -62,7 +62,7 @@ def build(
         _delivery(entry),
         *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
         *([_expectations(judgement, examples or {})] if judgement else []),
-        *([_aside(entry, aside, sheet, judgement.profile.names if judgement else (), is_hidden=bool(pii))] if aside else []),
+        *([_aside(entry, aside, sheet, judgement.profile.names if judgement else pii, is_hidden=bool(pii))] if aside else []),
         *([_changes(judgement.profile, before)] if judgement and before else []),
         *([_columns(judgement.profile)] if judgement else []),
     )

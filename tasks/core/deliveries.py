@@ -52,7 +52,7 @@ class Delivery:
 
 
 class BatchRows(BaseModel):
-    """Where every row of a batch went: read = labelled + unlabelled + quarantined, or nothing was taken.
+    """Where every row of a batch went: read = labelled + unlabelled + quarantined + known, or nothing was taken.
 
     Rows that come back mended were read before, and leave the quarantine: none is read, and a negative number quarantined.
     """
@@ -63,10 +63,12 @@ class BatchRows(BaseModel):
     labelled: int = Field(default=0, ge=0)
     unlabelled: int = Field(default=0, ge=0)
     quarantined: int = 0
+    known: int = Field(default=0, ge=0)
 
     def __str__(self) -> str:
         """Write the sum that must add up."""
-        return f"{self.read:,} read = {self.labelled:,} labelled + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined"
+        known = f" + {self.known:,} known" if self.known else ""
+        return f"{self.read:,} read = {self.labelled:,} labelled + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined{known}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class BatchEntry:
         profile: What the rows look like, as JSON; empty where they were not looked at.
         staged: Parquet file of the rows, while they are held.
         mends: Digest of the batch whose rows come back mended; empty where others come.
+
+    What is not written down, such as that all rows of a delivery are known, has no `decided_at`.
     """
 
     use_case: str
@@ -129,8 +133,11 @@ class BatchReport:
     def message(self) -> str:
         """Say it in one sentence."""
         entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
+        if self.is_known and not entry.decided_at:
+            return "; ".join([f"{entry.name} is known", *entry.reasons, "nothing was done"])
         if self.is_known:
-            return f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
+            told = f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
+            return "; ".join([told, *(entry.reasons if entry.kind == "labels" else ())])
         if entry.decision not in TAKEN:
             return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
         if entry.mends:
