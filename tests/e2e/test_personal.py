@@ -72,7 +72,7 @@ def is_told(text: str) -> bool:
 
 def contents(path: Path) -> Iterator[str]:
     """Yield all that a file holds, unpacked."""
-    data = path.read_bytes()
+    data = path.read_bytes() if path.exists() else b""  # SQLite removes what it keeps beside a database with the last who closes it
     if data[:4] == b"PAR1":
         yield parquet.read_table(path).to_pandas().to_csv()
     elif data[:16].startswith(b"SQLite format 3"):
