@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
 
+SAME_KEY = "rows whose key came before with other values are set aside; if it names several rows, name in key: all columns that name one"
 CUT_OFF = "a run that was cut off had taken it in"
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
@@ -435,10 +436,11 @@ def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Jud
     lake, batch, frames, told = reception.lake(news.came), news.batch, iter(()), list[str]()
     late, validation = [*news.late], judgement.validation if judgement else Validation("")
     if judgement:
-        known, twins_late, validation = _settle(news, validation)
+        known, twins_late, results = _settle(news, validation)
+        validation = dataclasses.replace(validation, results=(*validation.results, *results))
         judgement, late = dataclasses.replace(judgement, validation=validation), sorted({*late, *twins_late})
         frames, left_out = _fit(lake, _kept(batch, validation, known), judgement.inspection)
-        told = [*judgement.against, *judgement.noted, *left_out]
+        told = [*judgement.against, *judgement.noted, *left_out, *([SAME_KEY] if results else [])]
     else:
         batch = dataclasses.replace(batch, lines=batch.lines[:0])
     pile = Pile(snapshots.column_names(batch.path), partial(asides, batch, validation))
@@ -457,8 +459,8 @@ def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Jud
     reception.conclude(delivery, dataclasses.replace(entry, rows=rows, because=because, profile=profile), judgement, pile, batch)
 
 
-def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], Validation]:
-    """Say which rows repeat one before them, which of these bring its label, and set those aside that differ from it."""
+def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], list[ExpectationResult]]:
+    """Say which rows repeat one before them, which of these bring its label, and which are set aside because they differ."""
     import numpy as np
 
     aside, twins, known, late = dict(news.differing), news.twins, NO_ROWS, list[int]()
@@ -472,7 +474,7 @@ def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], 
         for reason, rows in news.by_reason(settled).items():
             aside[reason] = aside.get(reason, NO_ROWS).union(rows)
     results = [ExpectationResult(why, "warning", success=False, failing_rows=rows, quarantine=True) for why, rows in aside.items()]
-    return known, late, dataclasses.replace(validation, results=(*validation.results, *results))
+    return known, late, results
 
 
 def _late_labels(lake: Lake, news: News, places: Sequence[int]) -> Iterator[pd.DataFrame]:

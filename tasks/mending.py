@@ -98,7 +98,7 @@ def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: 
         raise DataRefusedError(message, where=delivery.name)
     df, lines = snapshots.read(mended.batch.path), mended.batch.lines
     bad, reasons = alone.set_aside(0, len(df))
-    failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))
+    failing = {**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}
     is_good = ~_is_in(lines, list(failing))
     if not is_good.any():
         raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
@@ -135,7 +135,7 @@ def mend_labels(reception: Reception, delivery: Delivery, mended: Mending) -> No
 
 
 def _conclude(reception: Reception, delivery: Delivery, mended: Mending, rows: BatchRows, digest: str, failing: dict[int, str]) -> None:
-    told = [*mended.told, *([_say_failing(delivery, dict(sorted(failing.items())))] if failing else [])]
+    told = [*mended.told, *([_say_failing(delivery, failing)] if failing else [])]
     told += [f"{mended.passed:,} had been mended before"] if mended.passed else []
     entry, before = reception.entry(delivery, digest, "mended", tuple(told)), mended.before
     reception.conclude(delivery, dataclasses.replace(entry, rows=_moved(rows), kind=before.kind, mends=before.digest))
@@ -178,7 +178,7 @@ def _is_in(values: np.ndarray, those: object) -> np.ndarray:
 
 
 def _say_failing(delivery: Delivery, failing: dict[int, str]) -> str:
-    line, why = next(iter(failing.items()))
+    line, why = min(failing.items())
     rows = "1 row is" if len(failing) == 1 else f"{len(failing):,} rows are"
     return f"{rows} still set aside, the first on line {line} of {delivery.name}: {why}; mend and deliver it again"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from tasks.adapters.lake.writing import Tables
+    from tasks.core.lake.columns import Kind
     from tasks.core.lake.known import Settled
     from tasks.core.lake.values import Terms
 
@@ -46,7 +47,7 @@ class Encounter:
     def __init__(self, tables: Tables, terms: Terms, read: Reader) -> None:
         self._read, self._target = read, terms.target or ""
         self._lake, self._labels = tables.observations.open(), tables.labels.open()
-        self._kind = tables.label_kind()
+        self._kind: Kind | None = tables.label_kind()
         self._features = tables.features(terms) or declare(next(read(None)), integers=terms.integers).without([self._target])
         self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
         book = self._book = KeyBook()
