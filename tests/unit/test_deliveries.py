@@ -45,7 +45,7 @@ def test_a_person_reads_a_line_for_each_delivery_and_where_its_page_is() -> None
 
 def test_a_script_reads_where_the_rows_went() -> None:
     (batch,) = IngestReport("houses", (BatchReport(TAKEN),)).as_json()["batches"]  # type: ignore[misc]
-    assert batch["rows"] == {"read": 10, "labelled": 6, "unlabelled": 3, "quarantined": 1}
+    assert batch["rows"] == {"read": 10, "labelled": 6, "unlabelled": 3, "quarantined": 1, "known": 0}
     assert (batch["name"], batch["batch"], batch["outcome"], batch["kind"]) == ("a.csv", "ab" * 32, "ingested", "rows")
 
 
