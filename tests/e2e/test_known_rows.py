@@ -205,7 +205,7 @@ def test_personal_keys_stand_in_no_message(house: House) -> None:
     again.loc[4, "size"] = 99.97
     told = house.ingest("day2.csv", again)
     pages = [path.read_text(encoding="utf-8") for path in (house.home / "reports" / "houses" / "batches").iterdir()]
-    assert house.reasons() == [SAME_KEY]
+    assert house.reasons()[-1] == SAME_KEY
     assert house.sheet()["_reasons"].tolist() == ["its key came before with other values in column 'size'"]
     assert not [text for text in (told, *pages) if "99.97" in text or "h4" in text]
 

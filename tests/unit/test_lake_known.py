@@ -61,11 +61,11 @@ def by_hand(rows: list[Row], out: list[bool], stored: dict[str, tuple[float, flo
 def test_rows_are_settled_as_if_each_came_alone(came: list[tuple[Row, bool]], stored: dict[str, tuple[float, float | None]]) -> None:
     rows, out = [row for row, _ in came], [is_out for _, is_out in came]
     there = cells([(key, *value) for key, value in stored.items()])
-    meeting = Meeting(np.arange(len(rows)), cells(rows), there)
-    settled, expected = meeting.settle(np.array(out, dtype=bool)), by_hand(rows, out, stored)
+    meeting, is_out = Meeting.of(np.arange(len(rows)), cells(rows), there), np.array(out, dtype=bool)
+    settled, expected = meeting.settle(is_out[meeting.places]), by_hand(rows, out, stored)
     found = Sorted(settled.known.tolist(), settled.late.tolist(), settled.differing.tolist(), expected.kept)
     assert found == expected
-    parts = [part.settle(np.array(out, dtype=bool)[part.places]) for part in meeting.split()]
+    parts = [part.settle(is_out[part.places]) for part in meeting.split()]
     assert sorted(place for part in parts for place in part.known.tolist()) == expected.known
     for place, beside in zip(settled.differing, settled.beside, strict=True):
         assert (beside < 0) == (rows[place][0] in stored)
@@ -89,7 +89,7 @@ def test_keys_that_share_half_of_their_hash_are_told_apart() -> None:
 
     ours = Cells(half("a", "b", "c", "b"), np.array([1, 2, 3, 2], dtype=np.uint64), pd.Series([np.nan] * 4))
     there = Cells(half("c", "a"), np.array([9, 1], dtype=np.uint64), pd.Series([np.nan] * 2))
-    settled = Meeting(np.arange(4), ours, there).settle()
+    settled = Meeting.of(np.arange(4), ours, there).settle()
     assert (settled.known.tolist(), settled.differing.tolist(), settled.beside.tolist()) == ([0, 3], [2], [-1])
 
 
@@ -107,4 +107,4 @@ def test_a_batch_without_rows_meets_nothing(count: int) -> None:
     book.close()
     assert book.meet(np.zeros((count, 2), dtype=np.uint64)).tolist() == [False] * count
     assert len(book.met_or_repeated()) == 0
-    assert len(Meeting(np.zeros(0, dtype=np.int64), cells([]), cells([])).settle().known) == 0
+    assert len(Meeting.of(np.zeros(0, dtype=np.int64), cells([]), cells([])).settle().known) == 0

@@ -100,19 +100,20 @@ class Encounter:
 
         places = self._book.met_or_repeated()
         if not len(places):
-            return Meeting(places, Cells.joined([]), Cells.joined([]))
+            return Meeting.of(places, Cells.joined([]), Cells.joined([]))
         ours, theirs = list[Cells](), [self._cells(df, labels) for df, labels in self._stored()]
         has_key: list[np.ndarray] = []
         for df in self._pick(places):
             has_key.append(df[self._key.names].notna().all(axis=1).to_numpy())
             named = df[has_key[-1]].reset_index(drop=True)
             ours.append(self._cells(named, named.get(self._target)))
-        return Meeting(places[np.concatenate(has_key)], Cells.joined(ours), Cells.joined(theirs))
+        return Meeting.of(places[np.concatenate(has_key)], Cells.joined(ours), Cells.joined(theirs))
 
     def _cells(self, df: pd.DataFrame, labels: pd.Series[Any] | None) -> Cells:
         import pandas as pd
 
-        found = pd.Series([None] * len(df), dtype="float64") if labels is None else labels
+        # A copy, for a column of a frame keeps all of the frame in memory.
+        found = pd.Series([None] * len(df), dtype="float64") if labels is None else labels.copy()
         return Cells(self._hash_keys(df), hash_features(df[self._features.names]), found)
 
     def _hash_keys(self, df: pd.DataFrame) -> np.ndarray:

@@ -133,26 +133,51 @@ class Settled:
 
 @dataclass(frozen=True)
 class Meeting:
-    """Rows of a batch that share a key with one another or with rows of the lake.
+    """Rows of a batch that share a key with one another or with rows of the lake, in the order of their keys, then of their places.
 
     Attributes:
-        places: Where they stand in the batch, ascending.
-        cells: What they hold.
-        lake: What the rows of the lake hold that they meet.
+        places: Where they stand in the batch.
+        keys: The hashes of their keys, shape (rows, 2).
+        features: The hashes of their features.
+        labels: The codes of their labels; -1 for none.
+        is_stored: Whether the lake has their key.
+        is_equal: Whether it has their features under it.
+        stored: The code of the label that it has for the key; -1 for none.
     """
 
     places: np.ndarray
-    cells: Cells
-    lake: Cells
+    keys: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+    is_stored: np.ndarray
+    is_equal: np.ndarray
+    stored: np.ndarray
+
+    @classmethod
+    def of(cls, places: np.ndarray, cells: Cells, lake: Cells) -> Meeting:
+        """Hold rows of a batch, at ascending places, against rows of the lake."""
+        import numpy as np
+        import pandas as pd
+
+        codes, _ = pd.factorize(pd.concat([cells.labels, lake.labels], ignore_index=True))
+        order, rank = (np.lexsort((some.keys[:, 1], some.keys[:, 0])) for some in (cells, lake))
+        keys, features, stored = cells.keys[order], cells.features[order], np.full(len(order), -1)
+        is_stored, is_equal = np.zeros(len(order), dtype=bool), np.zeros(len(order), dtype=bool)
+        theirs, their_labels = lake.keys[rank], codes[len(order) :][rank]
+        starts, ends = (np.searchsorted(theirs[:, 0], keys[:, 0], side) for side in ("left", "right"))
+        for step in range(int((ends - starts).max(initial=0))):
+            here = np.flatnonzero(starts + step < ends)
+            here = here[theirs[starts[here] + step, 1] == keys[here, 1]]
+            at = starts[here] + step
+            is_stored[here], stored[here] = True, their_labels[at]
+            is_equal[here] |= lake.features[rank[at]] == features[here]
+        return cls(places[order], keys, features, codes[order], is_stored, is_equal, stored)
 
     def split(self) -> tuple[Meeting, Meeting]:
         """Part the rows whose key the lake has from those whose key others of the batch have alone."""
-        is_there, *_ = self._in_lake()
-        return self._of(is_there), self._of(~is_there)
-
-    def _of(self, mask: np.ndarray) -> Meeting:
-        cells = Cells(self.cells.keys[mask], self.cells.features[mask], self.cells.labels[mask].reset_index(drop=True))
-        return Meeting(self.places[mask], cells, self.lake)
+        parts = ({name: values[mask] for name, values in vars(self).items()} for mask in (self.is_stored, ~self.is_stored))
+        one, other = (Meeting(**part) for part in parts)
+        return one, other
 
     def settle(self, is_out: np.ndarray | None = None) -> Settled:
         """Say what becomes of each; of rows that no row of the lake speaks for, the first stands.
@@ -162,51 +187,20 @@ class Meeting:
         """
         import numpy as np
 
-        is_out = np.zeros(len(self.places), dtype=bool) if is_out is None else is_out
-        order = np.lexsort((self.places, self.cells.keys[:, 1], self.cells.keys[:, 0]))
-        group = _Groups(self.cells.keys[order])
-        is_there, is_equal, stored = (found[order] for found in self._in_lake())
-        is_in, features, labels = ~is_out[order], self.cells.features[order], self._label_codes()[order]
+        here, group = np.arange(len(self.places)), _Groups(self.keys)
+        is_in = np.ones(len(here), dtype=bool) if is_out is None else ~is_out
         first = group.first(is_in)  # of each row the one that stands for its key where the lake has none
-        is_same = np.where(is_there, is_equal, features == features[first]) & is_in
-        labels = np.where(is_same, labels, -1)
+        is_same = np.where(self.is_stored, self.is_equal, self.features == self.features[first]) & is_in
+        labels = np.where(is_same, self.labels, -1)
         teller = group.first(labels >= 0)
-        told = np.where(stored >= 0, stored, labels[teller])
-        is_other = (labels >= 0) & (labels != told)
-        is_kept = ~is_there & (np.arange(len(order)) == first)
-        known = is_in & is_same & ~is_other & ~is_kept
-        late = known & (labels >= 0) & (stored < 0) & (np.arange(len(order)) == teller)
-        differing = is_in & ~known & ~is_kept
-        beside = np.where(is_there, -1, self.places[order][first])
-        at = self.places[order]
-        ranked = np.argsort(at[differing])
-        return Settled(np.sort(at[known]), np.sort(at[late]), at[differing][ranked], beside[differing][ranked])
-
-    def _in_lake(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Say of each row whether the lake has its key, whether it has its features under that, and the code of its label there."""
-        import numpy as np
-
-        rank = np.lexsort((self.lake.keys[:, 1], self.lake.keys[:, 0]))
-        keys, features, labels = self.lake.keys[rank], self.lake.features[rank], self._label_codes(of_lake=True)[rank]
-        asked = self.cells.keys
-        starts, ends = (np.searchsorted(keys[:, 0], asked[:, 0], side) for side in ("left", "right"))
-        is_there, is_equal, stored = np.zeros(len(asked), dtype=bool), np.zeros(len(asked), dtype=bool), np.full(len(asked), -1)
-        for step in range(int((ends - starts).max(initial=0))):
-            places = np.flatnonzero(starts + step < ends)
-            at = starts[places] + step
-            is_key = keys[at, 1] == asked[places, 1]
-            places, at = places[is_key], at[is_key]
-            is_there[places] = True
-            is_equal[places] |= features[at] == self.cells.features[places]
-            stored[places] = labels[at]
-        return is_there, is_equal, stored
-
-    def _label_codes(self, *, of_lake: bool = False) -> np.ndarray:
-        import pandas as pd
-
-        both = pd.concat([self.cells.labels, self.lake.labels], ignore_index=True)
-        codes, _ = pd.factorize(both)
-        return codes[len(self.places) :] if of_lake else codes[: len(self.places)]
+        told = np.where(self.stored >= 0, self.stored, labels[teller])
+        is_kept = ~self.is_stored & (here == first) & is_in
+        known = is_same & ~is_kept & ((labels < 0) | (labels == told))
+        late = known & (labels >= 0) & (self.stored < 0) & (here == teller)
+        differing = np.flatnonzero(is_in & ~known & ~is_kept)
+        differing = differing[np.argsort(self.places[differing])]
+        beside = np.where(self.is_stored, -1, self.places[first])[differing]
+        return Settled(np.sort(self.places[known]), np.sort(self.places[late]), self.places[differing], beside)
 
 
 @dataclass(frozen=True)
