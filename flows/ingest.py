@@ -7,10 +7,17 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("ingest")
 
-from tasks import data, ingestion, validation
+from typing import TYPE_CHECKING
+
+from tasks import data, ingestion, labels, mending, validation
 from tasks.core.deliveries import IngestReport
 from tasks.core.options import IngestOptions
 from tasks.record import flow
+
+if TYPE_CHECKING:
+    from tasks.core.deliveries import Delivery
+    from tasks.core.snapshot import Batch
+    from tasks.reception import Reception
 
 
 @flow
@@ -25,23 +32,37 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     if options.accept:
         reception, delivery, batch = ingestion.find_waiting(case, options)
         with ingestion.taking(reception, delivery):
-            verdict = validation.judge(case, batch)
-            ingestion.take(reception, delivery, batch, ingestion.inspect(reception, delivery, batch, verdict), options.because or "")
+            _take(reception, delivery, batch, options.because or "")
         return ingestion.report(reception)
     reception = ingestion.open_reception(case, options)
-    for delivery in reception.deliveries:
+    for delivery in ingestion.come_in(reception):
         with ingestion.taking(reception, delivery):
             batch = data.read_delivery(case.at(delivery.source))
-            if ingestion.is_sheet(batch):
-                mended = ingestion.find_mended(reception, delivery, batch)
-                if mended:
-                    ingestion.mend(reception, delivery, mended, validation.judge(case, mended.batch))
-            elif ingestion.is_known(reception, delivery, batch):
-                continue
-            elif options.labels:
-                ingestion.take_labels(reception, delivery, batch)
-            else:
-                batch = ingestion.complete(reception, batch)
-                verdict = validation.judge(case, batch)
-                ingestion.take(reception, delivery, batch, ingestion.inspect(reception, delivery, batch, verdict))
+            ingestion.check_columns(reception, delivery, batch)
+            if mending.is_sheet(batch):
+                _mend(reception, delivery, batch)
+            elif delivery.kind == "labels":
+                _take_labels(reception, delivery, labels.in_utc(batch))
+            elif not ingestion.is_known(reception, delivery, batch):
+                _take(reception, delivery, ingestion.complete(reception, batch))
     return ingestion.report(reception)
+
+
+def _take(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> None:
+    news = ingestion.find_news(reception, delivery, batch, because)
+    if news:
+        verdict = validation.judge(reception.case, news.batch)
+        ingestion.take(reception, delivery, news, ingestion.inspect(reception, delivery, news.batch, verdict), because)
+
+
+def _take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
+    if not labels.is_known(reception, delivery, batch):
+        labels.take_labels(reception, delivery, batch)
+
+
+def _mend(reception: Reception, delivery: Delivery, sheet: Batch) -> None:
+    mended = mending.find_mended(reception, delivery, sheet)
+    if mended and mended.before.kind == "labels":
+        mending.mend_labels(reception, delivery, mended)
+    elif mended:
+        mending.mend(reception, delivery, mended, validation.judge(reception.case, mended.batch))

@@ -23,6 +23,6 @@ def score(options: ScoreOptions = ScoreOptions()) -> ScoreReport:
     case = data.resolve_scoring(options)
     registry.open_stores(case)
     scorer = registry.load_scorer(case, options.version)
-    batch = data.read_rows(case)
+    batch = data.read_inputs(case, scorer)
     verdict = validation.validate_unlabelled(case, batch, scorer.target)
     return scoring.score(case, scorer, batch, verdict, options.out)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tasks.adapters import home, landing, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, schema, splits
+from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
 from tasks.core.reading import reader
@@ -20,9 +21,12 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
     from tasks.core.reading.reader import Reading
+    from tasks.core.scoring import Scorer
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
 
@@ -80,6 +84,42 @@ def read_rows(case: Case) -> Batch:
         UsageError: there is no such source.
         DataRefusedError: it holds no table, or one that can be read in more than one way.
     """
+    return _rows(case)
+
+
+@task
+def read_inputs(case: Case, scorer: Scorer) -> Batch:
+    """Read rows to be predicted as `read_rows` does; what holds text for the model and the lake is read as text.
+
+    Raises:
+        UsageError: there is no such source.
+        DataRefusedError: it holds no table, or one that can be read in more than one way.
+    """
+    inputs = [column.name for column in scorer.inputs]
+    texts = [column.name for column in scorer.inputs if column.type == "category"]
+    return _rows(_knowing(case, [*inputs, *case.use_case.key, scorer.target], texts))
+
+
+@task
+def read_delivery(case: Case) -> Batch:
+    """Read what has come as `read_rows` does, and as what the lake keeps; of a sheet of mended rows, keep the cells as a person wrote them.
+
+    Raises:
+        UsageError: there is no such source.
+        DataRefusedError: it holds no table, or one that can be read in more than one way, or its name is none.
+    """
+    if case.use_case.data.encode(errors="replace").decode() != case.use_case.data:
+        message = "its name is not UTF-8; rename the file"
+        raise DataRefusedError(message, where="--data")
+    options = mending.options_of(landing.head_of(case.use_case.data))
+    if options is None:
+        reading = _read(case, _knowing(case).use_case.reading)
+        if not mending.is_sheet(reading.table.names):
+            return _stored(case, reading)
+    return _stored(case, _read(case, options or ReadingOptions(header=True), as_text=True))
+
+
+def _rows(case: Case) -> Batch:
     if case.use_case.data == LAKE:
         return _read_lake(case)
     batch = _stored(case, _read(case, case.use_case.reading))
@@ -88,20 +128,15 @@ def read_rows(case: Case) -> Batch:
     return batch
 
 
-@task
-def read_delivery(case: Case) -> Batch:
-    """Read what has come as `read_rows` does; of a sheet of mended rows, keep the cells as the text that a person wrote.
-
-    Raises:
-        UsageError: there is no such source.
-        DataRefusedError: it holds no table, or one that can be read in more than one way.
-    """
-    options = mending.options_of(landing.head_of(case.use_case.data))
-    if options is None:
-        reading = _read(case, case.use_case.reading)
-        if not mending.is_sheet(reading.table.names):
-            return _stored(case, reading)
-    return _stored(case, _read(case, options or ReadingOptions(header=True), as_text=True))
+def _knowing(case: Case, names: Iterable[str] = (), texts: Iterable[str] = ()) -> Case:
+    """Give a use case with what is known of its columns, and beside that what its lake declares."""
+    lake = Lake(case.settings.lake_address, case.name)
+    if (begun := lake.begun_with()) is not None:
+        declared = lake.columns()
+        names = [*names, *declared.names, *([begun.target] if begun.target else []), ROW_KEY, VALUE, OBSERVED]
+        texts = [*texts, *(column.name for column in declared.columns if column.kind == "str")]
+    reading = case.use_case.reading.knowing(names, texts)
+    return dataclasses.replace(case, use_case=case.use_case.model_copy(update={"reading": reading}))
 
 
 def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Reading:

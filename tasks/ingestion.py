@@ -3,90 +3,99 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import logging
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import record
 from tasks.adapters import home, landing, ledger, sheets, snapshots
-from tasks.adapters.lake import Lake
-from tasks.core import batch_page, deliveries, mending, names, splits
-from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery, IngestReport
+from tasks.core import deliveries, mending, names, splits
+from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.incidents import inspect_batch
-from tasks.core.lake.values import LakeSnapshot, Terms
-from tasks.core.mending import Aside
+from tasks.core.lake.values import LakeSnapshot, Receipt
+from tasks.core.mending import Pile
 from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_frame, as_rows
+from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.snapshot import Batch
 from tasks.core.use_case import LAKE
+from tasks.core.validation import ExpectationResult, Validation
+from tasks.reception import Reception, asides, rows_of, tell_columns
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
 
+    from tasks.adapters.lake import Lake
+    from tasks.adapters.lake.meeting import Encounter
     from tasks.core.deliveries import Decision
-    from tasks.core.lake.values import OpenRows, Receipt
+    from tasks.core.lake.known import Meeting, Settled
+    from tasks.core.lake.values import Terms
     from tasks.core.options import IngestOptions
     from tasks.core.snapshot import Case
-    from tasks.core.validation import Validation
 
+SAME_KEY = "rows whose key came before with other values are set aside; if it names several rows, name in key: all columns that name one"
+CUT_OFF = "a run that was cut off had taken it in"
 MISTYPED = 0.8  # a target that is as much like a column's name as this; at 0.6 `count` is like `month`
 log = logging.getLogger("evergreen")
 
 
 @dataclass(frozen=True)
-class Reception:
-    """One ingestion: what came, and what has become of each delivery so far."""
-
-    case: Case
-    deliveries: tuple[Delivery, ...]
-    reports: list[BatchReport] = field(default_factory=list[BatchReport])
-
-    @property
-    def entries(self) -> list[BatchEntry]:
-        """List what was ever decided on batches of the use case, by other processes too."""
-        return ledger.batches(self.case.settings.ledger_address, self.case.name)
-
-    def lake(self, batch: Batch | None = None) -> Lake:
-        """Open the lake on the terms that it was begun with, or else on those of the use case and its first batch."""
-        use_case, address = self.case.use_case, self.case.settings.lake_address
-        begun = Lake(address, use_case.name).begun_with()
-        last = snapshots.column_names(batch.path)[-1] if batch else None
-        terms = begun or Terms(key=use_case.key, target=use_case.target or last)
-        return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
-
-
-@dataclass(frozen=True)
-class Mending:
-    """Rows that were set aside and come back.
+class News:
+    """What a delivery brings beside rows that are known by their key.
 
     Attributes:
-        before: The batch that they were set aside with.
-        open: All rows of it that are still set aside.
-        batch: Those that came back and can be read, under the lines of their sheet.
-        places: Where each of these stood in that batch's delivery.
-        failing: Why others that came back cannot be read, by the line of their sheet.
-        passed: How many that came back had been mended before.
+        came: All its rows.
+        batch: Those that are not known.
+        places: Where each of these stands among all.
+        late: Where known rows stand that bring the label of one that had none.
+        differing: Rows of `batch` whose key the lake has with other values, by reason.
+        twins: Rows that share a key with one another and with no row of the lake.
+        encounter: How the keys were looked up; None where no key names rows.
     """
 
-    before: BatchEntry
-    open: OpenRows
+    came: Batch
     batch: Batch
     places: np.ndarray
-    failing: dict[int, str]
-    passed: int
+    late: Sequence[int] = ()
+    differing: Mapping[str, RowSet] = field(default_factory=dict[str, RowSet])
+    twins: Meeting | None = None
+    encounter: Encounter | None = None
+
+    @classmethod
+    def of(cls, batch: Batch) -> News:
+        """Give a delivery of which no row is known."""
+        import numpy as np
+
+        return cls(batch, batch, np.arange(len(batch.lines)))
+
+    def rows(self, places: np.ndarray) -> RowSet:
+        """Give rows by where they stand among all."""
+        import numpy as np
+
+        mask = np.zeros(len(self.places), dtype=bool)
+        mask[np.searchsorted(self.places, places)] = True
+        return RowSet.where(mask)
+
+    def by_reason(self, settled: Settled) -> dict[str, RowSet]:
+        """Say for which reasons rows differ from what their keys stand for."""
+        import pandas as pd
+
+        if self.encounter is None or not len(settled.differing):
+            return {}
+        reasons = pd.Series(self.encounter.reasons(settled))
+        return {str(reason): self.rows(settled.differing[places]) for reason, places in reasons.groupby(reasons).indices.items()}
 
 
 def prepare_stores(case: Case) -> None:
@@ -111,33 +120,95 @@ def open_reception(case: Case, options: IngestOptions) -> Reception:
     if options.because and not options.accept:
         message = "--because says why a batch is accepted; name it with --accept"
         raise UsageError(message, where="--because")
+    _check_terms(case)
     if options.data is None and case.use_case.landing:
-        return Reception(case, tuple(landing.arrived(case.settings.project / case.use_case.landing)))
+        come = landing.arrived(case.settings.project / case.use_case.landing)
+        return Reception(case, tuple(delivery for delivery in come if delivery.kind == "labels" or not options.labels))
     source = case.use_case.data
     if source == LAKE:
         message = f"name what came for {case.name}: a file, folder, URL or database; or set landing: in its use case"
         raise UsageError(message, where="--data")
     name = shown_url(source) if "://" in source else source if ":" in source else Path(source).name
-    return Reception(case, (Delivery(name, source),))
+    return Reception(case, (Delivery(name, source, kind="labels" if options.labels else "rows"),))
+
+
+def _check_terms(case: Case) -> None:
+    """Refuse a key or a target that are not those that the lake of the use case was begun with, for it keeps to them.
+
+    Raises:
+        UsageError: naming both.
+    """
+    begun, use_case = Reception(case, ()).lake().begun_with(), case.use_case
+    if begun is None:
+        return
+    for what, then, now in (("key", begun.key, use_case.key), ("target", (begun.target,), (use_case.target or begun.target,))):
+        if then != now:
+            kept, said = (", ".join(filter(None, names)) or "none" for names in (then, now))
+            message = (
+                f"the lake of {case.name} was begun with {what} {kept}, and now it is to be {said}; say the same, or begin another use case"
+            )
+            raise UsageError(message, where=what)
+
+
+def come_in(reception: Reception) -> Iterator[Delivery]:
+    """Yield one delivery after the other, each in the state that it is in when its turn comes."""
+    for delivery in reception.deliveries:
+        if landing.is_gone(delivery):
+            log.info("%s is gone; another run has taken it", delivery.name)
+        else:
+            yield landing.as_it_is(delivery)
 
 
 @contextmanager
 def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
-    """Refuse a delivery that cannot be read or stored, and let the next one come."""
+    """Refuse a delivery that cannot be read or stored, and let the next one come; what another run has taken is none of ours.
+
+    Raises:
+        UsageError: a person named what cannot be read, or more is wrong than this delivery.
+    """
     log.info("taking %s", delivery.name)
     try:
         yield
-    except DataRefusedError as error:
+    except (DataRefusedError, UsageError) as error:
+        if landing.is_gone(delivery):
+            log.info("%s is gone; another run has taken it", delivery.name)
+            return
+        if isinstance(error, UsageError) and not (delivery.landing and error.where.startswith(delivery.source)):
+            raise
         if delivery.landing and CHANGED in error.message:
             log.warning("left where it is: %s", error.message)
             return
         digest = names.digest(delivery.name, error.message)
-        _conclude(reception, delivery, _entry(reception, delivery, digest, "refused", (error.message,)))
+        reception.conclude(delivery, reception.entry(delivery, digest, "refused", (error.message,)))
 
 
-def is_sheet(batch: Batch) -> bool:
-    """Say whether what came are rows that were set aside, mended."""
-    return mending.is_sheet(snapshots.column_names(batch.path))
+def check_columns(reception: Reception, delivery: Delivery, batch: Batch) -> None:
+    """Refuse what does not say which rows it is about, and labels that come alone as if they were rows.
+
+    Raises:
+        DataRefusedError: a key column is missing, or rows have no key that labels could find them by, or rows are not what came.
+    """
+    case, lake, columns = reception.case, reception.lake(), snapshots.column_names(batch.path)
+    begun = lake.begun_with()
+    if begun and delivery.kind == "rows" and _are_labels(columns, begun, lake.columns().names):
+        message = "only labels came, without their rows; deliver them with --labels, or in incoming/labels/ of the landing folder"
+        raise DataRefusedError(message, where=delivery.name)
+    key = (begun or case.use_case).key
+    if delivery.kind == "labels" and not key and ROW_KEY not in columns:
+        how = "begin another use case that has one" if begun else "name its columns there before the first rows come"
+        message = f"labels that come alone find their rows by key:, and {case.name} has none, nor can its lake get one later; {how}"
+        raise DataRefusedError(message, where="key")
+    if absent := [name for name in key if name not in columns]:
+        near = get_close_matches(absent[0], columns, n=1)
+        meant = f"did you mean '{near[0]}'?" if near else "bring it"
+        message = f"there is no column '{absent[0]}', which names the rows of {case.name}; {meant}"
+        raise DataRefusedError(message, where=absent[0])
+
+
+def _are_labels(columns: Sequence[str], terms: Terms, declared: Sequence[str]) -> bool:
+    """Say whether what came holds keys and labels, and nothing else that rows have."""
+    own = {*terms.key, terms.target}
+    return own.issubset(columns) and own.issuperset({*columns} - {OBSERVED}) and not own.issuperset(declared)
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
@@ -146,18 +217,10 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
     Raises:
         DataRefusedError: other content was taken under the same name.
     """
-    entries = reception.entries
-    known = next((entry for entry in entries if entry.digest == batch.delivered and entry.decision in TAKEN), None)
+    known = reception.find_taken(delivery, batch.delivered)
     if known:
-        landing.put_away(delivery, "done")
-        reception.reports.append(BatchReport(dataclasses.replace(known, name=delivery.name), is_known=True))
-        return True
-    other = deliveries.other_content(entries, delivery, batch.delivered) if Path(delivery.source).is_file() else None
-    if other:
-        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
-        message = f"{delivery.name} {came}; give this file a name of its own"
-        raise DataRefusedError(message, where=delivery.name)
-    return False
+        reception.tell_known(delivery, known)
+    return known is not None
 
 
 def complete(reception: Reception, batch: Batch) -> Batch:
@@ -188,6 +251,37 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 
 
 @task
+def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> News | None:
+    """Leave out the rows of a batch that are known by their key; None where nothing is left to be judged, and all is done.
+
+    Raises:
+        DataRefusedError: most rows have a key that stands for other values.
+        StoreError: a store cannot be read or written.
+    """
+    if reception.lake(batch).holds(batch.delivered):
+        _record_cut_off(reception, delivery, batch, because)
+        return None
+    encounter = _encounter(reception, batch)
+    if encounter is None:
+        return News.of(batch)
+    stored, twins = encounter.meeting.split()
+    settled = stored.settle()
+    differing = len(settled.differing) + len(twins.settle().differing)
+    if 2 * differing > len(batch.lines):
+        raise DataRefusedError(_say_no_key(encounter.key, differing, len(batch.lines)), where=delivery.name)
+    news = _without(batch, settled, twins, encounter)
+    if len(news.places):
+        return news
+    if len(news.late) or batch.aside or because:
+        _let_in(reception, delivery, news, because=because)
+    else:
+        told = f"each of its {len(batch.lines):,} rows is in the lake"
+        entry = dataclasses.replace(reception.entry(delivery, batch.delivered, "ingested", (told,)), decided_at="")
+        reception.tell_known(delivery, dataclasses.replace(entry, rows=BatchRows(read=len(batch.lines), known=len(batch.lines))))
+    return None
+
+
+@task
 def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
     """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
     use_case, target = reception.case.use_case, reception.lake(batch).terms.target
@@ -203,7 +297,7 @@ def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: 
 
 
 @task
-def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement, because: str = "") -> None:
+def take(reception: Reception, delivery: Delivery, news: News, judgement: Judgement, because: str = "") -> None:
     """Let the lake take a batch in; hold it where something speaks against it and no person has accepted it.
 
     Rows that an expectation sets aside are set aside in either case; those that the batch was refused for come in with it.
@@ -213,105 +307,23 @@ def take(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judg
         StoreError: a store cannot be written.
     """
     if judgement.against and not because:
-        _hold(reception, delivery, batch, judgement)
+        _hold(reception, delivery, news, judgement)
         return
-    lake, validation = reception.lake(batch), judgement.validation
-    if lake.begun_with() is None and validation.quarantined == len(batch.lines):
-        _, (reason, *_) = validation.set_aside(0, len(batch.lines))
+    validation = judgement.validation
+    if reception.lake(news.batch).begun_with() is None and validation.quarantined == len(news.batch.lines):
+        _, (reason, *_) = validation.set_aside(0, len(news.batch.lines))
         message = f"no lake begins without a row, and all of these are set aside, the first because {reason}"
         raise DataRefusedError(message, where=delivery.name)
-    kept, told = _fit(lake, _kept(batch, validation), judgement.inspection)
-    asides = map(sheets.for_quarantine, _asides(batch, validation))
-    rows = _rows_of(lake, lake.append(batch.delivered, kept, arrived_at=datetime.now(UTC), aside=asides))
-    decision: Decision = "accepted" if because else "ingested"
-    entry = _entry(reception, delivery, batch.delivered, decision, (*judgement.against, *judgement.noted, *told))
-    entry = dataclasses.replace(entry, rows=rows, because=because, profile=judgement.profile.to_json())
-    _conclude(reception, delivery, entry, judgement, batch)
-
-
-@task
-def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
-    """Let the lake take labels in that come alone.
-
-    Raises:
-        DataRefusedError: there are no rows that they could belong to, or the lake cannot keep them as they are.
-    """
-    lake = reception.lake()
-    if lake.begun_with() is None:
-        message = f"{reception.case.name} has no rows that labels could belong to; ingest rows first"
-        raise DataRefusedError(message, where=delivery.name)
-    lake.append_labels(batch.delivered, snapshots.read_frames(batch.path), arrived_at=datetime.now(UTC))
-    target = lake.terms.target
-    kept, value = len(batch.lines), target if target in snapshots.column_names(batch.path) else "value"
-    labelled = int(snapshots.read_column(batch.path, value).notna().sum())
-    rows = BatchRows(read=kept + len(batch.aside), labelled=labelled, unlabelled=kept - labelled, quarantined=len(batch.aside))
-    counts = lake.count_labels()
-    told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
-    entry = _entry(reception, delivery, batch.delivered, "ingested", (told,))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, kind="labels"))
-
-
-@task
-def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mending | None:
-    """Find the rows of a sheet that are still set aside, and read them; None where all of them are in already.
-
-    Raises:
-        DataRefusedError: a row does not say which it was, or none can be read.
-    """
-    df, case = snapshots.read(sheet.path), reception.case
-    digits, places = mending.places_of(df[mending.ROW], sheet.lines)
-    before, lake = deliveries.find_mended(reception.entries, digits, case.name), reception.lake()
-    rows = lake.open_rows(before.digest)
-    _record_cut_off(reception, delivery, before, rows)
-    is_open = _is_in(places, rows.rows)
-    if not is_open.any():
-        _tell_known(reception, delivery, before)
-        return None
-    cells, lines = df.drop(columns=[*mending.HELPERS], errors="ignore")[is_open].reset_index(drop=True), sheet.lines[is_open]
-    values, failing = mending.read_cells(cells, lake.columns(), lines, case.use_case.pii)
-    is_read = ~_is_in(lines, list(failing))
-    if not is_read.any():
-        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
-    values = values[is_read].reset_index(drop=True)
-    digest = splits.content_digest(values)
-    batch = Batch(snapshots.write(values, case.settings.home / "snapshots", digest), digest, delivery.name, lines[is_read])
-    return Mending(before, rows, complete(reception, batch), places[is_open][is_read], failing, int((~is_open).sum()))
-
-
-@task
-def mend(reception: Reception, delivery: Delivery, mended: Mending, validation: Validation) -> None:
-    """Let the lake take in the rows that are mended; the rest stay set aside, and their sheet may come again.
-
-    Raises:
-        DataRefusedError: none is mended, or the lake cannot keep them as they are.
-        StoreError: a store cannot be written, or others of these rows were mended meanwhile.
-    """
-    alone = validation.of_rows_alone()
-    if why := alone.refusal:
-        message = f"{alone.suite}: {why}; see that the sheet has all its columns"
-        raise DataRefusedError(message, where=delivery.name)
-    df, lines = snapshots.read(mended.batch.path), mended.batch.lines
-    bad, reasons = alone.set_aside(0, len(df))
-    failing = dict(sorted({**mended.failing, **dict(zip(lines[bad].tolist(), reasons.tolist(), strict=True))}.items()))
-    is_good = ~_is_in(lines, list(failing))
-    if not is_good.any():
-        raise DataRefusedError(_say_failing(delivery, failing), where=delivery.name)
-    places, lake = mended.places[is_good], reception.lake()
-    digest = names.digest(mended.before.digest, mended.batch.digest, *map(str, places))
-    rows = df[is_good].reset_index(drop=True)
-    receipt = lake.mend(digest, rows, places, of=mended.open, arrived_at=datetime.now(UTC))
-    told = [_say_failing(delivery, failing)] if failing else []
-    told += [f"{mended.passed:,} had been mended before"] if mended.passed else []
-    entry = _entry(reception, delivery, digest, "mended", tuple(told))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=_moved(_rows_of(lake, receipt)), mends=mended.before.digest))
+    _let_in(reception, delivery, news, judgement, because)
 
 
 def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Delivery, Batch]:
     """Find a batch that waits for a person, with its rows as they came.
 
     Raises:
-        UsageError: there is none like that, or no reason is given.
+        UsageError: there is none like that, or no reason is given, or the lake was begun on other terms.
     """
+    _check_terms(case)
     if not (options.because or "").strip():
         message = "say why the batch is accepted, with --because TEXT; it stands in the ledger"
         raise UsageError(message, where="--because")
@@ -352,9 +364,10 @@ def _personal(reception: Reception, batch: Batch) -> Collection[str]:
     return pii | (came - {*lake.columns().names, lake.terms.target})
 
 
-def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Judgement) -> None:
+def _hold(reception: Reception, delivery: Delivery, news: News, judgement: Judgement) -> None:
     import pandas as pd
 
+    batch = news.came
     folder, digest = reception.case.settings.home / "held", batch.delivered
     snapshots.write(pd.DataFrame({"line": batch.lines}), folder, _held_file(reception.case, digest, "lines").stem)
     if batch.aside:
@@ -363,34 +376,137 @@ def _hold(reception: Reception, delivery: Delivery, batch: Batch, judgement: Jud
     how = f"to take it in all the same: python -m flows.ingest {accepting}"
     decision: Decision = "refused" if judgement.validation.refusal else "held"
     rows = BatchRows(read=len(batch.lines) + len(batch.aside))
-    entry = _entry(reception, delivery, digest, decision, (*judgement.against, how))
-    _conclude(reception, delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement)
+    entry = reception.entry(delivery, digest, decision, (*judgement.against, how))
+    pile = Pile(snapshots.column_names(news.batch.path), partial(asides, news.batch, judgement.validation))
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement, pile, news.batch)
 
 
 def _held_file(case: Case, digest: str, what: str) -> Path:
     return case.settings.home / "held" / f"{case.name}-{digest}-{what}.parquet"
 
 
-def _kept(batch: Batch, validation: Validation) -> Iterator[pd.DataFrame]:
-    """Yield the rows that are not set aside."""
+def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
+    """Hold the rows against those that have their keys; None where there is no key, or cells do not fit.
+
+    What does not fit is told when the lake takes the rows in, after suite and people have had their say.
+    """
+    lake = reception.lake(batch)
+    if not set(lake.terms.key) <= set(snapshots.column_names(batch.path)):
+        return None
+    try:
+        return lake.encounter(lambda columns: snapshots.read_frames(batch.path, columns=columns))
+    except DataRefusedError:
+        return None
+
+
+def _say_no_key(key: Sequence[str], differing: int, rows: int) -> str:
+    named = " and ".join(map(repr, key))
+    why = f"{differing:,} of {rows:,} rows have a key that another row has with other values: {named} names more than one row"
+    how = "name in key: all columns that do so together, and another use case where its lake was begun already"
+    return f"{why}; {how}"
+
+
+def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounter) -> News:
+    """Leave known rows out of a batch."""
+    import numpy as np
+    import pandas as pd
+
+    places, left = np.delete(np.arange(len(batch.lines)), settled.known), batch
+    if len(settled.known) and len(places):
+        name = f"{batch.digest}-{splits.content_digest(pd.DataFrame({'place': places}))[:SHOWN_DIGITS]}-new"
+        path = snapshots.write_frames(_picked(batch.path, places), batch.path.parent, name)
+        left = dataclasses.replace(batch, path=path, lines=batch.lines[places])
+    news = News(batch, left, places, settled.late.tolist(), twins=twins, encounter=encounter)
+    return dataclasses.replace(news, differing=news.by_reason(settled))
+
+
+def _picked(path: Path, places: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield some of the stored rows, by their places."""
+    import numpy as np
+
+    start = 0
+    for df in snapshots.read_frames(path, columns=columns):
+        first, last = np.searchsorted(places, [start, start + len(df)])
+        yield df.iloc[places[first:last] - start].reset_index(drop=True)
+        start += len(df)
+
+
+def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Judgement | None = None, because: str = "") -> None:
+    """Let the lake take in what is new, with the labels that known rows bring, and write it down."""
+    lake, batch, frames, told = reception.lake(news.came), news.batch, iter(()), list[str]()
+    late, validation = [*news.late], judgement.validation if judgement else Validation("")
+    if judgement:
+        known, twins_late, results = _settle(news, validation)
+        validation = dataclasses.replace(validation, results=(*validation.results, *results))
+        judgement, late = dataclasses.replace(judgement, validation=validation), sorted({*late, *twins_late})
+        frames, left_out = _fit(lake, _kept(batch, validation, known), judgement.inspection)
+        told = [*judgement.against, *judgement.noted, *left_out, *([SAME_KEY] if results else [])]
+    else:
+        batch = dataclasses.replace(batch, lines=batch.lines[:0])
+    pile = Pile(snapshots.column_names(batch.path), partial(asides, batch, validation))
+    receipt = lake.append(
+        batch.delivered,
+        frames,
+        arrived_at=datetime.now(UTC),
+        aside=map(sheets.for_quarantine, pile.read()),
+        late=_late_labels(lake, news, late),
+        looked=news.encounter.looked if news.encounter else None,
+    )
+    told += [f"{receipt.late:,} known rows bring the label that they lacked"] if receipt.late else []
+    entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", tuple(told))
+    rows = rows_of(lake, receipt, len(news.came.lines) + len(news.came.aside))
+    profile = judgement.profile.to_json() if judgement else ""
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, because=because, profile=profile), judgement, pile, batch)
+
+
+def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], list[ExpectationResult]]:
+    """Say which rows repeat one before them, which of these bring its label, and which are set aside because they differ."""
+    import numpy as np
+
+    aside, twins, known, late = dict(news.differing), news.twins, NO_ROWS, list[int]()
+    if twins and len(twins.places):
+        bad = [
+            start + validation.set_aside(start, start + snapshots.FRAME_ROWS)[0]
+            for start in range(0, len(news.places), snapshots.FRAME_ROWS)
+        ]
+        settled = twins.settle(np.isin(np.searchsorted(news.places, twins.places), np.concatenate(bad)))
+        known, late = news.rows(settled.known), settled.late.tolist()
+        for reason, rows in news.by_reason(settled).items():
+            aside[reason] = aside.get(reason, NO_ROWS).union(rows)
+    results = [ExpectationResult(why, "warning", success=False, failing_rows=rows, quarantine=True) for why, rows in aside.items()]
+    return known, late, results
+
+
+def _late_labels(lake: Lake, news: News, places: Sequence[int]) -> Iterator[pd.DataFrame]:
+    import numpy as np
+
+    if places and lake.terms.target:
+        yield from _picked(news.came.path, np.array(places), [*lake.terms.key, lake.terms.target])
+
+
+def _record_cut_off(reception: Reception, delivery: Delivery, batch: Batch, because: str) -> None:
+    """Write down what a run took in that was cut off before it could: what is in is in, whatever the suite says by now."""
+    lake = reception.lake(batch)
+    rows = rows_of(lake, Receipt(batch=batch.delivered, is_new=False), len(batch.lines) + len(batch.aside))
+    profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
+    names = snapshots.column_names(batch.path)
+    pile = Pile(names, lambda: mending.stored(lake.quarantined(batch.delivered), names))
+    entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", (CUT_OFF,))
+    entry = dataclasses.replace(entry, rows=rows, because=because, profile=profile.to_json())
+    reception.conclude(delivery, entry, pile=pile)
+
+
+def _kept(batch: Batch, validation: Validation, known: RowSet) -> Iterator[pd.DataFrame]:
+    """Yield the rows that are neither set aside nor known."""
     import numpy as np
 
     start = 0
     for df in snapshots.read_frames(batch.path):
         rows, _ = validation.set_aside(start, start + len(df))
+        if known:
+            rows = np.union1d(rows, np.flatnonzero(known.mask(start, start + len(df))))
         yield df.iloc[np.delete(np.arange(len(df)), rows)].reset_index(drop=True) if len(rows) else df
         start += len(df)
-
-
-def _asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
-    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
-    start = 0
-    for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
-        rows, reasons = validation.set_aside(start, start + len(df))
-        if len(rows):
-            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
-        start += len(df)
-    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
 
 
 def _fit(lake: Lake, frames: Iterable[pd.DataFrame], inspection: Inspection) -> tuple[Iterable[pd.DataFrame], tuple[str, ...]]:
@@ -398,54 +514,7 @@ def _fit(lake: Lake, frames: Iterable[pd.DataFrame], inspection: Inspection) -> 
     new, missing = inspection.columns("column-new"), inspection.columns("column-missing")
     if lake.begun_with() is None or not new + missing:
         return frames, ()
-    told = [f"column '{name}' is left out: the lake keeps the columns that it was begun with" for name in new]
-    told += [f"column '{name}' is taken as empty" for name in missing]
-    return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tuple(told)
-
-
-def _rows_of(lake: Lake, receipt: Receipt) -> BatchRows:
-    """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
-    held = receipt if receipt.is_new else next(arrival for arrival in lake.batches() if arrival.batch == receipt.batch)
-    labelled, unlabelled = held.labels, held.observations - held.labels
-    return BatchRows(read=held.observations + held.quarantined, labelled=labelled, unlabelled=unlabelled, quarantined=held.quarantined)
-
-
-def _moved(rows: BatchRows) -> BatchRows:
-    """Count rows that were read with another batch, and leave its quarantine."""
-    return rows.model_copy(update={"read": 0, "quarantined": -(rows.labelled + rows.unlabelled)})
-
-
-def _is_in(values: np.ndarray, those: object) -> np.ndarray:
-    import numpy as np
-
-    return np.isin(values, np.asarray(those, dtype=np.int64))
-
-
-def _say_failing(delivery: Delivery, failing: dict[int, str]) -> str:
-    line, why = next(iter(failing.items()))
-    rows = "1 row is" if len(failing) == 1 else f"{len(failing):,} rows are"
-    return f"{rows} still set aside, the first on line {line} of {delivery.name}: {why}; mend and deliver it again"
-
-
-def _record_cut_off(reception: Reception, delivery: Delivery, before: BatchEntry, rows: OpenRows) -> None:
-    """Write down what a run had mended that was killed before it could."""
-    lake, known = reception.lake(), {entry.digest for entry in reception.entries}
-    for arrival in lake.batches() if rows.mended_with - known else ():
-        if arrival.batch in rows.mended_with - known:
-            counted = BatchRows(labelled=arrival.labels, unlabelled=arrival.observations - arrival.labels)
-            entry = _entry(reception, delivery, arrival.batch, "mended", ("a run that was cut off had taken them in",))
-            _write_down(reception, dataclasses.replace(entry, rows=_moved(counted), mends=before.digest))
-
-
-def _tell_known(reception: Reception, delivery: Delivery, before: BatchEntry) -> None:
-    last = next((entry for entry in reversed(reception.entries) if entry.mends == before.digest and entry.decision in TAKEN), None)
-    if last is None:
-        message = (
-            f"no row of {delivery.name} is set aside with batch {before.digest[:SHOWN_DIGITS]}; deliver new rows in a file of their own"
-        )
-        raise DataRefusedError(message, where=delivery.name)
-    landing.put_away(delivery, "done")
-    reception.reports.append(BatchReport(dataclasses.replace(last, name=delivery.name), is_known=True))
+    return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tell_columns(new, missing)
 
 
 def _champions_profile(reception: Reception) -> Profile | None:
@@ -460,39 +529,3 @@ def _champions_profile(reception: Reception) -> Profile | None:
         log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
         snapshots.write_text(profile_rows(reception.lake().read_chunks(snapshot), pii=pii).to_json(), path)
     return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))
-
-
-def _entry(reception: Reception, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
-    who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
-    return BatchEntry(reception.case.name, digest, decision, delivery.name, "rows", BatchRows(), reasons, who, now)
-
-
-def _conclude(
-    reception: Reception, delivery: Delivery, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None
-) -> None:
-    """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
-    _write_down(reception, entry, judgement, batch)
-    if entry.decision in TAKEN:
-        landing.put_away(delivery, "done")
-    else:
-        landing.put_away(delivery, "refused", "\n".join(entry.reasons))
-
-
-def _write_down(reception: Reception, entry: BatchEntry, judgement: Judgement | None = None, batch: Batch | None = None) -> None:
-    """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again."""
-    settings, pii = reception.case.settings, reception.case.use_case.pii
-    before = next((e for e in reversed(reception.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
-    sheet = _write_sheet(settings.home, entry, batch, judgement) if batch and judgement and entry.rows.quarantined > 0 else ""
-    examples = sheets.first_rows(_asides(batch, judgement.validation), batch_page.SHOWN_ROWS) if batch and judgement and sheet else ()
-    page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
-    snapshots.write_text(batch_page.build(entry, judgement, before, examples, sheet, pii), page)
-    ledger.record(settings.ledger_address, entry)
-    report = BatchReport(entry, page=str(page), sheet=sheet)
-    reception.reports.append(report)
-    record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
-    (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
-
-
-def _write_sheet(home: Path, entry: BatchEntry, batch: Batch, judgement: Judgement) -> str:
-    parts = sheets.write(_asides(batch, judgement.validation), snapshots.column_names(batch.path), entry.digest)
-    return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))

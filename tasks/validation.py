@@ -50,7 +50,9 @@ def judge(case: Case, batch: Batch) -> Validation:
     Without a suite the verdict is *not applicable*.
     """
     validation = _judge(case, batch)
-    return dataclasses.replace(validation, results=(*validation.results, *_empty_keys(case, batch)))
+    known = {(result.columns, result.failing_rows) for result in validation.results if result.consequence == "quarantined"}
+    nameless = (result for result in _empty_keys(case, batch) if (result.columns, result.failing_rows) not in known)
+    return dataclasses.replace(validation, results=(*validation.results, *nameless))
 
 
 def _empty_keys(case: Case, batch: Batch) -> Iterator[ExpectationResult]:
@@ -62,7 +64,7 @@ def _empty_keys(case: Case, batch: Batch) -> Iterator[ExpectationResult]:
         is_empty = np.concatenate([df[name].isna() for df in snapshots.read_frames(batch.path, columns=[name])])
         if is_empty.any():
             told = f"'{name}' is never missing, for it names the row"
-            yield ExpectationResult(told, "warning", success=False, failing_rows=RowSet.where(is_empty), quarantine=True)
+            yield ExpectationResult(told, "warning", success=False, failing_rows=RowSet.where(is_empty), quarantine=True, columns=(name,))
 
 
 def _judge(case: Case, batch: Batch, target: str | None = None) -> Validation:

@@ -51,7 +51,9 @@ def for_quarantine(aside: Aside) -> pd.DataFrame:
     """Give rows as the quarantine of the lake keeps them: row, line, text, reasons."""
     import pandas as pd
 
-    texts = row_texts(aside.cells) if aside.texts is None else pd.Series(aside.texts, dtype="str")
+    texts = pd.Series([*(aside.texts or [None] * len(aside.rows))], dtype="str")
+    if texts.isna().any():
+        texts = texts.fillna(row_texts(aside.cells))
     return pd.DataFrame({"row": aside.rows, "line": aside.lines, "text": texts, "reasons": aside.reasons})
 
 

@@ -135,14 +135,14 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def read_frames(path: Path, rows: int = FRAME_ROWS, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield stored rows, or only some columns of them, in parts that fit into memory; at least one, be it empty."""
+    """Yield stored rows in parts that fit into memory, with all columns or some; at least one, be it empty."""
     import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(path, pre_buffer=False) as file:  # a buffer would keep all that was read
-        schema = pa.schema([file.schema_arrow.field(name) for name in columns or file.schema_arrow.names], file.schema_arrow.metadata)
-        for batch in file.iter_batches(rows, columns=schema.names):
-            yield pa.Table.from_batches([batch], schema).to_pandas()
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns]) if columns else file.schema_arrow
+        for batch in file.iter_batches(rows, columns=columns):
+            yield pa.Table.from_batches([batch.select(schema.names)], schema).to_pandas()
         if not file.metadata.num_rows:
             yield schema.empty_table().to_pandas()
 

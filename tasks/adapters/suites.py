@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core import parts, rules
 from tasks.core.errors import UsageError
 from tasks.core.row_sets import NO_ROWS, RowSet
+from tasks.core.suites import SUBJECTS
 from tasks.core.validation import SEVERITIES, ExpectationResult, Severity
 
 if TYPE_CHECKING:
@@ -265,7 +266,12 @@ def _result(result: ExpectationValidationResult, found: _Rows) -> ExpectationRes
         problem=problems[0].splitlines()[0] if problems else found.problem,
         notes=" ".join(configuration.notes) if isinstance(configuration.notes, list) else configuration.notes or "",
         without_rule=found.without_rule,
+        columns=tuple(subject for name in SUBJECTS for subject in _listed(configuration.kwargs.get(name))),
     )
+
+
+def _listed(subject: str | list[str] | None) -> list[str]:
+    return [subject] if isinstance(subject, str) else subject or []
 
 
 def _found(result: dict[str, Any]) -> str:

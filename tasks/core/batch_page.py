@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core.deliveries import STATE_NAMES, TAKEN
+from tasks.core.hiding import without_values
 from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten
 from tasks.core.profiles import Profile
+from tasks.core.validation import WORST_FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tasks.core.deliveries import BatchEntry
     from tasks.core.findings import Inspection, Judgement
     from tasks.core.page import Cell, Outcome, Tone
     from tasks.core.profiles import ColumnProfile
     from tasks.core.reading.terms import SetAside
-    from tasks.core.validation import Consequence, Validation
+    from tasks.core.validation import Consequence
 
 SHOWN_ROWS = 20
+SHOWN_EXAMPLES = 3
 MAX_CELL = 160
+MAX_EXAMPLE = 60
 TONES: dict[str, Tone] = {"ingested": "good", "mended": "good", "accepted": "neutral", "held": "bad", "refused": "bad"}
 BADGES: dict[Consequence, Outcome] = {"none": "passed", "reported": "warned", "quarantined": "warned", "refused": "failed"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row that fails an expectation: its line, and its cells in the columns that it is about, as text; None is missing."""
+
+    line: int
+    cells: tuple[str | None, ...]
 
 
 def build(
@@ -31,6 +44,7 @@ def build(
     aside: Sequence[SetAside],
     sheet: str,
     pii: Collection[str],
+    examples: Mapping[str, Sequence[Example]] | None = None,
 ) -> str:
     """Give the page of one decision on a batch as HTML.
 
@@ -39,15 +53,16 @@ def build(
         judgement: What was found out about the rows; None where they were not looked at.
         before: The batch that was taken last before this one.
         aside: The first rows that were set aside.
-        sheet: The file that holds all of them, to be mended.
+        sheet: The file that holds all of them, to be mended; empty where the batch was not taken.
         pii: Columns whose values must not be shown.
+        examples: The first rows that fail an expectation, by what it expects.
     """
-    sentence = entry.reasons[0] if entry.reasons and entry.decision not in TAKEN else str(entry.rows)
+    sentence = entry.reasons[0] if entry.reasons and entry.decision not in TAKEN else tell_rows(entry)
     sections = (
         _delivery(entry),
         *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
-        *([_expectations(judgement.validation)] if judgement else []),
-        *([_aside(entry, aside, sheet, is_hidden=bool(pii))] if aside else []),
+        *([_expectations(judgement, examples or {})] if judgement else []),
+        *([_aside(entry, aside, sheet, judgement.profile.names if judgement else pii, is_hidden=bool(pii))] if aside else []),
         *([_changes(judgement.profile, before)] if judgement and before else []),
         *([_columns(judgement.profile)] if judgement else []),
     )
@@ -62,8 +77,18 @@ def build(
 
 def _delivery(entry: BatchEntry) -> Section:
     facts = [("Batch", entry.digest[:16]), ("Decided at", entry.decided_at), ("By", entry.who), ("Brings", entry.kind)]
-    facts += [("Because", entry.because)] if entry.because else []
-    return Section("Delivery", (Text(f"Rows: {entry.rows}"), *(Text(reason) for reason in entry.reasons), Facts(tuple(facts))))
+    facts += [(name, told) for name, told in (("Because", entry.because), ("Mends batch", entry.mends[:16])) if told]
+    return Section("Delivery", (Text(tell_rows(entry)), *(Text(reason) for reason in entry.reasons), Facts(tuple(facts))))
+
+
+def tell_rows(entry: BatchEntry) -> str:
+    """Say where the rows of a batch went; of one that was not taken, how many came."""
+    rows = entry.rows
+    if entry.mends:
+        return f"{-rows.quarantined:,} rows that were set aside are taken in: {rows.labelled:,} labelled + {rows.unlabelled:,} unlabelled"
+    if entry.decision in TAKEN:
+        return f"Rows: {rows}" if entry.kind == "rows" else f"Labels: {rows}"
+    return f"{rows.read:,} {entry.kind} came, and none was taken" if rows.read else "Nothing was taken"
 
 
 def _findings(inspection: Inspection) -> Section:
@@ -74,27 +99,47 @@ def _findings(inspection: Inspection) -> Section:
     return Section("Damage", (Table("What the data themselves show", ("finding", "outcome", "column", "what"), rows),))
 
 
-def _expectations(validation: Validation) -> Section:
-    if not validation.suite:
+def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]]) -> Section:
+    validation = judgement.validation
+    if not validation.results:
         return Section("Expectations", (Text(validation.summary),))
+    hidden = {column.name for column in judgement.profile.columns if column.pii}
     rows = [
-        (r.expectation, r.severity, Badge(BADGES[r.consequence], r.consequence), len(r.failing_rows), r.problem or r.found or r.notes)
-        for r in sorted(validation.results, key=lambda r: r.consequence == "none")
+        (
+            r.expectation,
+            r.severity,
+            Badge(BADGES[r.consequence], r.consequence),
+            len(r.failing_rows),
+            "; ".join(_spell(example, r.columns, hidden) for example in examples.get(r.expectation, ())),
+            r.problem or r.found or r.notes,
+        )
+        for r in sorted(validation.results, key=lambda r: (*WORST_FIRST, "none").index(r.consequence))
     ]
-    columns = ("expectation", "severity", "consequence", "failing rows", "why")
-    return Section("Expectations", (Text(validation.summary), Table(validation.suite, columns, rows)))
+    columns = ("expectation", "severity", "consequence", "failing rows", "the first of them", "why")
+    return Section("Expectations", (Text(validation.summary), Table(validation.suite or "What the key is for", columns, rows)))
 
 
-def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, *, is_hidden: bool) -> Section:
-    # The reason of a row that does not fit quotes its cell.
-    rows = [(row.line, *(("not shown", "not shown") if is_hidden else (row.reason, shorten(row.text, MAX_CELL)))) for row in aside]
+def _spell(example: Example, columns: Sequence[str], hidden: Collection[str]) -> str:
+    cells = [
+        "empty" if cell is None else "not shown" if name in hidden else cell for name, cell in zip(columns, example.cells, strict=True)
+    ]
+    return f"line {example.line:,}" + (f": {shorten(', '.join(cells), MAX_EXAMPLE)}" if cells else "")
+
+
+def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, names: Collection[str], *, is_hidden: bool) -> Section:
+    # The reason of a row that does not fit quotes its cell, and that may be one of another column.
+    rows = [
+        (row.line, *((without_values(row.reason, names), "not shown") if is_hidden else (row.reason, shorten(row.text, MAX_CELL))))
+        for row in aside
+    ]
+    table = Table("Rows set aside", ("line", "reason", "row"), rows)
+    if not sheet:
+        return Section("Rows set aside", (Text("The first rows that are set aside even if the batch is accepted."), table))
     told = f"The first {len(rows)} of {entry.rows.quarantined:,} rows; all of them are in the quarantine of the lake, and in a sheet."
     how = f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
     hint = "Rows that satisfy everything then are taken in, once each; the others stay set aside, and the sheet may come again."
     personal = [Text("The sheet holds personal values.")] if is_hidden else []
-    return Section(
-        "Rows set aside", (Text(told), Text(how), Text(hint), *personal, Table("Rows set aside", ("line", "reason", "row"), rows))
-    )
+    return Section("Rows set aside", (Text(told), Text(how), Text(hint), *personal, table))
 
 
 def _changes(profile: Profile, before: BatchEntry) -> Section:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 # What is written down of a batch; a delivery that is known already is not.
 Decision = Literal["ingested", "accepted", "mended", "held", "refused"]
+Kind = Literal["rows", "labels"]
 TAKEN: tuple[Decision, ...] = ("ingested", "accepted", "mended")
 SHOWN_DIGITS = 8
+# Columns of labels that come alone, beside the key and the target: what stands for these where there is none, and when it was seen.
+ROW_KEY, VALUE, OBSERVED = "row_key", "value", "observed_at"
 STATE_NAMES = {
     "ingested": "Ingested",
     "accepted": "Accepted",
@@ -37,15 +40,19 @@ class Delivery:
         name: What it is called; the same name never brings other content.
         source: Where it is.
         landing: The landing folder that it lies in; None where a person named it.
+        kind: Whether it brings rows, or labels alone.
+        state: Of a file in a landing folder, when it was looked at; one in another state is not what was read.
     """
 
     name: str
     source: str
     landing: Path | None = None
+    kind: Kind = "rows"
+    state: tuple[tuple[int, ...], ...] = ()
 
 
 class BatchRows(BaseModel):
-    """Where every row of a batch went: read = labelled + unlabelled + quarantined, or nothing was taken.
+    """Where every row of a batch went: read = labelled + unlabelled + quarantined + known, or nothing was taken.
 
     Rows that come back mended were read before, and leave the quarantine: none is read, and a negative number quarantined.
     """
@@ -56,10 +63,12 @@ class BatchRows(BaseModel):
     labelled: int = Field(default=0, ge=0)
     unlabelled: int = Field(default=0, ge=0)
     quarantined: int = 0
+    known: int = Field(default=0, ge=0)
 
     def __str__(self) -> str:
         """Write the sum that must add up."""
-        return f"{self.read:,} read = {self.labelled:,} labelled + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined"
+        known = f" + {self.known:,} known" if self.known else ""
+        return f"{self.read:,} read = {self.labelled:,} labelled + {self.unlabelled:,} unlabelled + {self.quarantined:,} quarantined{known}"
 
 
 @dataclass(frozen=True)
@@ -80,13 +89,15 @@ class BatchEntry:
         profile: What the rows look like, as JSON; empty where they were not looked at.
         staged: Parquet file of the rows, while they are held.
         mends: Digest of the batch whose rows come back mended; empty where others come.
+
+    What is not written down, such as that all rows of a delivery are known, has no `decided_at`.
     """
 
     use_case: str
     digest: str
     decision: Decision
     name: str
-    kind: Literal["rows", "labels"]
+    kind: Kind
     rows: BatchRows
     reasons: tuple[str, ...]
     who: str
@@ -122,8 +133,11 @@ class BatchReport:
     def message(self) -> str:
         """Say it in one sentence."""
         entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
+        if self.is_known and not entry.decided_at:
+            return "; ".join([f"{entry.name} is known", *entry.reasons, "nothing was done"])
         if self.is_known:
-            return f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
+            told = f"{entry.name} is known: {entry.decision} at {entry.decided_at} as batch {short}; nothing was done"
+            return "; ".join([told, *(entry.reasons if entry.kind == "labels" else ())])
         if entry.decision not in TAKEN:
             return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
         if entry.mends:
@@ -209,6 +223,10 @@ def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> B
     found = [entry for entry in open_entries if entry.digest.startswith(digits.lower())]
     if len(found) == 1:
         return found[0]
+    taken = next((entry for entry in entries if entry.digest.startswith(digits.lower()) and entry.decision in TAKEN), None)
+    if taken and not found:
+        message = f"batch {taken.digest[:SHOWN_DIGITS]} ({taken.name}) was {taken.decision} at {taken.decided_at} already"
+        raise UsageError(message, where="--accept")
     what = f"{len(found)} batches of {use_case} wait that begin with" if found else f"no batch of {use_case} waits that begins with"
     listed = ", ".join(f"{entry.digest[:SHOWN_DIGITS]} ({entry.name})" for entry in open_entries)
     message = f"{what} '{digits}'; waiting are: {listed or 'none'}"

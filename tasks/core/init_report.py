@@ -30,7 +30,7 @@ KINDS = {
     "expect_column_values_to_be_in_set": ("sets of values", "few texts that each came often"),
     "expect_column_values_to_not_be_null": (
         "never missing",
-        "as in these rows, with a slack of 1 %, more for few rows, none for a key",
+        "as in these rows, with a slack of 1 %, more for few rows; a row without its key is set aside",
     ),
     "expect_column_proportion_of_non_null_values_to_be_between": ("shares of missing values", "as many as were, with slack"),
 }

@@ -7,9 +7,10 @@ was set aside, and the text of one that could not be taken apart. Rows are known
 from __future__ import annotations
 
 import csv
+import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tasks.core.errors import DataRefusedError
 from tasks.core.hiding import without_values
@@ -18,7 +19,7 @@ from tasks.core.reading.cells import read_as
 from tasks.core.reading.terms import ReadingOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import numpy as np
     import pandas as pd
@@ -43,14 +44,27 @@ class Aside:
         rows: Their places in the delivery, from 1.
         lines: Where they stand in it.
         reasons: Why each is there.
-        texts: What stands there, where a row could not be read; None for rows that were.
+        texts: What stands there, where a row could not be read; None for rows that were, or where all were.
     """
 
     cells: pd.DataFrame
     rows: np.ndarray
     lines: np.ndarray
     reasons: np.ndarray
-    texts: Sequence[str] | None = None
+    texts: Sequence[str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Pile:
+    """All rows of a batch that were set aside.
+
+    Attributes:
+        names: Of the columns of their table.
+        read: Goes through them from the first, as often as it is called.
+    """
+
+    names: Sequence[str]
+    read: Callable[[], Iterator[Aside]]
 
 
 def names_of(batch: str, rows: np.ndarray) -> list[str]:
@@ -79,6 +93,40 @@ def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) ->
             reasons=np.array([row.reason for row in some], dtype=object),
             texts=[row.text for row in some],
         )
+
+
+def stored(rows: pd.DataFrame, names: Sequence[str]) -> Iterator[Aside]:
+    """Give rows as the quarantine of the lake keeps them back as they stood in their table, as text.
+
+    Args:
+        rows: row, line, text, reasons.
+        names: Of the columns.
+    """
+    import pandas as pd
+
+    for start in range(0, len(rows), ASIDE_ROWS):
+        some = rows.iloc[start : start + ASIDE_ROWS]
+        read = [_written(text, names) for text in some["text"]]
+        cells = [found or taken_apart(text, len(names)) for found, text in zip(read, some["text"], strict=True)]
+        yield Aside(
+            cells=pd.DataFrame(cells, columns=list(names), dtype="str"),
+            rows=some["row"].to_numpy(),
+            lines=some["line"].to_numpy(),
+            reasons=some["reasons"].to_numpy(dtype=object),
+            texts=[None if found else text for found, text in zip(read, some["text"], strict=True)],
+        )
+
+
+def _written(text: str, names: Sequence[str]) -> list[str | None]:
+    """Give the cells of a row that was written as a JSON object; none where the text is something else."""
+    try:
+        found = json.loads(text, parse_float=str, parse_int=str)
+    except ValueError:
+        return []
+    if not (isinstance(found, dict) and found.keys() == set(names)):  # pyright: ignore[reportUnknownMemberType]
+        return []
+    cells = cast("dict[str, object]", found)
+    return [None if (cell := cells[name]) is None else str(cell) for name in names]
 
 
 def taken_apart(text: str, width: int) -> Sequence[str | None]:
@@ -168,4 +216,9 @@ def read_cells(cells: pd.DataFrame, columns: Columns, lines: np.ndarray, pii: Co
             told = without_values(reason) if name in pii else reason
             failing.setdefault(int(lines[row]), []).append(f"column '{name}': {told}")
     values = pd.DataFrame({name: column.values for name, column in read.items()})
+    for name in (column.name for column in columns.columns if column.kind == "datetime64[us, UTC]" and column.name in read):
+        times = pd.to_datetime(values[name], utc=True, errors="coerce", format="ISO8601")
+        for line in lines[(times.isna() & values[name].notna()).to_numpy()].tolist():
+            failing.setdefault(line, []).append(f"column '{name}': there is no time with a zone, such as 2024-05-06T07:08:09Z")
+        values[name] = times
     return values, {line: "; ".join(failing[line]) for line in sorted(failing)}

@@ -1,7 +1,7 @@
 """A first suite for a table that has none: inferred from its profile, for a person to review.
 
-What cannot be drift blocks: the column set, types, and what a key must be. Everything else only warns, because on real
-streams up to all later rows leave the first rows' ranges; and nothing sets rows aside by itself.
+What cannot be drift blocks: the column set, types, and a key that is there twice. Everything else only warns, because on real
+streams up to all later rows leave the first rows' ranges; and nothing sets rows aside by itself, but for those without a key.
 """
 
 from __future__ import annotations
@@ -121,8 +121,10 @@ def _expect_present(known: ColumnProfile, column: Column, rows: int, *, is_key: 
     share = known.missing / rows
     told = f"{known.missing:,} of {rows:,} rows had no value"
     if is_key:
-        notes = f"Part of the key: a row without it has no name; {told}."
-        yield _expect("column_values_to_not_be_null", "critical", notes, column=column.name)
+        notes = f"Part of the key: a row without it has no name, and is set aside; {told}."
+        yield _expect("column_values_to_not_be_null", "warning", notes, column=column.name).model_copy(
+            update={"meta": {"quarantine": True}}
+        )
     elif not known.missing:
         slack = max(FEW_NULLS, RULE_OF_THREE / rows)
         least = math.floor((1 - slack) * 100) / 100

@@ -20,6 +20,8 @@ GAP_SHARE = 0.05  # of the rows: where as many are missing, that they are says s
 DAY = 86_400_000_000  # microseconds
 # How long a cycle is, and when one began: a week on a Monday.
 CYCLES = {"day": (DAY, 0), "week": (7 * DAY, 4 * DAY), "year": (31_556_952_000_000, 0)}
+# How often rows must have gone through one: over fewer, what its parts did is taken for what else happened then.
+ENOUGH = {"day": 7, "week": 104, "year": 3}
 # Of the mean of places on a circle; closer to it they are one place, a calendar's year being up to a day off.
 SAME_PLACE = 0.9998
 
@@ -98,14 +100,14 @@ def _present(schema: Schema, X: pd.DataFrame, kind: str) -> tuple[str, ...]:
 
 
 def went_through(values: pd.Series, cycle: str) -> bool:
-    """Say whether moments cover a whole cycle, and lie at more than one place in it."""
+    """Say whether moments cover enough of the cycles to learn from them, and lie at more than one place in them."""
     import numpy as np
 
     length, began = CYCLES[cycle]
     moments = values.dropna().to_numpy(dtype="datetime64[us]").astype(np.int64)
     angles = (moments - began) % length * (2 * np.pi / length)
     is_one_place = abs(np.exp(1j * angles).mean()) > SAME_PLACE
-    return bool(np.ptp(moments) >= length) and not is_one_place
+    return bool(np.ptp(moments) >= ENOUGH[cycle] * length) and not is_one_place
 
 
 def _count_classes(y: np.ndarray) -> tuple[int, int]:

@@ -74,9 +74,17 @@ class UseCase(BaseModel):
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
     task: Annotated[Task | None, Field(description="kind of prediction; default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
-    key: Annotated[tuple[str, ...], Field(description="columns that name a row; default: a hash of its cells")] = ()
+    key: Annotated[
+        tuple[str, ...],
+        Field(
+            description="columns that name a row; labels cannot come alone without, and it stays as it is when the first rows come; "
+            "default: a hash of its cells"
+        ),
+    ] = ()
     pii: Annotated[tuple[str, ...], Field(description="columns whose values stand in no report, log or message")] = ()
-    landing: Annotated[str | None, Field(description="folder of deliveries: incoming/, done/, refused/")] = None
+    landing: Annotated[
+        str | None, Field(description="folder of deliveries: incoming/ (labels alone: incoming/labels/), done/, refused/")
+    ] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
     candidates: Annotated[
         tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: linear, boosted")

@@ -35,6 +35,7 @@ class ExpectationResult:
         found: What was found instead, for expectations about whole columns; empty where nothing is to be told.
         problem: Why it could not be evaluated; empty when it could.
         notes: The suite's own words on it.
+        columns: Those that it is about; none where it is about the table.
         without_rule: Why its rows come from Great Expectations and not from a rule of ours; empty when a rule stands for it.
     """
 
@@ -47,6 +48,7 @@ class ExpectationResult:
     problem: str = ""
     notes: str = ""
     without_rule: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def consequence(self) -> Consequence:

@@ -16,15 +16,15 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, Schema
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,6 +211,9 @@ def test_a_batch_stays_known_after_maintenance_and_a_checkpoint(lake: Lake) -> N
 
 
 def test_a_batch_of_nothing_but_misfits_is_in_quarantine_once(lake: Lake) -> None:
+    with pytest.raises(DataRefusedError, match="no lake begins without a row; bring rows that are not set aside"):
+        lake.append("b1", [], arrived_at=at(0), aside=[aside(2, 1)])
+    lake.append("b0", [table("z")], arrived_at=at(0))
     assert lake.append("b1", [], arrived_at=at(0), aside=[aside(2, 1)]).is_new
     assert not lake.append("b1", [], arrived_at=at(0), aside=[aside(2, 1)]).is_new
     stored = lake.quarantined()
@@ -220,24 +223,66 @@ def test_a_batch_of_nothing_but_misfits_is_in_quarantine_once(lake: Lake) -> Non
     assert lake.append("b2", [table()], arrived_at=at(1)).is_new
 
 
-@pytest.mark.parametrize("after", ["quarantine", "labels"])
-def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_delivery(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, after: str
-) -> None:
-    lake.append("b0", [table("z")], arrived_at=at(0))
-    before = lake.read(lake.snapshot())
+@contextmanager
+def cut_off(monkeypatch: pytest.MonkeyPatch, after: str) -> Generator[None]:
+    """Interrupt what is done within after the commit of a table, as a kill would."""
     commit = tables.Table.commit
 
-    def cut_off(self: tables.Table, *arguments: object) -> bool:
+    def commit_and_die(self: tables.Table, *arguments: object) -> bool:
         done = commit(self, *arguments)
         if self.url.endswith(after):
             raise KeyboardInterrupt
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(tables.Table, "commit", cut_off)
+        patch.setattr(tables.Table, "commit", commit_and_die)
         with pytest.raises(KeyboardInterrupt):
-            lake.append("b1", [table()], arrived_at=at(1), aside=[aside(9)])
+            yield
+
+
+@pytest.mark.parametrize("after", ["quarantine", "labels"])
+def test_a_batch_that_was_cut_off_may_come_with_other_rows_set_aside(lake: Lake, monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    lake.append("b0", [table("z")], arrived_at=at(0))
+    with cut_off(monkeypatch, after):
+        lake.append("b1", [table(rows=3)], arrived_at=at(1), aside=[aside(5)])
+    assert lake.append("b1", [table(rows=2)], arrived_at=at(2), aside=[aside(4, 5)]).is_new
+    assert lake.quarantined()["line"].tolist() == [4, 5]
+    assert lake.open_rows("b1").rows.tolist() == [1, 2]
+    assert [(a.observations, a.labels, a.quarantined) for a in lake.batches()] == [(4, 4, 0), (2, 2, 2)]
+
+
+def test_labels_of_a_batch_that_never_came_in_are_nobodys(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.append("b0", [table()], arrived_at=at(0))
+    for batch, time_ in (("b1", at(1)), ("b1", at(1)), ("b2", at(2))):
+        with cut_off(monkeypatch, "labels"):
+            lake.append(batch, [table(label=9)], arrived_at=time_)
+    lake.append_labels("l1", [pd.DataFrame({"id": ["a3"], "y": [4.0]})], arrived_at=at(1))
+    for _ in range(2):
+        assert lake.read(lake.snapshot())["y"].tolist() == [1, 1, 1, 4]
+        assert (lake.count_labels().total, [a.labels for a in lake.batches()]) == (5, [4, 1])
+        lake.maintain(unused_for=EVER)
+
+
+def test_of_two_mendings_at_once_the_second_leaves_nothing(lake: Lake) -> None:
+    first = "b1" * 32
+    lake.append(first, [table()], arrived_at=at(0), aside=[aside(6, 7)])
+    rows, found = table("m", 2), lake.open_rows(first)
+    assert lake.mend("m1", rows, found.rows, of=found, arrived_at=at(1)).is_new
+    with pytest.raises(StoreError, match="another process has just committed mendings of b1b1b1b1b1b1b1b1 to"):
+        lake.mend("m2", rows.assign(x=7.0, y=9.0), found.rows, of=found, arrived_at=at(2))
+    read = lake.read(lake.snapshot())
+    assert read["y"].tolist() == [1.0] * 6
+    assert (lake.count_labels().total, lake.open_rows(first).rows.tolist()) == (6, [])
+
+
+@pytest.mark.parametrize("after", ["quarantine", "labels"])
+def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_delivery(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    lake.append("b0", [table("z")], arrived_at=at(0))
+    before = lake.read(lake.snapshot())
+    with cut_off(monkeypatch, after):
+        lake.append("b1", [table()], arrived_at=at(1), aside=[aside(9)])
     pd.testing.assert_frame_equal(lake.read(lake.snapshot()), before)
     assert sum(arrival.quarantined for arrival in lake.batches()) == 0
     assert lake.append("b1", [table()], arrived_at=at(2), aside=[aside(9)]).is_new
@@ -251,6 +296,18 @@ def test_rows_without_a_key_are_named_by_their_cells(tmp_path: Path) -> None:
     lake.append("b1", [rows], arrived_at=at(0))
     lake.append("b2", [rows[:2]], arrived_at=at(1))
     assert lake.read(lake.snapshot())["y"].tolist() == ["a", "a", "b", "a", "a"]
+
+
+def test_rows_whose_keys_came_in_meanwhile_are_refused(lake: Lake) -> None:
+    lake.append("b1", [table("a")], arrived_at=at(0))
+    mine, others = table("b"), table("c")
+    found = lake.encounter(lambda columns: iter([mine[columns or mine.columns]]))
+    assert found is not None
+    assert lake.append("b2", [others], arrived_at=at(1), looked=found.looked).is_new
+    assert lake.append("b3", [mine[:2]], arrived_at=at(2), looked=found.looked).is_new
+    with pytest.raises(StoreError, match="rows with keys of this batch have just come into"):
+        lake.append("b4", [mine], arrived_at=at(3), looked=found.looked)
+    assert len(lake.read(lake.snapshot())) == 10
 
 
 # ---------------------------------------------------------------------------------------------------------------- labels
@@ -303,12 +360,12 @@ def test_the_terms_of_the_first_batch_stay(lake: Lake, tmp_path: Path) -> None:
 def test_a_lake_of_an_older_version_is_refused_in_one_sentence(lake: Lake, tmp_path: Path) -> None:
     lake.append("b1", [table()], arrived_at=at(0))
     now = DeltaTable(f"{lake.url}/observations")
-    fields = [field for field in pa.schema(now.schema().to_arrow()) if field.name != "_mends"]
     older = tmp_path / "older" / "wine" / "observations"
-    DeltaTable.create(str(older), Schema.from_arrow(pa.schema(fields)), description=now.metadata().description)
+    declared = {name: value for name, value in json.loads(now.metadata().description).items() if name != "layout"}
+    DeltaTable.create(str(older), now.schema(), description=json.dumps(declared))
     with pytest.raises(StoreError) as refused:
         Lake(str(tmp_path / "older"), "wine").begun_with()
-    told = "is of an older version, which knew no mended rows; give its use case another name and deliver its batches again"
+    told = "is of another version of Evergreen; give its use case another name and deliver its batches again"
     assert refused.value.message == f"the lake at {older.parent} {told}"
 
 

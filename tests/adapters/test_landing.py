@@ -28,7 +28,7 @@ def test_what_is_put_away_keeps_its_name_unless_that_is_taken_and_its_reason_sta
     for content in ("1", "2"):
         list(landing.arrived(tmp_path))
         (tmp_path / "incoming" / "a.csv").write_text(content)
-        (delivery,) = landing.arrived(tmp_path)
+        (delivery,) = map(landing.as_it_is, landing.arrived(tmp_path))
         landing.put_away(delivery, "refused", f"reason {content}")
     found = {path.name: path.read_text() for path in (tmp_path / "refused").iterdir()}
     assert found == {"a.csv": "1", "a.csv.reason.txt": "reason 1\n", "a-2.csv": "2", "a-2.csv.reason.txt": "reason 2\n"}

@@ -73,8 +73,14 @@ def test_what_cannot_be_drift_is_refused(tmp_path: Path) -> None:
     assert text["'size': column values to be of type type_=float64"] == "refused"
     twice = consequences(evaluate(df.assign(id=[0.0, *range(299)]), df, tmp_path, key=["id"]))
     assert twice == {"'id': column values to be unique": "refused"}
-    nameless = consequences(evaluate(df.assign(id=df["id"].where(df.index > 0)), df, tmp_path, key=["id"]))
-    assert nameless == {"'id': column values to not be null": "refused"}
+
+
+def test_rows_without_a_key_are_set_aside_and_the_others_are_not(tmp_path: Path) -> None:
+    df = houses()
+    for key in (["id"], ["id", "ts"]):
+        found = evaluate(df.assign(id=df["id"].where(df.index > 1)), df, tmp_path, key=key)
+        assert consequences(found) == {"'id': column values to not be null": "quarantined"}
+        assert sum(len(result.failing_rows) for result in found) == 2
 
 
 def test_drift_is_reported_and_sets_no_row_aside(tmp_path: Path) -> None:

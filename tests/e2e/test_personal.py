@@ -56,7 +56,7 @@ def damaged() -> Iterator[tuple[str, str]]:
     yield "h-rule.csv", people(7).assign(mail=lambda df: df["mail"].where(df.index > 3, f"{SECRET} at home")).to_csv(index=False)
     yield "i-rule.csv", people(8).assign(mail=lambda df: f"{SECRET} of " + df.index.astype(str)).to_csv(index=False)
     yield "j-quote.csv", people(9).to_csv(index=False).replace(f"{SECRET}9.7@", f'"{SECRET}9.7@', 1)
-    yield "k-same.csv", people(1).assign(age=40).to_csv(index=False) + f"{SECRET}1.x,{AMOUNT}199,forty,80\n"
+    yield "k-same.csv", people(10).assign(age=40).to_csv(index=False) + f"{SECRET}10.x,{AMOUNT}1099,forty,80\n"
     yield "l-missing.csv", people(11).assign(mail=None).to_csv(index=False) + f",{AMOUNT}1199,44,88\n"
     yield "m-rows.json", json.dumps([*people(12).to_dict("records"), {"mail": {SECRET: SECRET}, "income": [AMOUNT], "age": 3, "score": 1}])
     yield "n-broken.json", '[{"mail": "' + SECRET + '", "income": ' + str(AMOUNT) + "},"
@@ -72,7 +72,7 @@ def is_told(text: str) -> bool:
 
 def contents(path: Path) -> Iterator[str]:
     """Yield all that a file holds, unpacked."""
-    data = path.read_bytes()
+    data = path.read_bytes() if path.exists() else b""  # SQLite removes what it keeps beside a database with the last who closes it
     if data[:4] == b"PAR1":
         yield parquet.read_table(path).to_pandas().to_csv()
     elif data[:16].startswith(b"SQLite format 3"):

@@ -28,7 +28,7 @@ def test_after_a_kill_the_next_run_goes_on_and_each_row_is_there_once(desk: Desk
     while killed.poll() is None and not list(folder.glob("*/000001-scored.parquet")):
         time.sleep(0.01)
     killed.kill()
-    killed.wait()
+    killed.communicate()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*/*-scored.parquet")}
     assert 2 <= len(kept) < 5, "the process was to be killed between two parts"
     goes_on = desk.run(*call)

@@ -120,6 +120,12 @@ def test_rows_that_nothing_names_are_set_aside_and_the_others_come_in(project: P
     sheet = (home.settings().home / "quarantine" / "probes" / f"{entry.digest[:16]}.csv").read_text(encoding="utf-8")
     assert [line.split(",")[1] for line in sheet.splitlines()[1:]] == ["5", "152"]
     assert "'key' is never missing, for it names the row" in sheet
+    present = {"type": NOT_NULL["type"], "kwargs": {"column": "key"}, "severity": "warning", "meta": {"quarantine": True}}
+    project.write_suite("probes", present)
+    others = batch(9).assign(key=lambda df: df["key"].where(nameless["key"].notna()))
+    entry = project.ingest(use_case="probes", data=project.write_table("p2", others)).report.batches[0].entry
+    sheet = (home.settings().home / "quarantine" / "probes" / f"{entry.digest[:16]}.csv").read_text(encoding="utf-8")
+    assert (sheet.count("'key': column values to not be null"), sheet.count("never missing")) == (2, 0)
 
 
 def test_a_lake_does_not_begin_with_a_batch_of_which_no_row_is_kept(project: Project) -> None:

@@ -97,3 +97,16 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(project: Project) -> N
         error = project.score(**{"use_case": "tanks", **options}).error
         assert isinstance(error, kind)
         assert message.split("|")[-1] in str(error)
+
+
+def test_what_is_text_for_the_model_is_read_as_text(project: Project) -> None:
+    """A release such as 1.10 is no number, be it written beside others or not."""
+    releases = np.tile(["1.10", "1.1", "2.0b"], 80)
+    df = pd.DataFrame({"release": releases, "size": rows(5, 240)["a"], "y": np.where(releases == "1.10", "high", "low")})
+    project.write_use_case("releases", target="y", candidates=["logistic"])
+    project.train(use_case="releases", data=project.write_table("releases", df))
+    for name, release in (("numbers", ["1.10"] * 40), ("mixed", [*["1.10"] * 39, "2.0b"])):
+        table = project.write_table(name, df[:40].assign(release=release).drop(columns="y"))
+        report = project.score(use_case="releases", data=table).state.result()
+        assert (report.rows.scored, report.rows.quarantined) == (40, 0)
+        assert pd.read_parquet(report.out)["prediction"].tolist() == ["high" if r == "1.10" else "low" for r in release]

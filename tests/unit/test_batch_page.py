@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from tasks.core import batch_page
+from tasks.core.batch_page import Example
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.findings import Finding, Inspection, Judgement
 from tasks.core.profiles import Profile, profile_rows
@@ -62,4 +65,42 @@ def test_no_value_is_shown_where_columns_are_personal() -> None:
     assert "not kept" in page
     assert "not shown" in page
     assert "The sheet holds personal values." in page
+    assert "column 'size': (not shown: personal) among numbers" in html.unescape(page)
     assert not any(value in page for value in ("secret-street", "Ann<", "123.5", "Eve,"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"decision": "held", "rows": BatchRows(read=1300)}, "1,300 rows came, and none was taken"),
+        ({"decision": "refused", "rows": BatchRows()}, "Nothing was taken"),
+        (
+            {"decision": "mended", "mends": "cd" * 32, "rows": BatchRows(labelled=4, unlabelled=1, quarantined=-5)},
+            "5 rows that were set aside are taken in: 4 labelled + 1 unlabelled",
+        ),
+        ({"kind": "labels", "rows": BatchRows(read=2, labelled=2)}, "Labels: 2 read = 2 labelled + 0 unlabelled + 0 quarantined"),
+    ],
+)
+def test_a_page_says_what_became_of_the_rows_and_no_more(change: dict[str, object], told: str) -> None:
+    page = batch_page.build(replace(ENTRY, **change), None, None, (), "", ())  # pyright: ignore[reportArgumentType]
+    assert told in page
+    assert page.count("quarantined") == page.count(told) * told.count("quarantined")
+
+
+def test_what_fails_is_shown_worst_first_with_its_first_rows_and_no_personal_value() -> None:
+    results = (
+        ExpectationResult("'size': small", "info", success=False, failing_rows=RowSet.of([1]), columns=("size",)),
+        ExpectationResult("'owner': known", "critical", success=False, failing_rows=RowSet.of([0, 1]), columns=("owner", "size")),
+    )
+    examples = {"'size': small": [Example(3, ("900",))], "'owner': known": [Example(2, ("Ann", "70")), Example(3, ("Eve", "900"))]}
+    judgement = Judgement(Validation("houses.json", results), profile(70.0, 900.0, pii=("owner",)), Inspection(()))
+    page = batch_page.build(replace(ENTRY, decision="refused"), judgement, None, (), "", ("owner",), examples)
+    assert page.index("line 2: not shown, 70; line 3: not shown, 900") < page.index("line 3: 900")
+    assert "Eve," not in page
+
+
+def test_what_would_be_set_aside_is_shown_where_nothing_was_taken() -> None:
+    judgement = Judgement(Validation(""), profile(70.0), Inspection(()))
+    page = batch_page.build(replace(ENTRY, decision="held"), judgement, None, ASIDE, "", ())
+    assert "secret-street" in page
+    assert "The first rows that are set aside even if the batch is accepted." in page

@@ -45,7 +45,7 @@ def test_a_person_reads_a_line_for_each_delivery_and_where_its_page_is() -> None
 
 def test_a_script_reads_where_the_rows_went() -> None:
     (batch,) = IngestReport("houses", (BatchReport(TAKEN),)).as_json()["batches"]  # type: ignore[misc]
-    assert batch["rows"] == {"read": 10, "labelled": 6, "unlabelled": 3, "quarantined": 1}
+    assert batch["rows"] == {"read": 10, "labelled": 6, "unlabelled": 3, "quarantined": 1, "known": 0}
     assert (batch["name"], batch["batch"], batch["outcome"], batch["kind"]) == ("a.csv", "ab" * 32, "ingested", "rows")
 
 
@@ -56,9 +56,14 @@ def test_a_batch_that_waits_is_found_by_its_first_digits() -> None:
 @pytest.mark.parametrize(
     ("entries", "digits", "message"),
     [
-        ([TAKEN], "ab", "no batch of houses waits that begins with 'ab'; waiting are: none"),
+        ([REFUSED], "ab", "no batch of houses waits that begins with 'ab'; waiting are: none"),
+        ([TAKEN], "ab", "batch abababab (a.csv) was ingested at 2026-01-02T03:04:05+00:00 already"),
         ([REFUSED, HELD], "ef", "no batch of houses waits that begins with 'ef'; waiting are: cdcdcdcd (c.csv)"),
-        ([HELD, replace(HELD, decision="accepted", staged="")], "cd", "no batch of houses waits that begins with 'cd'; waiting are: none"),
+        (
+            [HELD, replace(HELD, decision="accepted", staged="")],
+            "cd",
+            "batch cdcdcdcd (c.csv) was accepted at 2026-01-02T03:04:05+00:00 already",
+        ),
         (
             [HELD, replace(HELD, digest="cc" * 32, name="d.csv")],
             "c",

@@ -159,3 +159,38 @@ def test_arbitrary_bytes_are_a_reading_or_one_sentence(data: bytes, as_text: boo
         assert "t1.csv" in message
     else:
         assert reading.rows == len(reading.table.lines) + len(reading.aside)
+
+
+def test_what_is_known_to_hold_text_stays_as_it_stands() -> None:
+    text = text_of(*(f"{n},{n % 7},{n / 4}" for n in range(1, 40)), "40,A7,10.0", "41,NA,10.25")
+    known = ReadingOptions().knowing(["id", "word", "size"], ["id", "word"])
+    reading = reader.read([Content("t.csv", "text", data=Blob(text.encode()))], known, split_columns)
+    assert reading.table.df["word"].tolist()[-3:-1] == ["4", "A7"]
+    assert [str(dtype) for dtype in reading.table.df.dtypes] == ["str", "str", "float64"]
+    assert (reading.verdict, len(reading.aside), int(reading.table.df["word"].isna().sum())) == ("exact", 0, 1)
+    assert [str(dtype) for dtype in read(text).table.df.dtypes] == ["float64", "float64", "float64"]
+
+
+def test_what_is_known_to_hold_text_and_holds_nothing_has_no_type() -> None:
+    known = ReadingOptions().knowing(["id", "word", "size"], ["word"])
+    reading = reader.read([Content("t.csv", "text", data=Blob(text_of("1,,2", "2,NA,3").encode()))], known, split_columns)
+    assert reading.table.df.dtypes["word"] == "float64"
+
+
+def test_whole_numbers_of_a_typed_source_become_text_where_that_is_known_and_others_do_not() -> None:
+    known = ReadingOptions().knowing(["a"], ["a"])
+    reading = reader.read([of_frame("p", [7.0, None, 8123.0]), of_frame("q", ["x"])], known, split_columns)
+    assert reading.table.df["a"].astype(object).where(reading.table.df["a"].notna(), None).tolist() == ["7", None, "8123", "x"]
+    told = "numbers for text: column 'a' comes as whole numbers; they were read as the text of their digits"
+    assert [str(repair) for repair in reading.repairs] == [told]
+    assert reader.read([of_frame("p", [7.5])], known, split_columns).table.df.dtypes["a"] == "float64"
+
+
+@pytest.mark.parametrize("text", ["id,word\na,yes\n", "id,word\na,b\nb,a\n", "id,note,word\nx,a,yes\n"])
+def test_a_first_row_that_holds_known_names_is_the_header(text: str) -> None:
+    known = ReadingOptions().knowing(["id", "word", "size"])
+    reading = reader.read([Content("t.csv", "text", data=Blob(text.encode()))], known, split_columns)
+    assert ",".join(reading.table.names) == text.splitlines()[0]
+    assert "is this row the header" in refusal(text)
+    with pytest.raises(DataRefusedError, match=r"^t\.csv has no rows below its header$"):
+        reader.read([Content("t.csv", "text", data=Blob(b"id,word\n"))], known, split_columns)

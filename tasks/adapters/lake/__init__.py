@@ -1,8 +1,9 @@
 """The lake of a use case: Delta tables `observations`, `labels` and `quarantine`, in a folder or behind a URL.
 
 A batch is one commit in each table that it has rows for. They are written out and checked in full before the first of them is
-committed, and committed in the order quarantine, labels, observations. Each is known by the batch's digest, so that whoever
-brings the batch again after a kill finishes what is missing and repeats nothing; until then its rows are in no snapshot.
+committed, and committed in the order quarantine, labels, observations. The last one lets the batch in, once, under its digest
+and its arrival, and what the others hold of it counts from that arrival alone: what a run leaves that is killed or comes second
+is never read, and whoever brings the batch again does all of it anew.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
-from tasks.adapters.lake.reading import State, arrived, mended, opened
-from tasks.adapters.lake.tables import Table, counts, last_number
-from tasks.adapters.lake.writing import BatchWriting, LabelWriting, PredictionWriting, Tables, mendings_of
+from tasks.adapters.lake.meeting import Encounter
+from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, opened
+from tasks.adapters.lake.tables import Table, counts, number_of
+from tasks.adapters.lake.writing import (
+    ROW_KEY,
+    BatchWriting,
+    LabelWriting,
+    PredictionWriting,
+    Tables,
+    columns_of_labels,
+    mendings_of,
+    read_labels,
+)
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns
 from tasks.core.lake.keys import Digest
+from tasks.core.lake.labels import LabelBook
 from tasks.core.lake.values import BATCH_DIGITS, Arrival, LabelCounts, LakeSnapshot, Maintenance, OpenRows, Receipt, Terms
 from tasks.core.mending import names_of
 
@@ -26,8 +38,11 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    from deltalake import DeltaTable
 
+    from tasks.adapters.lake.meeting import Reader
     from tasks.core.lake.columns import Kind
+    from tasks.core.lake.known import Looked
 
 # A store that does not answer is told within half a minute; by default the client tries for three.
 PATIENCE = {"max_retries": "3", "retry_timeout": "30s", "connect_timeout": "10s"}
@@ -71,9 +86,9 @@ class Lake:
         table = self._tables.observations.open()
         if table is None:
             return None
-        if arrow.MENDS not in table.schema().to_arrow().names:
+        if arrow.layout(table) != arrow.LAYOUT:
             how = "give its use case another name and deliver its batches again"
-            message = f"the lake at {self.url} is of an older version, which knew no mended rows; {how}"
+            message = f"the lake at {self.url} is of another version of Evergreen; {how}"
             raise StoreError(message, where=self.url)
         return arrow.declared(table)[0]
 
@@ -85,6 +100,10 @@ class Lake:
         """
         return any(table.open() is not None for table in (*vars(self._tables).values(), self._predictions))
 
+    def names_rows_by(self) -> list[str]:
+        """Name the columns that say which rows labels alone belong to."""
+        return [*self.terms.key] or [ROW_KEY]
+
     def target_kind(self) -> Kind:
         """Give the kind of the labels; before the first of them, numbers.
 
@@ -95,7 +114,33 @@ class Lake:
 
     # ------------------------------------------------------------------------------------------------------------ writing
 
-    def append(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime, aside: Iterable[pd.DataFrame] = ()) -> Receipt:
+    def holds(self, batch: str) -> bool:
+        """Say whether a batch of rows was let in.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return self._tables.observations.holds(batch)
+
+    def encounter(self, read: Reader) -> Encounter | None:
+        """Hold the rows of a batch against those that have their keys; None where no key names them.
+
+        Raises:
+            DataRefusedError: a cell does not fit.
+            StoreError: the lake cannot be read.
+        """
+        return Encounter(self._tables, self.terms, read) if self.terms.key else None
+
+    def append(
+        self,
+        batch: str,
+        frames: Iterable[pd.DataFrame],
+        *,
+        arrived_at: datetime,
+        aside: Iterable[pd.DataFrame] = (),
+        late: Iterable[pd.DataFrame] = (),
+        looked: Looked | None = None,
+    ) -> Receipt:
         """Append a batch once, however often it is brought.
 
         Args:
@@ -103,22 +148,28 @@ class Lake:
             frames: Its rows, in chunks that fit into memory; the target among the columns or not.
             arrived_at: When it arrived.
             aside: Rows that were set aside before, in chunks as well: row (its place in the delivery, from 1), line, text, reasons.
+            late: Labels, with their keys, of rows that have none yet.
+            looked: What the lake was like when the keys of the batch were looked up in it.
 
         Raises:
             DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
-            StoreError: the lake cannot be used.
+            StoreError: the lake cannot be used, or rows with keys of this batch came in meanwhile.
         """
         if self._tables.observations.holds(batch):
             return Receipt(batch=batch, is_new=False)
         with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
             for df in frames:
                 writing.take(df)
+            for df in late:
+                writing.take_late(df)
             for df in aside:
                 writing.set_aside(df)
             writing.close()
-        return self._receipt(batch, writing, is_new=writing.commit())
+        return self._receipt(batch, writing, is_new=writing.commit(looked=looked))
 
-    def mend(self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime) -> Receipt:
+    def mend(
+        self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime, looked: Looked | None = None
+    ) -> Receipt:
         """Append rows that were set aside with another batch and were mended, each once.
 
         Args:
@@ -127,6 +178,7 @@ class Lake:
             places: Of each row its place in the delivery that it first came with.
             of: The rows of that delivery that were open when these were looked at.
             arrived_at: When they arrived.
+            looked: As in `append`.
 
         Raises:
             DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
@@ -137,23 +189,27 @@ class Lake:
         with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
             writing.take(rows, names_of(of.batch, places))
             writing.close()
-        return self._receipt(batch, writing, is_new=writing.commit(of))
+        return self._receipt(batch, writing, is_new=writing.commit(of, looked))
 
     def _receipt(self, batch: str, writing: BatchWriting, *, is_new: bool) -> Receipt:
         if not is_new:
             return Receipt(batch=batch, is_new=False)
-        rows, labels = writing.observations.rows, writing.labels.rows
+        rows, labels = writing.observations.rows, writing.labels.rows - writing.late
         unlabelled = rows - labels if self.terms.target else 0
         aside = writing.quarantine.rows
-        return Receipt(batch=batch, is_new=True, observations=rows, labels=labels, unlabelled=unlabelled, quarantined=aside)
+        counted = {"observations": rows, "labels": labels, "unlabelled": unlabelled, "quarantined": aside, "late": writing.late}
+        return Receipt(batch=batch, is_new=True, **counted)
 
-    def append_labels(self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> Receipt:
+    def append_labels(
+        self, batch: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime, aside: Iterable[pd.DataFrame] = ()
+    ) -> Receipt:
         """Append labels that come on their own, once.
 
         Args:
             batch: Digest of their content.
             frames: The key columns (without any, `row_key`), the target (without one, `value`), and `observed_at` if it is known.
             arrived_at: When they arrived.
+            aside: Labels that were set aside before, as in `append`.
 
         Raises:
             DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
@@ -164,10 +220,44 @@ class Lake:
         with LabelWriting(self._tables, self.terms, batch, arrived_at) as writing:
             for df in frames:
                 writing.take(df)
+            for df in aside:
+                writing.set_aside(df)
             writing.close()
         if not writing.commit():
             return Receipt(batch=batch, is_new=False)
-        return Receipt(batch=batch, is_new=True, labels=writing.labels.rows, unlabelled=writing.read - writing.labels.rows)
+        labels, aside_rows = writing.labels.rows, writing.quarantine.rows
+        return Receipt(batch=batch, is_new=True, labels=labels, unlabelled=writing.read - labels, quarantined=aside_rows)
+
+    def mend_labels(self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime) -> Receipt:
+        """Append labels that were set aside with another batch and were mended, each once; as `mend` does with rows.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new; nothing was appended.
+            StoreError: the lake cannot be used, or others of these labels were mended meanwhile.
+        """
+        with LabelWriting(self._tables, self.terms, batch, arrived_at) as writing:
+            writing.take(rows, names_of(of.batch, places))
+            writing.close()
+        return Receipt(batch=batch, is_new=writing.commit(of), labels=writing.labels.rows)
+
+    def count_overruled(self, frames: Iterable[pd.DataFrame]) -> int:
+        """Count the keys that have another label now than a delivery says, of those that it gives a label.
+
+        Args:
+            frames: As in `append_labels`.
+
+        Raises:
+            DataRefusedError: the columns are others.
+            StoreError: the lake cannot be read.
+        """
+        features = self._tables.features(self.terms)
+        said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), datetime.now(UTC))
+        if features is None:
+            return 0
+        for keys, values in read_labels(frames, self.terms, features, self._tables.label_kind()):
+            said.add(keys, values)
+        said.close()
+        return said.differing(state.book())
 
     def append_predictions(self, scoring: str, frames: Iterable[pd.DataFrame], *, arrived_at: datetime) -> bool:
         """Append what a version said of rows, once; False when the lake holds the scoring already.
@@ -199,7 +289,7 @@ class Lake:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         # In this order: the labels of rows that are seen were committed before them.
-        observations = opened(self._tables.observations, None)
+        observations = opened(self._tables.observations)
         state = State(observations, self._tables.labels.open(), as_of or datetime.now(UTC), since)
         rows, labelled, digest = 0, 0, Digest(state.columns())
         for df, _ in state.rows():
@@ -266,26 +356,27 @@ class Lake:
         """
         until = as_of or datetime.max.replace(tzinfo=UTC)
         found: dict[str, dict[str, Any]] = {}
-        observations = self._tables.observations.open()
-        for name, table in vars(self._tables).items():
-            opened_now = table.open()
-            sizes = counts(opened_now, arrived(until)) if opened_now else {}
-            for (arrived_at, batch), rows in sizes.items():
-                if name == "quarantine" and (observations is None or observations.transaction_version(batch) is None):
-                    continue  # whoever brought it was cut off, and none of its rows is in yet
-                seen = found.setdefault(batch, {"arrived_at": arrived_at.as_py()})
-                seen |= {name if name != "quarantine" else "quarantined": rows, "arrived_at": min(seen["arrived_at"], arrived_at.as_py())}
-        mended = self._count_mended(until)
+        observations, labels, quarantine = (table.open() for table in vars(self._tables).values())
+        if observations is None:
+            return []
+        standing, condition = Standing(observations, labels), arrived(until)
+        tables = {
+            "observations": (observations, condition),
+            "labels": (labels, standing.of_labels(condition)),
+            "quarantined": (quarantine, standing.of_quarantine(quarantine, condition)),
+        }
+        for name, (table, those) in tables.items():
+            for (arrived_at, batch), rows in counts(table, those).items() if table else ():
+                found.setdefault(batch, {"arrived_at": arrived_at.as_py()})[name] = rows
+        for table in (observations, labels):
+            for batch, rows in _count_mended(table, condition).items():
+                for seen in (found[digest] for digest in found if digest.startswith(batch)):
+                    seen["quarantined"] = seen.get("quarantined", 0) - rows
         for batch, seen in found.items():
-            seen["quarantined"] = seen.get("quarantined", 0) - mended.get(batch[:BATCH_DIGITS], 0)
+            if seen.get("quarantined") and number_of(observations, batch) == 0:
+                seen["labels_quarantined"] = seen.pop("quarantined")
         arrivals = [Arrival(batch=batch, **seen) for batch, seen in found.items()]
         return sorted(arrivals, key=lambda arrival: (arrival.arrived_at, arrival.batch))
-
-    def _count_mended(self, until: datetime) -> dict[Any, int]:
-        observations = self._tables.observations.open()
-        if observations is None:
-            return {}
-        return mended(observations, until)[arrow.MENDS].to_pandas().str[:BATCH_DIGITS].value_counts().to_dict()
 
     def predictions(self, scoring: str | None = None) -> pd.DataFrame:
         """Give what versions said of rows, of one scoring or of all, in the order in which it was said.
@@ -301,9 +392,17 @@ class Lake:
         Raises:
             StoreError: the lake has no rows yet, or cannot be read.
         """
-        state = State(opened(self._tables.observations, None), self._tables.labels.open(), as_of or datetime.now(UTC))
+        state = State(opened(self._tables.observations), self._tables.labels.open(), as_of or datetime.now(UTC))
         book = state.met()
         return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
+
+    def labels_without_row(self, batch: str, most: int) -> list[str]:
+        """Give the keys of labels of a batch that name no row, up to one more than so many.
+
+        Raises:
+            StoreError: the lake cannot be read.
+        """
+        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch)[: most + 1]
 
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
         """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
@@ -311,21 +410,45 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        return arrow.quarantine_frame(self._tables.quarantine.open(), batch)
+        import pyarrow.compute as pc
 
-    def open_rows(self, batch: str) -> OpenRows:
-        """Give the rows of a batch that were set aside and have not been mended.
+        observations, labels, quarantine = (table.open() for table in vars(self._tables).values())
+        if observations is None:
+            return arrow.quarantine_frame(None, None)
+        condition = anything() if batch is None else pc.field("_batch") == batch
+        return arrow.quarantine_frame(quarantine, Standing(observations, labels).of_quarantine(quarantine, condition))
+
+    def open_rows(self, batch: str, *, of_labels: bool = False) -> OpenRows:
+        """Give the rows of a batch that were set aside and have not been mended, or the labels of one of labels alone.
 
         Raises:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         import numpy as np
 
-        observations = opened(self._tables.observations, None)
-        done = mended(observations, datetime.max.replace(tzinfo=UTC), batch).to_pandas()
+        table = opened(self._tables.labels if of_labels else self._tables.observations)
+        done = mended(table, anything(), batch).to_pandas()
         places = done[arrow.MENDS].str.slice(BATCH_DIGITS + 1).astype("int64").to_numpy()
-        rows = np.setdiff1d(arrow.quarantined_places(self._tables.quarantine.open(), batch), places)
-        return OpenRows(batch, rows, last_number(observations, mendings_of(batch)), frozenset(done["_batch"]))
+        rows = np.setdiff1d(self.quarantined(batch)["row"].to_numpy(), places)
+        return OpenRows(batch, rows, number_of(table, mendings_of(batch)), frozenset(done["_batch"]))
+
+    def count_own_labels(self, batch: str) -> int:
+        """Count the labels that a batch brought for rows of its own.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        import pyarrow.compute as pc
+
+        observations, labels = opened(self._tables.observations), self._tables.labels.open()
+        if labels is None:
+            return 0
+        condition = Standing(observations, labels).of_labels(pc.field("_batch") == batch)
+        keys, theirs = (
+            table.to_pyarrow_dataset().to_table(["_row_key"], filter=those)["_row_key"].to_pandas()
+            for table, those in ((observations, pc.field("_batch") == batch), (labels, condition))
+        )
+        return int(theirs.isin(keys).sum())
 
     def columns(self) -> Columns:
         """Give the declared columns, the target last where there is one and labels have come.
@@ -333,9 +456,18 @@ class Lake:
         Raises:
             StoreError: the lake has no rows yet, or cannot be read.
         """
-        terms, features = arrow.declared(opened(self._tables.observations, None))
+        terms, features = arrow.declared(opened(self._tables.observations))
         kind = self._tables.label_kind()
         return features if terms.target is None or kind is None else Columns((*features.columns, Column(terms.target, kind)))
+
+    def label_columns(self) -> Columns:
+        """Give the columns that labels alone are delivered in.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        terms, features = arrow.declared(opened(self._tables.observations))
+        return columns_of_labels(terms, features, self.target_kind())
 
     # -------------------------------------------------------------------------------------------------------- maintenance
 
@@ -356,3 +488,8 @@ class Lake:
         versions = ([s.observations for s in kept], [s.labels for s in kept if s.labels is not None], [])
         done = (table.maintain(those, unused_for) for table, those in zip(vars(self._tables).values(), versions, strict=True))
         return sum(done, self._predictions.maintain([], unused_for))
+
+
+def _count_mended(table: DeltaTable | None, condition: Any) -> dict[Any, int]:  # noqa: ANN401 - pyarrow types no expression
+    """Count the rows that came back mended, by the first digits of the batch that they first came with."""
+    return mended(table, condition)[arrow.MENDS].to_pandas().str[:BATCH_DIGITS].value_counts().to_dict() if table else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
+from tasks.adapters.lake.failures import told
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns, Kind
 from tasks.core.lake.values import Terms
@@ -12,13 +13,13 @@ from tasks.core.lake.values import Terms
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
 
 
-VALUE, OBSERVED, MENDS = "value", "observed_at", "_mends"
+VALUE, OBSERVED, MENDS, WITH_ROWS = "value", "observed_at", "_mends", "_with_rows"
+LAYOUT = 2  # of the tables; before, labels and rows set aside counted whether their batch was let in or not
 
 
 def arrow_type(kind: Kind) -> pa.DataType:
@@ -54,7 +55,8 @@ def label_schema(kind: Kind) -> pa.Schema:
     """Give the schema of labels of a kind."""
     import pyarrow as pa
 
-    return pa.schema([*common(), pa.field(VALUE, arrow_type(kind)), pa.field(OBSERVED, pa.timestamp("us", "UTC"))])
+    own = [(VALUE, arrow_type(kind)), (OBSERVED, pa.timestamp("us", "UTC")), (MENDS, pa.string()), (WITH_ROWS, pa.bool_())]
+    return pa.schema([*common(), *own])
 
 
 def quarantine_schema() -> pa.Schema:
@@ -106,7 +108,12 @@ def to_frame(rows: pa.Table, columns: Columns) -> pd.DataFrame:
 def description(terms: Terms, columns: Columns) -> str:
     """Write down what the lake declared with its first batch."""
     kinds = [(column.name, column.kind) for column in columns.columns]
-    return json.dumps({"key": terms.key, "target": terms.target, "columns": kinds}, ensure_ascii=False)
+    return json.dumps({"layout": LAYOUT, "key": terms.key, "target": terms.target, "columns": kinds}, ensure_ascii=False)
+
+
+def layout(table: DeltaTable) -> int:
+    """Say how the tables of a lake are laid out."""
+    return int(_described(table).get("layout", 1))
 
 
 def declared(table: DeltaTable) -> tuple[Terms, Columns]:
@@ -115,13 +122,24 @@ def declared(table: DeltaTable) -> tuple[Terms, Columns]:
     Raises:
         StoreError: the table was not made by us.
     """
+    found = _described(table)
     try:
-        found = json.loads(table.metadata().description)
         columns = Columns(tuple(Column(name, kind) for name, kind in found["columns"]))
         return Terms(key=found["key"], target=found["target"]), columns
     except (TypeError, KeyError, ValueError) as error:
-        message = f"the table {table.table_uri} does not say which columns were declared; it was not made by Evergreen: name another place"
-        raise StoreError(message, where=table.table_uri) from error
+        raise _undeclared(table) from error
+
+
+def _described(table: DeltaTable) -> dict[str, Any]:
+    try:
+        return dict(json.loads(table.metadata().description))
+    except (TypeError, ValueError) as error:
+        raise _undeclared(table) from error
+
+
+def _undeclared(table: DeltaTable) -> StoreError:
+    message = f"the table {table.table_uri} does not say which columns were declared; it was not made by Evergreen: name another place"
+    return StoreError(message, where=table.table_uri)
 
 
 def prediction_frame(table: DeltaTable | None, scoring: str | None) -> pd.DataFrame:
@@ -136,25 +154,29 @@ def prediction_frame(table: DeltaTable | None, scoring: str | None) -> pd.DataFr
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def quarantine_frame(table: DeltaTable | None, batch: str | None) -> pd.DataFrame:
-    """Give rows that were set aside, in the order of their arrival."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def quarantine_frame(table: DeltaTable | None, condition: Any) -> pd.DataFrame:  # noqa: ANN401 - pyarrow types no expression
+    """Give rows that were set aside and satisfy a condition, in the order of their arrival."""
     order = ["_arrived_at", "_batch", "_position"]
     rows = quarantine_schema().empty_table()
     if table is not None:
-        rows = table.to_pyarrow_dataset().to_table(filter=None if batch is None else pc.field("_batch") == pa.scalar(batch))
+        rows = table.to_pyarrow_dataset().to_table(filter=condition)
     kept = rows.sort_by([(name, "ascending") for name in order]).select(["_batch", "_arrived_at", "row", "line", "text", "reasons"])
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def quarantined_places(table: DeltaTable | None, batch: str) -> np.ndarray:
-    """Give the places in their delivery of the rows of a batch that were set aside."""
-    import numpy as np
+def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str) -> list[str]:
+    """Give the keys of labels of a batch that no row has, each once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if table is None:
-        return np.zeros(0, dtype=np.int64)
-    return table.to_pyarrow_dataset().to_table(["row"], filter=pc.field("_batch") == pa.scalar(batch))["row"].to_numpy()
+    if labels is None or observations is None:
+        return []
+    with told(labels.table_uri):
+        found = labels.to_pyarrow_dataset().to_table(["_row_key"], filter=pc.field("_batch") == pa.scalar(batch))
+    keys = found["_row_key"].to_pandas().drop_duplicates()
+    with told(observations.table_uri):
+        for rows in observations.to_pyarrow_dataset().to_batches(columns=["_row_key"]):
+            keys = keys[~keys.isin(rows["_row_key"].to_pandas())]
+            if not len(keys):
+                break
+    return keys.tolist()

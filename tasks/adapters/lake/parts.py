@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.core.errors import StoreError
-from tasks.core.lake.values import aware
+from tasks.core.lake.values import aware, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tasks.adapters.lake.tables import Files, Table
+    from tasks.adapters.lake.tables import Files, Guard, Table
 
 
 class Part:
-    """A batch's rows for one table; nothing is written when the table holds the batch already.
+    """A batch's rows for one table; nothing is written when the table holds them already.
 
     Args:
         table: Which need not exist yet.
         batch: Digest.
         arrived_at: When the batch arrived.
+        is_attempt: Whether the rows count only once another table lets in the batch of this arrival.
     """
 
-    def __init__(self, table: Table, batch: str, arrived_at: datetime) -> None:
+    def __init__(self, table: Table, batch: str, arrived_at: datetime, *, is_attempt: bool = False) -> None:
         self.rows = 0
         self._table, self._batch, self._arrived_at = table, batch, aware(arrived_at, "arrived_at")
-        self._is_held = table.holds(batch)
+        self._number = microseconds(self._arrived_at)
+        self._name = f"{batch}@{self._number}" if is_attempt else batch
+        self._is_held = table.holds(self._name)
         self._files: Files | None = None
         self._adds: Sequence[Any] = ()
 
@@ -59,13 +62,13 @@ class Part:
         if self._files:
             self._files.discard()
 
-    def commit(self, schema: pa.Schema, description: str, after: tuple[str, int] | None = None) -> bool:
-        """Add the rows to the table; False when it holds the batch already.
+    def commit(self, schema: pa.Schema, description: str, guard: Guard | None = None) -> bool:
+        """Add the rows to the table; False when it holds them already.
 
         Args:
             schema: Of the table.
             description: What is declared where there is no table yet.
-            after: The last change that was known of, as in `Table.commit`.
+            guard: What looks at the table first, as in `Table.commit`.
 
         Raises:
             StoreError: the table cannot be written, or was just created with other columns.
@@ -76,4 +79,4 @@ class Part:
         if pa.schema(table.schema().to_arrow()) != schema:
             message = f"another process has just declared other columns for {self._table.url}; run again to have this batch checked by them"
             raise StoreError(message, where=self._table.url)
-        return self._table.commit(self._adds, self._batch, after)
+        return self._table.commit(self._adds, self._name, self._number, guard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow, tables
@@ -13,12 +14,56 @@ from tasks.core.lake.labels import LabelBook
 from tasks.core.lake.values import BATCH_DIGITS, aware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which labels and rows set aside count: those of a batch that was let in, with the arrival that it was let in with.
+
+    A run that is killed or comes second leaves others behind, and nobody ever reads them.
+    """
+
+    observations: DeltaTable
+    labels: DeltaTable | None
+
+    def of_labels(self, condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
+        """Narrow a condition on labels to those that count."""
+        import pyarrow.compute as pc
+
+        if self.labels is None:
+            return condition
+        return self._without_cut_off(tables.counts(self.labels, condition & pc.field(arrow.WITH_ROWS)), condition)
+
+    def of_quarantine(self, quarantine: DeltaTable | None, condition: Any) -> Any:  # noqa: ANN401
+        """Narrow a condition on rows set aside, or on labels that were, to those that count."""
+        return self._without_cut_off(tables.counts(quarantine, condition), condition) if quarantine else condition
+
+    def _without_cut_off(self, keys: Iterable[tables.Key], condition: Any) -> Any:  # noqa: ANN401
+        import pyarrow.compute as pc
+
+        for arrived_at, batch in keys:
+            if (arrived_at.value, batch) not in self._of_rows and not self._is_let_in(arrived_at.value, batch):
+                condition = condition & ~((pc.field("_arrived_at") == arrived_at) & (pc.field("_batch") == batch))
+        return condition
+
+    @cached_property
+    def _of_rows(self) -> frozenset[tuple[int, str]]:
+        return arrivals(self.observations)
+
+    def _is_let_in(self, arrived: int, batch: str) -> bool:
+        """Ask the logs, which takes a while, about a batch that no row came in with."""
+        return arrived in (tables.number_of(self.observations, batch), tables.number_of(self.labels, batch))
+
+
+def arrivals(table: DeltaTable) -> frozenset[tuple[int, str]]:
+    """List the batches that a table has rows of, by arrival in microseconds and digest."""
+    return frozenset((arrived_at.value, batch) for arrived_at, batch in tables.counts(table, anything()))
 
 
 @dataclass(frozen=True)
@@ -53,7 +98,8 @@ class State:
         """Give the labels that had arrived, ready to be asked for; with their times they can be counted."""
         book = LabelBook()
         if self.labels is not None:
-            for window in tables.in_order(self.labels, ["_row_key", arrow.VALUE], arrived(self.as_of)):
+            condition = Standing(self.observations, self.labels).of_labels(arrived(self.as_of))
+            for window in tables.in_order(self.labels, ["_row_key", arrow.VALUE], condition):
                 df = window.to_pandas()
                 book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64") if with_times else None)
         book.close()
@@ -78,8 +124,20 @@ def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN
     return condition if since is None else condition & (pc.field("_arrived_at") >= pa.scalar(aware(since, "since"), kind))
 
 
-def mended(table: DeltaTable, as_of: datetime, batch: str = "") -> pa.Table:
-    """Give which rows that were set aside had been mended by a time, of one batch or of all.
+def anything() -> Any:  # noqa: ANN401 - pyarrow types no expression
+    """Give a condition that every row satisfies."""
+    import pyarrow.compute as pc
+
+    return pc.scalar(True)  # noqa: FBT003
+
+
+def mended(table: DeltaTable, condition: Any, batch: str = "") -> pa.Table:  # noqa: ANN401 - pyarrow types no expression
+    """Give which rows that were set aside have come back mended, of one batch or of all.
+
+    Args:
+        table: Of observations, or of labels where those of labels are asked for.
+        condition: On what came back.
+        batch: Digest of that which they first came with.
 
     Returns:
         `_mends`, such as `BATCH-PLACE`, and `_batch`, that which the row came back with.
@@ -89,10 +147,10 @@ def mended(table: DeltaTable, as_of: datetime, batch: str = "") -> pa.Table:
     name = pc.field(arrow.MENDS)
     of_batch = (name >= f"{batch[:BATCH_DIGITS]}-") & (name < f"{batch[:BATCH_DIGITS]}.") if batch else name.is_valid()
     with told(table.table_uri):
-        return table.to_pyarrow_dataset().to_table([arrow.MENDS, "_batch"], filter=arrived(as_of) & of_batch)
+        return table.to_pyarrow_dataset().to_table([arrow.MENDS, "_batch"], filter=condition & of_batch)
 
 
-def opened(table: tables.Table, version: int | None) -> DeltaTable:
+def opened(table: tables.Table, version: int | None = None) -> DeltaTable:
     """Open a table at a version.
 
     Raises:

@@ -17,12 +17,14 @@ from tasks.core.errors import StoreError
 from tasks.core.lake.values import Maintenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
+
+    Guard = Callable[[DeltaTable], Mapping[str, int]]
 
 ROW_GROUP = 100_000
 WINDOW = 2 * ROW_GROUP
@@ -99,38 +101,33 @@ class Table:
                 Path(self.url).mkdir(parents=True, exist_ok=True)
             return Files(self.url, self._options, schema)
 
-    def holds(self, batch: str) -> bool:
-        """Say whether a batch was committed to the table."""
+    def holds(self, name: str) -> bool:
+        """Say whether something was committed to the table under a name."""
         table = self.open()
-        return table is not None and table.transaction_version(batch) is not None
+        return table is not None and table.transaction_version(name) is not None
 
-    def commit(self, adds: Sequence[AddAction], batch: str, after: tuple[str, int] | None = None) -> bool:
-        """Add files in one commit under the batch's digest; False when the table holds the batch already.
+    def commit(self, adds: Sequence[AddAction], name: str, number: int, guard: Guard | None = None) -> bool:
+        """Add files in one commit under a name; False when the table holds that already.
 
         Files of a commit that did not come about stay until `maintain`: an answer that was lost may have been a yes.
 
         Args:
             adds: The files.
-            batch: Digest.
-            after: What is counted, and its last number that was known of: with another one, nothing is committed.
+            name: A batch's digest, or what else is committed once.
+            number: What `number_of` is to give for the name.
+            guard: Looks at the newest state before each try; it gives the next number of what is counted, or refuses.
 
         Raises:
-            StoreError: the table cannot be written, others always came first, or another one counted on meanwhile.
+            StoreError: the table cannot be written, others always came first, or the guard refuses.
         """
         from deltalake import CommitProperties, Transaction
 
         for _ in range(COMMIT_TRIES):
             table = self._opened()
-            if table.transaction_version(batch) is not None:
+            if table.transaction_version(name) is not None:
                 return bool(adds) and any(path.endswith(adds[0].path) for path in table.file_uris())
-            known = [Transaction(batch, 1)]
-            if after:
-                name, number = after
-                if last_number(table, name) != number:
-                    message = f"another process has just committed {name} to {self.url}; run again to see what it has left"
-                    raise StoreError(message, where=self.url)
-                known.append(Transaction(name, number + 1))
-            properties = CommitProperties(app_transactions=known)
+            counted = guard(table) if guard else {}
+            properties = CommitProperties(app_transactions=[Transaction(*each) for each in ((name, number), *counted.items())])
             try:
                 with told(self.url), _Conflicts():
                     table.create_write_transaction([*adds], "append", table.schema(), [], commit_properties=properties)
@@ -313,9 +310,9 @@ def in_order(table: DeltaTable, columns: Sequence[str], condition: Any) -> Itera
             yield scanner.to_table().sort_by([(name, "ascending") for name in by])
 
 
-def last_number(table: DeltaTable, name: str) -> int:
-    """Give how often something was counted in the commits of a table."""
-    return table.transaction_version(name) or 0
+def number_of(table: DeltaTable | None, name: str) -> int:
+    """Give the number that something was last committed under; 0 where it was not."""
+    return (table.transaction_version(name) or 0) if table else 0
 
 
 Key = tuple[Any, str]

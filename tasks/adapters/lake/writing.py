@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tasks.adapters.lake import arrow
+from tasks.adapters.lake.failures import told
 from tasks.adapters.lake.parts import Part
+from tasks.adapters.lake.reading import arrivals
+from tasks.adapters.lake.tables import number_of
 from tasks.core.errors import DataRefusedError, StoreError
 from tasks.core.lake.columns import Column, Columns, check_cast, declare
 from tasks.core.lake.keys import RowKeys
+from tasks.core.lake.known import hash_keys
 from tasks.core.lake.values import BATCH_DIGITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     import pandas as pd
+    from deltalake import DeltaTable
 
-    from tasks.adapters.lake.tables import Table
+    from tasks.adapters.lake.tables import Guard, Table
     from tasks.core.lake.columns import Kind
+    from tasks.core.lake.known import Looked
     from tasks.core.lake.values import OpenRows, Terms
 
 PROBA = "proba_"
 NO_ROWS = "the lake at {url} has no rows yet; ingest a batch first"
+KEYED = "batches with keys"
+ROW_KEY = "row_key"  # what names the rows of labels where no columns do
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,10 @@ class BatchWriting(_Writing):
     """Rows, their labels, and rows set aside."""
 
     def __init__(self, tables: Tables, terms: Terms, batch: str, arrived_at: datetime) -> None:
-        self.observations, self.labels, self.quarantine = (
-            Part(table, batch, arrived_at) for table in (tables.observations, tables.labels, tables.quarantine)
-        )
+        self.observations = Part(tables.observations, batch, arrived_at)
+        self.labels, self.quarantine = (Part(table, batch, arrived_at, is_attempt=True) for table in (tables.labels, tables.quarantine))
         super().__init__(self.observations, self.labels, self.quarantine)
+        self._url, self.late = tables.observations.url, 0
         self._terms, self._keys = terms, RowKeys(terms.key)
         self._features = tables.features(terms)
         self._label: Kind | None = tables.label_kind()
@@ -116,12 +124,35 @@ class BatchWriting(_Writing):
         cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
         keys = self._keys.of(cells, first_row=first)
         if target is not None and target in cells.columns:
-            has_label = cells[target].notna()
-            labels = cells.loc[has_label, [target]].rename(columns={target: arrow.VALUE}).assign(observed_at=None)
-            self.labels.add(arrow.label_schema(columns.kind(target)), keys[has_label], labels)
+            self._add_labels(keys, cells[target], columns.kind(target))
             cells = cells.drop(columns=target)
         cells = cells.assign(**{arrow.MENDS: mends})
         self.observations.add(arrow.observation_schema(columns.without(optional)), keys, cells)
+
+    def _add_labels(self, keys: pd.Series[str], values: pd.Series[Any], kind: Kind) -> None:
+        has_label = values.notna()
+        own = {arrow.OBSERVED: None, arrow.MENDS: None, arrow.WITH_ROWS: True}
+        self.labels.add(arrow.label_schema(kind), keys[has_label], values[has_label].to_frame(arrow.VALUE).assign(**own))
+
+    def take_late(self, df: pd.DataFrame) -> None:
+        """Check and write the labels of rows that the lake has without one.
+
+        Args:
+            df: Their keys and the target.
+
+        Raises:
+            DataRefusedError: a value would change.
+            StoreError: they cannot be written.
+        """
+        target = self._terms.target
+        if self._features is None or target is None:
+            return
+        self._label = self._label or label_kind(df, target)
+        key = [Column(name, self._features.kind(name)) for name in self._terms.key]
+        cells = check_cast(df, Columns((*key, Column(target, self._label or "str"))), hidden=self._terms.personal)
+        before = self.labels.rows
+        self._add_labels(self._keys.of(cells), cells[target], self._label or "str")
+        self.late += self.labels.rows - before
 
     def _columns(self, df: pd.DataFrame) -> Columns:
         """Give the declared columns, the target last; the first rows declare them."""
@@ -143,34 +174,58 @@ class BatchWriting(_Writing):
         Raises:
             StoreError: they cannot be written.
         """
-        import pandas as pd
+        add_aside(self.quarantine, rows)
 
-        self.quarantine.add(arrow.quarantine_schema(), pd.Series([None] * len(rows), dtype="str"), rows)
-
-    def commit(self, mended: OpenRows | None = None) -> bool:
+    def commit(self, mended: OpenRows | None = None, looked: Looked | None = None) -> bool:
         """Let the rows be seen; False when the lake holds them already.
 
         Args:
             mended: The rows that were set aside, as they were known when some of them were mended.
+            looked: What the lake was like when the keys of the rows were looked up in it.
 
         Raises:
-            StoreError: a table cannot be written, or others of these rows were mended meanwhile.
+            DataRefusedError: there is no lake yet, and no row to begin one with.
+            StoreError: a table cannot be written, or others of these rows were mended meanwhile, or of these keys taken in.
         """
-        is_new = False
+        if self._features is None:
+            message = "no lake begins without a row; bring rows that are not set aside"
+            raise DataRefusedError(message)
         if self.quarantine.rows:
-            is_new = self.quarantine.commit(arrow.quarantine_schema(), arrow.description(self._terms, Columns(())))
+            self.quarantine.commit(arrow.quarantine_schema(), arrow.description(self._terms, Columns(())))
         if self.labels.rows and self._label:
             commit_labels(self.labels, self._terms, self._label)
-        # Last, so that a batch is in a snapshot with all its labels or not at all.
-        if self._features is not None:
-            after = (mendings_of(mended.batch), mended.mendings) if mended else None
-            schema, description = arrow.observation_schema(self._features), arrow.description(self._terms, self._features)
-            is_new = self.observations.commit(schema, description, after)
-        return is_new
+        # Last, for this lets the batch in: what the others hold counts from here on, and never where this is refused.
+        schema, description = arrow.observation_schema(self._features), arrow.description(self._terms, self._features)
+        return self.observations.commit(schema, description, self._guard(mended, looked))
+
+    def _guard(self, mended: OpenRows | None, looked: Looked | None) -> Guard:
+        def count(table: DeltaTable) -> dict[str, int]:
+            counted = count_mending(table, mended) if mended else {}
+            if looked and self._terms.key:
+                self._refuse_met(table, looked)
+                counted[KEYED] = number_of(table, KEYED) + 1
+            return counted
+
+        return count
+
+    def _refuse_met(self, table: DeltaTable, looked: Looked) -> None:
+        """Refuse keys that came in with other batches since they were looked up."""
+        import numpy as np
+        import pyarrow.compute as pc
+
+        others = [batch for _, batch in arrivals(table) - looked.batches]
+        if not others:
+            return
+        key = Columns(tuple(Column(name, arrow.declared(table)[1].kind(name)) for name in self._terms.key))
+        with told(self._url):
+            rows = table.to_pyarrow_dataset().to_table(key.names, filter=pc.field("_batch").isin(others))
+        if np.isin(hash_keys(arrow.to_frame(rows, key), key.names)[:, 0], looked.keys).any():
+            message = f"rows with keys of this batch have just come into {self._url} with another one; run again"
+            raise StoreError(message, where=self._url)
 
 
 class LabelWriting(_Writing):
-    """Labels that come on their own."""
+    """Labels that come on their own, and those of them that are set aside."""
 
     def __init__(self, tables: Tables, terms: Terms, batch: str, arrived_at: datetime) -> None:
         features = tables.features(terms)
@@ -178,14 +233,18 @@ class LabelWriting(_Writing):
             message = NO_ROWS.format(url=tables.observations.url)
             raise StoreError(message, where=tables.observations.url)
         self.labels, self.read = Part(tables.labels, batch, arrived_at), 0
-        super().__init__(self.labels)
+        self.quarantine = Part(tables.quarantine, batch, arrived_at, is_attempt=True)
+        super().__init__(self.labels, self.quarantine)
         self._terms, self._value = terms, terms.target or arrow.VALUE
-        named_by = tuple(Column(name, features.kind(name)) for name in terms.key) or (Column("row_key", "str"),)
-        self._named_by, self._keys = named_by, RowKeys([column.name for column in named_by])
+        self._features, self._keys = features, RowKeys(terms.key or (ROW_KEY,))
         self._label: Kind | None = tables.label_kind()
 
-    def take(self, df: pd.DataFrame) -> None:
+    def take(self, df: pd.DataFrame, mends: Sequence[str] | None = None) -> None:
         """Check and write the next labels; one without a value is none.
+
+        Args:
+            df: The labels.
+            mends: Which ones that were set aside these are, mended.
 
         Raises:
             DataRefusedError: a value would change, or the columns are others.
@@ -193,23 +252,37 @@ class LabelWriting(_Writing):
         """
         self._label = self._label or label_kind(df, self._value)
         kind: Kind = self._label or "str"
-        observed = Column(arrow.OBSERVED, "datetime64[us, UTC]")
-        columns = Columns((*self._named_by, Column(self._value, kind), observed))
-        cells = check_cast(df, columns, first_row=self.read + 1, hidden=self._terms.personal, optional=[arrow.OBSERVED])
+        cells = cast_labels(df, columns_of_labels(self._terms, self._features, kind), self._terms, first_row=self.read + 1)
         keys = self._keys.of(cells, first_row=self.read + 1)
         has_label = cells[self._value].notna()
         if arrow.OBSERVED not in cells.columns:
             cells = cells.assign(**{arrow.OBSERVED: None})
-        self.labels.add(arrow.label_schema(kind), keys[has_label], cells[has_label].rename(columns={self._value: arrow.VALUE}))
+        cells = cells.rename(columns={self._value: arrow.VALUE}).assign(**{arrow.MENDS: mends, arrow.WITH_ROWS: False})
+        self.labels.add(arrow.label_schema(kind), keys[has_label], cells[has_label])
         self.read += len(df)
 
-    def commit(self) -> bool:
-        """Let the labels be seen; False when the lake holds them already, or there are none.
+    def set_aside(self, rows: pd.DataFrame) -> None:
+        """Write labels for the quarantine.
 
         Raises:
-            StoreError: the table cannot be written.
+            StoreError: they cannot be written.
         """
-        return self._label is not None and commit_labels(self.labels, self._terms, self._label)
+        add_aside(self.quarantine, rows)
+
+    def commit(self, mended: OpenRows | None = None) -> bool:
+        """Let the labels be seen; False when the lake holds them already, or has none yet and none come.
+
+        Args:
+            mended: Those that were set aside, as they were known when some of them were mended.
+
+        Raises:
+            StoreError: a table cannot be written, or others of these were mended meanwhile.
+        """
+        if self._label is None:
+            return False
+        if self.quarantine.rows:
+            self.quarantine.commit(arrow.quarantine_schema(), arrow.description(self._terms, Columns(())))
+        return commit_labels(self.labels, self._terms, self._label, mended)
 
 
 class PredictionWriting(_Writing):
@@ -264,6 +337,57 @@ def label_kind(df: pd.DataFrame, target: str) -> Kind | None:
     return kind
 
 
-def commit_labels(labels: Part, terms: Terms, kind: Kind) -> bool:
+def commit_labels(labels: Part, terms: Terms, kind: Kind, mended: OpenRows | None = None) -> bool:
     """Let labels be seen; False when the table holds their batch already."""
-    return labels.commit(arrow.label_schema(kind), arrow.description(terms, Columns((Column(arrow.VALUE, kind),))))
+    guard: Guard | None = (lambda table: count_mending(table, mended)) if mended else None
+    return labels.commit(arrow.label_schema(kind), arrow.description(terms, Columns((Column(arrow.VALUE, kind),))), guard)
+
+
+def columns_of_labels(terms: Terms, features: Columns, kind: Kind) -> Columns:
+    """Give the columns that labels alone are delivered in: what names a row, the value, and when it was observed."""
+    named_by = tuple(Column(name, features.kind(name)) for name in terms.key) or (Column(ROW_KEY, "str"),)
+    return Columns((*named_by, Column(terms.target or arrow.VALUE, kind), Column(arrow.OBSERVED, "datetime64[us, UTC]")))
+
+
+def cast_labels(df: pd.DataFrame, columns: Columns, terms: Terms, *, first_row: int = 1) -> pd.DataFrame:
+    """Give labels that come on their own as the lake keeps them, every value as it was.
+
+    Raises:
+        DataRefusedError: a value would change, or the columns are others.
+    """
+    return check_cast(df, columns, first_row=first_row, hidden=terms.personal, optional=[arrow.OBSERVED])
+
+
+def read_labels(
+    frames: Iterable[pd.DataFrame], terms: Terms, features: Columns, kind: Kind | None
+) -> Iterator[tuple[pd.Series[str], pd.Series[Any]]]:
+    """Give the names of rows and the labels that a delivery has for them.
+
+    Raises:
+        DataRefusedError: a value would change, or the columns are others.
+    """
+    names, value = RowKeys(terms.key or (ROW_KEY,)), terms.target or arrow.VALUE
+    for df in frames:
+        columns = columns_of_labels(terms, features, kind or label_kind(df, value) or "str")
+        cells = cast_labels(df, columns, terms).dropna(subset=[value]).reset_index(drop=True)
+        yield names.of(cells), cells[value]
+
+
+def add_aside(quarantine: Part, rows: pd.DataFrame) -> None:
+    """Write rows for the quarantine, which nothing names but their places."""
+    import pandas as pd
+
+    quarantine.add(arrow.quarantine_schema(), pd.Series([None] * len(rows), dtype="str"), rows)
+
+
+def count_mending(table: DeltaTable, mended: OpenRows) -> dict[str, int]:
+    """Give the number of one more mending of rows.
+
+    Raises:
+        StoreError: others of them were mended since they were looked at.
+    """
+    name = mendings_of(mended.batch)
+    if number_of(table, name) != mended.mendings:
+        message = f"another process has just committed {name} to {table.table_uri}; run again to see what it has left"
+        raise StoreError(message, where=table.table_uri)
+    return {name: mended.mendings + 1}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import UsageError
 from tasks.core.formats.archives import MOST_BYTES
 from tasks.core.formats.contents import recognised
-from tasks.core.formats.folders import alike, checked_files, is_hidden
+from tasks.core.formats.folders import alike, checked_files, is_hidden, state_of
 from tasks.core.formats.source import CHANGED, refused
 from tasks.core.reading import blob
 from tasks.core.reading.blob import Blob, OpenFile
@@ -83,7 +83,7 @@ def _opened(source: str) -> Blob:
             still, after = os.fstat(file.descriptor), path.stat()
         except OSError as error:
             raise unreadable(source, error) from error
-        if not (_state(before) == _state(still) == _state(after)):
+        if not (state_of(before) == state_of(still) == state_of(after)):
             raise refused(source, CHANGED)
 
     opened = Blob(content, check)
@@ -106,15 +106,6 @@ def check_is_file(status: os.stat_result, source: str) -> None:
         raise UsageError(message, where=source)
     if status.st_size > MOST_BYTES:
         raise refused(source, f"has {status.st_size / 2**30:,.1f} GiB, more than the {MOST_BYTES / 2**30:.0f} GiB that are read; split it")
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    """Give what tells two states of a file apart.
-
-    The time of change is set by the system, so that a writer who restores the time of modification is noticed. What is not: a write of
-    equal size within the same tick of the system's clock (some milliseconds), or by a machine whose clock lags on a shared file system.
-    """
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def unreadable(source: str, error: OSError | ValueError) -> UsageError:

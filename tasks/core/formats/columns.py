@@ -11,11 +11,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tasks.core.formats.source import refused
+from tasks.core.reading.numerals import EXACT_INTEGERS
 from tasks.core.reading.store import PIECE_ROWS, Columns
+from tasks.core.reading.terms import Repair
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import numpy as np
     import pandas as pd
@@ -83,6 +85,34 @@ def _columns_of(file: pq.ParquetFile, schema: pa.Schema, source: str) -> Columns
         columns.extend(parts)
         done += batch.num_rows
     return columns
+
+
+def in_digits(table: Table, texts: Collection[str]) -> tuple[Table, list[Repair]]:
+    """Give whole numbers as text in columns that are known to hold text; others stay numbers, for nobody knows how they were written.
+
+    Args:
+        table: Of a source whose columns have types.
+        texts: Names of the columns.
+    """
+    columns, repairs = table.columns, list[Repair]()
+    for place, name in enumerate(table.names):
+        if name in texts and columns.dtypes[place] == "float64" and _are_whole(columns, place):
+            columns.change(place, _whole_text)
+            repairs.append(
+                Repair("numbers_for_text", (), f"column '{name}' comes as whole numbers; they were read as the text of their digits")
+            )
+    return table, repairs
+
+
+def _are_whole(columns: Columns, place: int) -> bool:
+    """Say whether all values of a column are whole, and there are some."""
+    count = 0
+    for values in columns.pieces(place):
+        filled = values.dropna()
+        count += len(filled)
+        if not ((filled % 1 == 0) & (filled.abs() < EXACT_INTEGERS)).all():
+            return False
+    return count > 0
 
 
 def check_distinct(names: Iterable[str], source: str) -> None:

@@ -10,6 +10,7 @@ from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import Content, listed, refused
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
 
@@ -38,6 +39,15 @@ def checked_files(entries: Iterable[tuple[str, bool]], source: str) -> list[str]
 def is_hidden(name: str) -> bool:
     """Say whether a file is one that programs leave beside the data, such as `_SUCCESS` or `.part-0.crc`."""
     return PurePath(name).name.startswith((".", "_"))
+
+
+def state_of(status: os.stat_result) -> tuple[int, ...]:
+    """Give what tells two states of a file apart.
+
+    The time of change is set by the system, so that a writer who restores the time of modification is noticed. What is not: a write of
+    equal size within the same tick of the system's clock (some milliseconds), or by a machine whose clock lags on a shared file system.
+    """
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def alike(contents: list[Content], source: str) -> list[Content]:

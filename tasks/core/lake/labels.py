@@ -82,12 +82,35 @@ class LabelBook:
 
         places = self._places(keys)
         found = places >= 0
-        values = np.full(len(keys), np.nan)
-        values[found] = self._values[places[found]]
-        if self._texts is None:
-            return pd.Series(values)
-        texts = np.array([*self._texts, None], dtype=object)
-        return pd.Series(texts[np.where(found, values, len(texts) - 1).astype(np.int64)], dtype="str")
+        labels = np.full(len(keys), np.nan if self._texts is None else None)
+        labels[found] = self._labels(places[found])
+        return pd.Series(labels, dtype="float64" if self._texts is None else "str")
+
+    def _labels(self, places: np.ndarray) -> np.ndarray:
+        """Give the labels of distinct keys by their places."""
+        import numpy as np
+
+        values = self._values[places]
+        return values if self._texts is None else np.array([*self._texts], dtype=object)[values.astype(np.int64)]
+
+    def differing(self, other: LabelBook) -> int:
+        """Count the keys whose label is another one in another book.
+
+        >>> import pandas as pd
+        >>> one, other = LabelBook(), LabelBook()
+        >>> one.add(pd.Series(["a", "b"]), pd.Series([1.0, 2.0])), other.add(pd.Series(["b", "a"]), pd.Series([2.0, 9.0]))
+        (None, None)
+        >>> one.close(), other.close()
+        (None, None)
+        >>> one.differing(other)
+        1
+        """
+        import numpy as np
+
+        places = other._find(self._first, self._second)
+        found = places >= 0
+        mine, theirs = self._labels(np.flatnonzero(found)), other._labels(places[found])
+        return int((mine != theirs).sum()) + int((~found).sum())
 
     def meet(self, keys: pd.Series[Any], arrived: pd.Series[Any]) -> None:
         """Take note of rows that are there, and when they arrived (int64), in the order of their arrival."""
@@ -125,12 +148,12 @@ class LabelBook:
 
     def _places(self, keys: pd.Series[Any]) -> np.ndarray:
         """Give the place of each key among the distinct ones, -1 for one that is not there."""
+        return self._find(*hash_texts(keys.to_numpy(dtype=object)).T)
+
+    def _find(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        hashes = hash_texts(keys.to_numpy(dtype=object))
-        first: np.ndarray = hashes[:, 0]
-        second: np.ndarray = hashes[:, 1]
-        places = np.full(len(keys), -1, dtype=np.int64)
+        places = np.full(len(first), -1, dtype=np.int64)
         starts = np.searchsorted(self._first, first)
         for step in range(self._longest_tie()):
             candidates = np.minimum(starts + step, max(len(self._first) - 1, 0))

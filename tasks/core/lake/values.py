@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -10,8 +11,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from tasks.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import numpy as np
 
 BATCH_DIGITS = 16  # of a batch's digest that name it among all batches
@@ -45,6 +44,7 @@ class Receipt(BaseModel):
         labels: Labels appended.
         unlabelled: Rows or labels without a value.
         quarantined: Rows set aside.
+        late: Labels appended of rows that came before without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,10 +55,14 @@ class Receipt(BaseModel):
     labels: int = 0
     unlabelled: int = 0
     quarantined: int = 0
+    late: int = 0
 
 
 class Arrival(BaseModel):
-    """A batch of the lake: when it arrived, and where its rows went; those that were mended came with another batch."""
+    """A batch of the lake: when it arrived, and where its rows went; those that were mended came with another batch.
+
+    Of a batch of labels alone, those that were set aside are `labels_quarantined`, for they are no rows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,6 +71,7 @@ class Arrival(BaseModel):
     observations: int = 0
     labels: int = 0
     quarantined: int = 0
+    labels_quarantined: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,16 @@ class Maintenance(BaseModel):
         3
         """
         return Maintenance(**{name: getattr(self, name) + getattr(other, name) for name in Maintenance.model_fields})
+
+
+def microseconds(time: datetime) -> int:
+    """Count the microseconds from 1970 to a time that has a zone, exactly.
+
+    >>> from datetime import UTC
+    >>> microseconds(datetime(2024, 1, 1, tzinfo=UTC))
+    1704067200000000
+    """
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def aware(time: datetime, what: str) -> datetime:

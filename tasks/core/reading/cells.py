@@ -143,6 +143,24 @@ def typed_pieces(pieces: Callable[[], Iterable[pd.Series[str]]], name: str, line
     return plain or _typed(Distinct.of_pieces(pieces(), name), lines, options, options.decimal)
 
 
+def kept_as_text(pieces: Iterable[pd.Series[str]], name: str, lines: np.ndarray, options: ReadingOptions = AS_FOUND) -> Typed:
+    """Read a column that is known to hold text, as `typed` reads text: digits stay as they stand.
+
+    Args:
+        pieces: Text without missing values, as it stood, from the beginning.
+        name: Of the column.
+        lines: As in `typed`.
+        options: What a person told.
+
+    >>> import numpy as np, pandas as pd
+    >>> kept_as_text([pd.Series(["07", "1.50", "NA"])], "code", np.arange(2, 5)).values.tolist()
+    ['07', '1.50', nan]
+    """
+    column = Distinct.of_pieces(pieces, name)
+    is_empty = bool(find_missing_in_text(column.cells, options.missing).all())
+    return _typed(column, lines, options, options.decimal) if is_empty else _text(column, lines, options)
+
+
 def _plain_pieces(pieces: Iterable[pd.Series[str]], name: str, rows: int, options: ReadingOptions) -> Typed | None:
     """Read plain numbers or dates; None where a cell is neither of them nor empty."""
     import numpy as np

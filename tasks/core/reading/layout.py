@@ -277,6 +277,8 @@ def _has_header(first: Record, body: Sequence[Record], kinds: Sequence[Kind], op
         return options.header
     if options.names:
         return tuple(cell.strip() for cell in first.cells) == options.names
+    if options.are_known(first.cells):
+        return True
     rows = [r.cells for r in body]
     verdict = is_header(first.cells, rows, kinds)
     if verdict is None and len(rows) > 1 and all(UNIT.fullmatch(cell.strip()) for cell in rows[0]):

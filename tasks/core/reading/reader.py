@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
-from tasks.core.reading.cells import Typed, typed, typed_pieces, without_values
+from tasks.core.formats.columns import in_digits
+from tasks.core.reading.cells import Typed, kept_as_text, typed, typed_pieces, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -101,7 +102,9 @@ def read(
 def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, hidden: frozenset[str], *, as_text: bool) -> Reading:
     tables = [content.table for content in contents if content.table is not None]
     if len(tables) == len(contents):
-        return _of_tables(contents, tables)
+        written = [in_digits(table, options.texts) for table in tables]
+        reading = _of_tables(contents, [table for table, _ in written])
+        return replace(reading, repairs=(*reading.repairs, *(repair for _, repairs in written for repair in repairs)))
     if tables:
         message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
         raise DataRefusedError(message, where=contents[-1].source)
@@ -172,7 +175,9 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
     values, said = Columns(), list[Typed]()
     is_long = text.cells.count_pieces() > 1
     for place, name in enumerate(text.names):
-        if is_long:
+        if name in options.texts:
+            column = kept_as_text(text.cells.pieces(place), name, text.lines, options)
+        elif is_long:
             column = typed_pieces(partial(text.cells.pieces, place), name, text.lines, options)
         else:
             column = typed(text.cells[place].rename(name), text.lines, options)

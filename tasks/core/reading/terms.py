@@ -6,12 +6,12 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from tasks.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ReadVerdict = Literal["exact", "repaired", "refused"]
 SHOWN_LINES = 5
@@ -30,9 +30,15 @@ def _listed(given: object) -> object:
 
 
 class ReadingOptions(BaseModel):
-    """What a person knows better than the reader: `--read KEY=VALUE`, or `reading:` in the use case; empty means: find out."""
+    """What a person knows better than the reader: `--read KEY=VALUE`, or `reading:` in the use case; empty means: find out.
+
+    Beside it stands what is known of the columns from before, which nobody has to say.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    _known: frozenset[str] = PrivateAttr(default=frozenset())
+    _texts: frozenset[str] = PrivateAttr(default=frozenset())
 
     header: Annotated[bool | None, Field(description="whether the first row of the table names the columns: yes or no")] = None
     names: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(description="names of the columns, with commas between them")] = ()
@@ -82,6 +88,30 @@ class ReadingOptions(BaseModel):
             expected = cls.model_fields[key].description
             message = f"--read {key} is '{given[key]}'; it takes {expected}"
             raise UsageError(message, where="--read") from error
+
+    def knowing(self, names: Iterable[str], texts: Iterable[str] = ()) -> ReadingOptions:
+        """Give the same with what is known of the columns.
+
+        Args:
+            names: Of columns that may come; a first row that holds them is the header.
+            texts: Columns that hold text, whatever their cells look like.
+        """
+        other = ReadingOptions(**self.model_dump())
+        other._known, other._texts = frozenset(names), frozenset(texts)
+        return other
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Name the columns that are known to hold text."""
+        return self._texts
+
+    def are_known(self, cells: Sequence[str]) -> bool:
+        """Say whether most of some cells name columns that are known.
+
+        >>> [ReadingOptions().knowing(["id", "size"]).are_known(cells) for cells in (["id", " size", "note"], ["a", "size"])]
+        [True, False]
+        """
+        return 2 * sum(cell.strip() in self._known for cell in cells) > len(cells)
 
     def checked_encoding(self) -> str | None:
         """Give the encoding, if one is given.

@@ -1,0 +1,162 @@
+"""Rows of a batch held against those of the lake that have their keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tasks.adapters.lake import arrow
+from tasks.adapters.lake.failures import told
+from tasks.adapters.lake.reading import State, arrivals
+from tasks.adapters.lake.writing import label_kind
+from tasks.core.lake.columns import Column, Columns, check_cast, declare
+from tasks.core.lake.known import NAMED_ROWS, OTHER_VALUES, Cells, KeyBook, Looked, Meeting, hash_features, hash_keys, name_differences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from tasks.adapters.lake.writing import Tables
+    from tasks.core.lake.columns import Kind
+    from tasks.core.lake.known import Settled
+    from tasks.core.lake.values import Terms
+
+    # Reads the rows of a batch from the first, as often as it is asked to; all columns or some.
+    Reader = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
+
+READ_ROWS = 100_000
+
+
+class Encounter:
+    """A batch and the lake; no more than the columns of the key are read, unless keys meet.
+
+    Args:
+        tables: Of the lake.
+        terms: Of the use case, with a key.
+        read: The rows.
+
+    Raises:
+        DataRefusedError: a cell of the batch does not fit.
+        StoreError: the lake cannot be read, or was begun on other terms.
+    """
+
+    def __init__(self, tables: Tables, terms: Terms, read: Reader) -> None:
+        self._read, self._target = read, terms.target or ""
+        self._lake, self._labels = tables.observations.open(), tables.labels.open()
+        self._kind: Kind | None = tables.label_kind()
+        self._features = tables.features(terms) or declare(next(read(None)), integers=terms.integers).without([self._target])
+        self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
+        book = self._book = KeyBook()
+        for df in read(self._key.names):
+            book.add(self._hash_keys(check_cast(df, self._key)))
+        book.close()
+        self.looked = Looked(book.keys, arrivals(self._lake) if self._lake else frozenset())
+        self._files = [file for file in _files(self._lake) if self._meets(file)]
+        self.meeting = self._meeting()
+
+    @property
+    def key(self) -> list[str]:
+        """Name the columns of the key."""
+        return self._key.names
+
+    def reasons(self, settled: Settled) -> list[str]:
+        """Say of each row that differs why it does; of the first of them, in which columns."""
+        import numpy as np
+        import pandas as pd
+
+        places, beside, rest = settled.differing[:NAMED_ROWS], settled.beside[:NAMED_ROWS], settled.differing[NAMED_ROWS:]
+        if not len(places):
+            return []
+        wanted = np.union1d(places, beside[beside >= 0])
+        ours = pd.concat(self._pick(wanted), ignore_index=True).set_axis(wanted)
+        rows, others = ours.loc[places].reset_index(drop=True), ours.loc[np.where(beside < 0, places, beside)].reset_index(drop=True)
+        if (is_stored := beside < 0).any():
+            others = others.where(~pd.Series(is_stored), self._stored_for(rows))
+        return name_differences(rows, others, self._target) + [OTHER_VALUES] * len(rest)
+
+    def _stored_for(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Give the rows of the lake that have the keys of these, in their order."""
+        import pandas as pd
+
+        asked = self._index(rows)
+        found: list[pd.DataFrame] = []
+        for df, labels in self._stored():
+            keys = self._index(df)
+            found.append(df.assign(**({self._target: labels} if self._target else {})).set_axis(keys)[keys.isin(asked)])
+        stored = pd.concat(found)
+        return stored[~stored.index.duplicated()].reindex(asked)[rows.columns].reset_index(drop=True)
+
+    def _index(self, df: pd.DataFrame) -> pd.MultiIndex:
+        import pandas as pd
+
+        return pd.MultiIndex.from_arrays([*self._hash_keys(df).T])
+
+    def _meeting(self) -> Meeting:
+        import numpy as np
+
+        places = self._book.met_or_repeated()
+        if not len(places):
+            return Meeting.of(places, Cells.joined([]), Cells.joined([]))
+        ours, theirs = list[Cells](), [self._cells(df, labels) for df, labels in self._stored()]
+        has_key: list[np.ndarray] = []
+        for df in self._pick(places):
+            has_key.append(df[self._key.names].notna().all(axis=1).to_numpy())
+            named = df[has_key[-1]].reset_index(drop=True)
+            ours.append(self._cells(named, named.get(self._target)))
+        return Meeting.of(places[np.concatenate(has_key)], Cells.joined(ours), Cells.joined(theirs))
+
+    def _cells(self, df: pd.DataFrame, labels: pd.Series[Any] | None) -> Cells:
+        import pandas as pd
+
+        # A copy, for a column of a frame keeps all of the frame in memory.
+        found = pd.Series([None] * len(df), dtype="float64") if labels is None else labels.copy()
+        return Cells(self._hash_keys(df), hash_features(df[self._features.names]), found)
+
+    def _hash_keys(self, df: pd.DataFrame) -> np.ndarray:
+        return hash_keys(df, self._key.names)
+
+    def _pick(self, places: np.ndarray) -> Iterator[pd.DataFrame]:
+        """Give rows of the batch as the lake would keep them; a column that did not come is empty."""
+        import numpy as np
+
+        start, target = 0, self._target
+        for df in self._read(None):
+            first, last = np.searchsorted(places, [start, start + len(df)])
+            some = df.iloc[places[first:last] - start].reset_index(drop=True)
+            start += len(df)
+            if len(some):
+                kind = self._kind or label_kind(some, target)
+                columns = Columns((*self._features.columns, *([Column(target, kind)] if kind and target in some else [])))
+                yield check_cast(some.reindex(columns=columns.names), columns)
+
+    def _meets(self, file: Any) -> bool:  # noqa: ANN401 - pyarrow types no file
+        hashes = (self._hash_keys(arrow.to_frame(rows, self._key)) for rows in self._scan(file, self._key.names))
+        return sum(int(self._book.meet(keys).sum()) for keys in hashes) > 0
+
+    def _stored(self) -> Iterator[tuple[pd.DataFrame, pd.Series[Any] | None]]:
+        """Give the rows of the lake that have keys of the batch, and their labels."""
+        if not (self._lake and self._files):
+            return
+        book = State(self._lake, self._labels, datetime.now(UTC)).book() if self._target else None
+        for file in self._files:
+            for rows in self._scan(file, ["_row_key", *self._features.names]):
+                df = arrow.to_frame(rows, self._features)
+                if (is_met := self._book.meet(self._hash_keys(df))).any():
+                    names = rows["_row_key"].to_pandas()[is_met].reset_index(drop=True)
+                    yield df[is_met].reset_index(drop=True), book.of(names) if book else None
+
+    def _scan(self, file: Any, names: Sequence[str]) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no file
+        import pyarrow as pa
+
+        with told(self._lake.table_uri if self._lake else ""):
+            for rows in file.scanner(columns=[*names], batch_size=READ_ROWS, batch_readahead=4).to_batches():
+                yield pa.Table.from_batches([rows])
+
+
+def _files(table: DeltaTable | None) -> list[Any]:
+    """List the files of a table; one is read on its own, so that those without a key of the batch are not read again."""
+    return list(table.to_pyarrow_dataset().get_fragments()) if table else []

@@ -1,0 +1,192 @@
+"""What the verbs on deliveries share: what has come, what became of it so far, and how a decision is written down."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks import record
+from tasks.adapters import landing, ledger, sheets, snapshots
+from tasks.adapters.lake import Lake
+from tasks.core import batch_page, deliveries, mending
+from tasks.core.batch_page import Example
+from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
+from tasks.core.errors import DataRefusedError
+from tasks.core.lake.values import Terms
+from tasks.core.mending import Aside, Pile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from tasks.core.deliveries import Decision
+    from tasks.core.findings import Judgement
+    from tasks.core.lake.values import Receipt
+    from tasks.core.snapshot import Batch, Case
+    from tasks.core.validation import Validation
+
+log = logging.getLogger("evergreen")
+
+
+@dataclass(frozen=True)
+class Reception:
+    """One ingestion: what came, and what has become of each delivery so far."""
+
+    case: Case
+    deliveries: tuple[Delivery, ...]
+    reports: list[BatchReport] = field(default_factory=list[BatchReport])
+
+    @property
+    def entries(self) -> list[BatchEntry]:
+        """List what was ever decided on batches of the use case, by other processes too."""
+        return ledger.batches(self.case.settings.ledger_address, self.case.name)
+
+    def lake(self, batch: Batch | None = None) -> Lake:
+        """Open the lake on the terms that it was begun with, or else on those of the use case and its first batch."""
+        use_case, address = self.case.use_case, self.case.settings.lake_address
+        begun = Lake(address, use_case.name).begun_with()
+        last = snapshots.column_names(batch.path)[-1] if batch else None
+        terms = begun or Terms(key=use_case.key, target=use_case.target or last)
+        return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
+
+    def find_taken(self, delivery: Delivery, digest: str) -> BatchEntry | None:
+        """Find the batch of a digest, if it was taken before.
+
+        Raises:
+            DataRefusedError: other content was taken under the same name.
+        """
+        entries = self.entries
+        found = next((entry for entry in entries if entry.digest == digest and entry.decision in TAKEN), None)
+        other = deliveries.other_content(entries, delivery, digest) if Path(delivery.source).is_file() else None
+        if found or other is None:
+            return found
+        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
+        message = f"{delivery.name} {came}; give this file a name of its own"
+        raise DataRefusedError(message, where=delivery.name)
+
+    def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
+        """Give a decision on a delivery, to be filled in and written down."""
+        who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")
+        return BatchEntry(self.case.name, digest, decision, delivery.name, delivery.kind, BatchRows(), reasons, who, now)
+
+    def conclude(
+        self,
+        delivery: Delivery,
+        entry: BatchEntry,
+        judgement: Judgement | None = None,
+        pile: Pile | None = None,
+        batch: Batch | None = None,
+    ) -> None:
+        """Write everything down, and then move the delivery out of the way, so that a kill loses none."""
+        self.write_down(entry, judgement, pile, batch)
+        if entry.decision in TAKEN:
+            landing.put_away(delivery, "done")
+        else:
+            landing.put_away(delivery, "refused", "\n".join(entry.reasons))
+
+    def tell_known(self, delivery: Delivery, entry: BatchEntry) -> None:
+        """Say that a delivery brings nothing that is not there, and move it out of the way."""
+        landing.put_away(delivery, "done")
+        self.reports.append(BatchReport(replace(entry, name=delivery.name), is_known=True))
+
+    def write_down(
+        self, entry: BatchEntry, judgement: Judgement | None = None, pile: Pile | None = None, batch: Batch | None = None
+    ) -> None:
+        """Write the sheet of rows to mend, the page and the decision; in this order, for what is decided is not looked at again.
+
+        Args:
+            entry: The decision.
+            judgement: What was found out about the rows.
+            pile: Those that are set aside.
+            batch: Those that were judged.
+        """
+        settings, pii = self.case.settings, self.case.use_case.pii
+        before = next((e for e in reversed(self.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
+        sheet = _write_sheet(settings.home, entry, pile) if pile and entry.rows.quarantined > 0 else ""
+        aside = sheets.first_rows(pile.read(), batch_page.SHOWN_ROWS) if pile else ()
+        examples = _examples(batch, judgement.validation) if batch and judgement else {}
+        page = settings.home / "reports" / entry.use_case / "batches" / f"{entry.digest[:16]}-{entry.decision}.html"
+        snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
+        is_known = not ledger.record(settings.ledger_address, entry) and entry.decision in TAKEN
+        if is_known:  # another run was faster, and its word stands
+            entry = next(e for e in self.entries if (e.digest, e.decision) == (entry.digest, entry.decision))
+            snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
+        report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
+        self.reports.append(report)
+        record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
+        (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+
+
+def _write_sheet(home: Path, entry: BatchEntry, pile: Pile) -> str:
+    parts = sheets.write(pile.read(), pile.names, entry.digest)
+    return str(snapshots.write_parts(parts, home / "quarantine" / entry.use_case / f"{entry.digest[:16]}.csv"))
+
+
+def _examples(batch: Batch, validation: Validation) -> dict[str, list[Example]]:
+    """Give the first rows that fail each expectation, with their cells."""
+    failing = [(result, result.failing_rows[: batch_page.SHOWN_EXAMPLES]) for result in validation.results if result.failing_rows]
+    rows = _rows_at(batch.path, sorted({place for _, places in failing for place in places}))
+    return {
+        result.expectation: [
+            Example(int(batch.lines[place]), tuple(_spelled(rows.loc[place].get(name)) for name in result.columns)) for place in places
+        ]
+        for result, places in failing
+    }
+
+
+def _rows_at(path: Path, places: Sequence[int]) -> pd.DataFrame:
+    """Give a few stored rows, on an index of their places."""
+    import pandas as pd
+
+    start, parts = 0, list[pd.DataFrame]()
+    for df in snapshots.read_frames(path) if places else ():
+        here = [place for place in places if start <= place < start + len(df)]
+        parts.append(df.iloc[[place - start for place in here]].set_axis(here))
+        start += len(df)
+        if places[-1] < start:
+            break
+    return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def _spelled(cell: object) -> str | None:
+    """Write a cell as a person does, whole numbers without a fraction; None for what is missing."""
+    import pandas as pd
+
+    if pd.isna(cell):  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return None
+    return f"{cell:.12g}" if isinstance(cell, float) else str(cell)
+
+
+def asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
+    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
+    start = 0
+    for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
+        rows, reasons = validation.set_aside(start, start + len(df))
+        if len(rows):
+            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
+        start += len(df)
+    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
+
+
+def tell_columns(new: Iterable[str], missing: Iterable[str]) -> tuple[str, ...]:
+    """Say what becomes of columns that the lake does not have, and of those of the lake that did not come."""
+    left_out = (f"column '{name}' is left out: the lake keeps the columns that it was begun with" for name in new)
+    return (*left_out, *(f"column '{name}' is taken as empty" for name in missing))
+
+
+def rows_of(lake: Lake, receipt: Receipt, read: int) -> BatchRows:
+    """Say where the rows of a batch are: by its receipt, or by the lake where it was there already."""
+    if receipt.is_new:
+        kept, labelled, quarantined = receipt.observations, receipt.labels, receipt.quarantined
+    else:
+        held = next((arrival for arrival in lake.batches() if arrival.batch == receipt.batch), None)
+        kept, quarantined = (held.observations, held.quarantined) if held else (0, 0)
+        labelled = lake.count_own_labels(receipt.batch)
+    known = read - kept - quarantined
+    return BatchRows(read=read, labelled=labelled, unlabelled=kept - labelled, quarantined=quarantined, known=known)
