@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = 60
-HOURS = pd.Series(pd.date_range("2024-01-01 00:30", periods=ROWS, freq="5h", unit="us"))  # a Monday
+HOURS = pd.Series(pd.date_range("2024-01-01 00:30", periods=ROWS, freq="305h", unit="us"))  # a Monday
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -70,7 +70,7 @@ def test_categories_with_many_values_are_told_apart_by_the_target_unless_that_to
         (pd.date_range("2022-01-01 09:30", periods=30, unit="us"), []),
         (pd.date_range("2022-01-03", periods=30, freq="7D", unit="us"), []),
         (pd.date_range("1990-01-01", periods=30, freq="YS", unit="us"), ["week"]),
-        (pd.date_range("2022-01-01", periods=49, freq="h", unit="us"), ["day"]),
+        (pd.date_range("2022-01-01", periods=170, freq="h", unit="us"), ["day"]),
         (pd.date_range("2022-01-01", periods=20, freq="h", unit="us"), []),
         (pd.date_range("2020-01-01", periods=900, freq="25h", unit="us"), ["day", "week"]),
         (pd.date_range("0001-01-01", periods=1100, freq="25h", unit="us"), ["day", "week", "year"]),
