@@ -18,7 +18,6 @@ from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
-from tasks.core.page import shorten
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Case, Snapshot, Study
 
 TOLD_DOUBTS = 20
-MAX_TAG = 300  # characters of a message; MLflow keeps 8,000 of a tag
+EXPLANATION = "explanation.json"
 log = logging.getLogger("evergreen")
 
 
@@ -108,9 +107,14 @@ def _keep(explanation: Explanation) -> None:
     """Warn of what to distrust, and let MLflow keep what the page shows."""
     for doubt in explanation.doubts[:TOLD_DOUBTS]:
         log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
-    tracking.log_text(json.dumps(explanation.as_json(), indent=1), "explanation.json")
-    told = [{**doubt.as_json(), "message": shorten(doubt.message, MAX_TAG)} for doubt in explanation.doubts[:TOLD_DOUBTS]]
-    tracking.tag_run(tracking.WARNINGS_TAG, json.dumps(told))
+    tracking.log_text(json.dumps(explanation.as_json(), indent=1), EXPLANATION)
+    tracking.tag_run(tracking.WARNINGS_TAG, ", ".join(dict.fromkeys(doubt.code for doubt in explanation.doubts)))
+
+
+def _doubts_of_run(run_id: str) -> tuple[Doubt, ...]:
+    """Give what an earlier run told to distrust."""
+    kept = tracking.text_of(run_id, EXPLANATION)
+    return tuple(Doubt(**told) for told in json.loads(kept)["warnings"]) if kept else ()
 
 
 @task
@@ -179,7 +183,7 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         repairs=snapshot.repairs,
         aside=snapshot.aside,
         lake=versions_of(snapshot.lake),
-        doubts=tuple(Doubt(**told) for told in json.loads(tracking.tag_of(last.run_id, tracking.WARNINGS_TAG) or "[]")),
+        doubts=_doubts_of_run(last.run_id),
     )
 
 

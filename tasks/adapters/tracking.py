@@ -137,10 +137,15 @@ def tag_run(name: str, value: str) -> None:
     mlflow.set_tag(name, value)
 
 
-def tag_of(run_id: str, name: str) -> str:
-    """Give a tag of a run; empty where there is none."""
-    run = _found(lambda: _client().get_run(run_id))
-    return "" if run is None else run.data.tags.get(name, "")
+def text_of(run_id: str, file: str) -> str:
+    """Give a text that is kept as an artifact of a run; empty where there is none."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.artifacts.load_text(f"runs:/{run_id}/{file}")
+    except (MlflowException, OSError):
+        return ""
 
 
 def params_of(run_id: str) -> dict[str, str]:

@@ -107,6 +107,7 @@ def logged(store: Store) -> Logged:
         tracking.log_dataset("logged", "sklearn:diabetes", "a" * 64)
         tracking.log_metrics({"rmse": 1.5, "r2": float("nan"), "spread": float("inf")})
         tracking.log_text("<p>ü</p>", "reports/train.html")
+        tracking.tag_run(tracking.WARNINGS_TAG, "few_rows")
         model_id = tracking.log_models(shipped, judged, FITTED_ROWS, ROWS, models.predict(judged, ROWS))
     return Logged(run_id, model_id, shipped, judged)
 
@@ -189,6 +190,13 @@ def test_a_run_in_which_something_is_raised_ends_as_failed(store: Store, client:
         raise raised
     assert client.get_run(run_id).info.status == "FAILED"
     assert mlflow.active_run() is None
+
+
+def test_a_run_keeps_its_texts_and_tags(logged: Logged, client: mlflow.MlflowClient) -> None:
+    assert tracking.text_of(logged.run_id, "reports/train.html") == "<p>ü</p>"
+    assert tracking.text_of(logged.run_id, "explanation.json") == ""
+    assert tracking.text_of("no such run", "explanation.json") == ""
+    assert client.get_run(logged.run_id).data.tags[tracking.WARNINGS_TAG] == "few_rows"
 
 
 def test_artifacts_never_land_in_the_current_folder(store: Store, logged: Logged) -> None:

@@ -50,7 +50,8 @@ def test_the_report_opens_without_errors_requests_or_sideways_scrolling(browser:
     assert page.title() == "wine, version 1"
     assert page.locator("h1").inner_text() == "wine, version 1"
     assert page.locator(".verdict strong").inner_text() == "Promoted"
-    assert {"Gate", "Metrics", "Candidates", "Columns", "Validation"} <= set(page.locator("h2").all_inner_texts())
+    sections = {"Warnings", "Result", "Gate", "Metrics", "What it depends on", "Candidates", "Columns", "Validation"}
+    assert sections <= set(page.locator("h2").all_inner_texts())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # What a reader sees in the dark is dark.
     red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
