@@ -257,7 +257,7 @@ class _Contest:
         return _score(tried.trial.name, [tried.losses[fold] for fold in compared], tried.seconds, tried.trial)
 
     def _blended(self, folds: Sequence[int]) -> list[Score]:
-        """Judge the average of those that do better than the baseline; none where fewer than two do."""
+        """Judge the average of those that do better than the baseline; none where fewer than two do, or the best is as good alone."""
         limit = min((tried.loss(folds) for tried in self.tried if tried.trial.is_baseline), default=math.inf)
         ranked = sorted((tried for tried in self.tried if tried.loss(folds) < limit), key=lambda tried: tried.loss(folds))
         weights = weights_of({tried.trial.name: tried.loss(folds) for tried in ranked[: search.FINALISTS]})
@@ -268,7 +268,9 @@ class _Contest:
         losses: list[float] = []
         for fold in folds:
             losses.append(self._loss(blend([tried.said[fold] for tried in members], shares), fold))
-        return [_score(BLEND, losses, sum(tried.seconds for tried in members), None, weights)]
+        score = _score(BLEND, losses, sum(tried.seconds for tried in members), None, weights)
+        log.info("the average of %s: %s %.4g", ", ".join(weights), self.study.loss, score.loss)
+        return [score] if score.loss < (1 - search.WORTH_AVERAGING) * ranked[0].loss(folds) else []
 
 
 def _score(name: str, losses: Sequence[float], seconds: float, trial: Trial | None, weights: dict[str, float] | None = None) -> Score:

@@ -222,7 +222,7 @@ def repeated_rows(rows: Sides) -> Iterator[Doubt]:
 
     if not rows.split.is_ordered:
         return
-    cells = rows.df[[*rows.schema.features, rows.schema.target]]
+    cells = rows.df[[name for name in (*rows.schema.features, rows.schema.target) if name != rows.schema.time]]
     gate, before = (hash_rows(cells.iloc[side]) for side in (rows.split.gate, rows.split.fit[-MOST_BEFORE:]))
     repeated = int(np.isin(gate, before).sum())
     if repeated >= max(2, REPEATED * len(gate)):

@@ -24,6 +24,7 @@ PARENTS = 3  # candidates of which variations are tried in each round
 PATIENCE = 3  # rounds without an improvement, after which the search ends
 IMPROVEMENT = 0.001
 FINALISTS = 6
+WORTH_AVERAGING = 0.01  # of the loss of the best alone, which is easier to look into
 ROWS_TO_COMPARE = 2000  # validation rows that suffice to weigh candidates; a further fold would cost more than it tells
 
 
