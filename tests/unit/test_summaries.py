@@ -78,3 +78,20 @@ def test_sums_of_groups_are_set_aside_however_many(label: str) -> None:
 def test_a_mark_names_a_sum_in_lists_of_accounts_with_the_minus_behind() -> None:
     rows = "what;pieces;amount\nbolt;x1;1.500,25\nnut;x2;250,00-\npipe;x3;100,00\nvalve;x4;10,00\n"
     assert aside(f"{rows}*;;1.360,25\n") == [(6, "a row of totals")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "S,1,2\nE,3,4\nW,5,9\nS,2,3\nN,1,2\n",
+        "Y,1,0\nY,0,1\nN,1,1\nY,0,0\nN,4,4\n",
+    ],
+    ids=["the least of the others", "a letter that returns"],
+)
+def test_a_category_that_is_called_like_a_count_is_a_row(rows: str) -> None:
+    assert aside(f"region,x,y\n{rows}") == []
+
+
+def test_a_row_of_counts_is_told_by_its_numbers() -> None:
+    assert aside(f"{ROWS}N,8,8\n") == [(10, "a row of statistics")]
+    assert aside(f"{ROWS}N,10,0.5\n") == []

@@ -22,11 +22,12 @@ MEANS = frozenset((
     "mean", "average", "avg", "mittelwert", "mittel", "durchschnitt", "moyenne", "media", "média", "promedio", "gemiddelde", "среднее",
     "平均",
 ))  # fmt: skip
-OTHERS = frozenset((
-    "min", "minimum", "max", "maximum", "median", "std", "stdev", "std dev", "sd", "standard deviation", "standardabweichung", "count",
-    "anzahl", "n",
-))  # fmt: skip
-NAMED = TOTALS | MEANS | OTHERS
+OTHERS = {
+    "min": "least", "minimum": "least", "max": "most", "maximum": "most", "median": "median", "std": "deviation", "stdev": "deviation",
+    "std dev": "deviation", "sd": "deviation", "standard deviation": "deviation", "standardabweichung": "deviation", "count": "count",
+    "anzahl": "count", "n": "count",
+}  # fmt: skip
+NAMED = {*TOTALS, *MEANS, *OTHERS}
 MOST_ROWS = 20_000  # what a person sums up by hand is no larger
 MOST_SUMMARIES = 6
 FEWEST_ROWS = 3
@@ -117,8 +118,15 @@ def _summary_of(row: np.ndarray, others: np.ndarray, digits: Sequence[int], labe
         return "a row of totals"
     if label in MEANS and is_of(np.nanmean):
         return "a row of means"
-    ways = (np.nanmin, np.nanmax, np.nanmedian, np.nanstd, _sample_deviation, _count)
-    return "a row of statistics" if label in OTHERS and is_of(*ways) else ""
+    ways = {
+        "least": (np.nanmin,),
+        "most": (np.nanmax,),
+        "median": (np.nanmedian,),
+        "deviation": (np.nanstd, _sample_deviation),
+        "count": (_count,),
+    }
+    # `N` is a region too, and where it is one it stands before other rows as well.
+    return "a row of statistics" if label in OTHERS and is_new and is_of(*ways[OTHERS[label]]) else ""
 
 
 def _matches(
