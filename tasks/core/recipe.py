@@ -72,6 +72,8 @@ class Recipe:
         many = tuple(name for name in categories if X[name].nunique() > MAX_CATEGORIES)
         if len(many) * (classes if schema.task == "multiclass" else 1) > MAX_ENCODINGS:
             many = ()
+        gone_through = {cycle: tuple(name for name in dates if went_through(X[name], cycle)) for cycle in CYCLES}
+        cycles = {cycle: names for cycle, names in gone_through.items() if names}
         return cls(
             task=schema.task,
             rows=len(X),
@@ -82,9 +84,9 @@ class Recipe:
             gaps=tuple(name for name in numbers if X[name].isna().mean() >= GAP_SHARE),
             categories=tuple(name for name in categories if name not in many),
             many=many,
-            dates=dates,
+            dates=dates if cycles or dates != (schema.time,) else (),
             clock=schema.time,
-            cycles={cycle: tuple(name for name in dates if went_through(X[name], cycle)) for cycle in CYCLES},
+            cycles={cycle: cycles.get(cycle, ()) for cycle in CYCLES},
             texts=texts,
         )
 

@@ -87,7 +87,7 @@ def test_a_table_becomes_a_use_case_with_a_suite_and_a_deployment(project: Path,
 def test_a_person_reads_on_one_screen_what_was_found_and_what_comes_next(project: Path, table: str) -> None:
     lines = init(data=table).as_text().splitlines()
     assert len(lines) <= 24
-    assert lines[0] == "houses · regression of 'price' from 3 columns, in order of 'sold', without 'id' (an identifier)"
+    assert lines[0] == "houses · regression of 'price' from 4 columns, in order of 'sold', without 'id' (an identifier)"
     assert lines[1] == "  read      200 rows of houses.csv: exact"
     assert "    kind   category feature  2 distinct values" in lines
     assert "  critical  1 set of columns: a missing column cannot be drift" in lines

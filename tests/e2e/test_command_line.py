@@ -339,6 +339,7 @@ _entry.main("train", ["houses.csv", "--no-record", "--json"])
         "inferred",
         "reading",
         "complete",
+        "warnings",
         "rows",
         "snapshot",
         "metrics",

@@ -31,7 +31,7 @@ BEFORE_THE_VERSION = (
     "reading houses.csv",
     "no suite for houses",
     "split ",
-    "candidate hist_gradient_boosting",
+    ", hist_gradient_boosting: ",
     "fitting ",
 )
 FROM_THE_VERSION_ON = ("evaluating", "registered version 1", "loading version 1", "alias champion", "promoted")
@@ -66,7 +66,7 @@ STORIES = {
     "each step before the version": Story(tuple(Kill(line) for line in BEFORE_THE_VERSION), fresh=True),
     **{line: Story((Kill(line),)) for line in FROM_THE_VERSION_ON},
     **{f"{kill.seconds:.2f} s after {kill.line}": Story((kill,)) for kill in in_between(3)},
-    "recorded, at candidate dummy": Story((Kill("candidate dummy"),), record=True),
+    "recorded, at the baseline": Story((Kill("the baseline, dummy"),), record=True),
     "recorded, at registered version 1": Story((Kill("registered version 1"),), record=True),
 }
 
