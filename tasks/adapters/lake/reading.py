@@ -40,11 +40,11 @@ class Standing:
             return condition
         return self._without_cut_off(tables.counts(self.labels, condition & pc.field(arrow.WITH_ROWS)), condition)
 
-    def of_quarantine(self, quarantine: DeltaTable | None, condition: Any) -> Any:  # noqa: ANN401
+    def of_quarantine(self, quarantine: DeltaTable | None, condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
         """Narrow a condition on rows set aside, or on labels that were, to those that count."""
         return self._without_cut_off(tables.counts(quarantine, condition), condition) if quarantine else condition
 
-    def _without_cut_off(self, keys: Iterable[tables.Key], condition: Any) -> Any:  # noqa: ANN401
+    def _without_cut_off(self, keys: Iterable[tables.Key], condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
         import pyarrow.compute as pc
 
         for arrived_at, batch in keys:
@@ -128,7 +128,7 @@ def anything() -> Any:  # noqa: ANN401 - pyarrow types no expression
     """Give a condition that every row satisfies."""
     import pyarrow.compute as pc
 
-    return pc.scalar(True)  # noqa: FBT003
+    return pc.scalar(True)  # noqa: FBT003 - pyarrow takes it by position alone
 
 
 def mended(table: DeltaTable, condition: Any, batch: str = "") -> pa.Table:  # noqa: ANN401 - pyarrow types no expression
