@@ -29,6 +29,8 @@ from tasks.core.options import (
     MaintainOptions,
     Options,
     PreviewOptions,
+    PromoteOptions,
+    RollbackOptions,
     ScoreOptions,
     TrainOptions,
 )
@@ -91,6 +93,12 @@ JOBS = {
         engines=("pandas", "deltalake", "mlflow.sklearn", "great_expectations", "skops.io", "sklearn.ensemble"),
         tell="tasks.core.scoring:describe",
     ),
+    "promote": Job(
+        options=PromoteOptions,
+        engines=("pandas", "sklearn.ensemble", "mlflow.sklearn", "skops.io"),
+        tell="tasks.core.succession:describe",
+    ),
+    "rollback": Job(options=RollbackOptions, engines=("mlflow.sklearn", "skops.io"), tell="tasks.core.succession:describe"),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }
 QUESTIONS = {

@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import choosing, data, evaluation, registry, training, validation
+from tasks import choosing, data, evaluation, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -39,5 +39,5 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
         shipped = training.fit_shipped(study, leaderboard, fits, decision)
         decision = evaluation.check_shipped(study, evidence, shipped, decision)
         version = registry.register(study, fits, shipped, evidence)
-        decision = registry.promote(study, shipped, version, decision, champion)
+        decision = promotion.promote(study, shipped, version, evidence, decision, champion)
         return evaluation.report_training(study, leaderboard, evidence, explanation, version, decision)

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import home, landing, projects, snapshots, sources
+from tasks.adapters import home, landing, ledger, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, schema, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
@@ -18,17 +18,21 @@ from tasks.core.results import RowCounts
 from tasks.core.snapshot import Batch, Case, Snapshot, Study
 from tasks.core.table import Table, with_reading, without_personal
 from tasks.core.use_case import LAKE
+from tasks.core.validation import Validation
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
 
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
     from tasks.core.reading.reader import Reading
     from tasks.core.scoring import Scorer
     from tasks.core.settings import Settings
-    from tasks.core.validation import Validation
+    from tasks.core.splits import Split
+    from tasks.core.table import Schema
 
 log = logging.getLogger("evergreen")
 
@@ -70,6 +74,17 @@ def resolve_scoring(options: SourceOptions) -> Case:
         message = f"say whose model is to score {options.data}, with --use-case NAME"
         raise UsageError(message, where="--use-case")
     return resolve(options)
+
+
+def resolve_known(name: str | None) -> Case:
+    """Find a use case that has a file, or of which something was decided.
+
+    Raises:
+        UsageError: there is no such use case, or its file is wrong.
+    """
+    settings = home.settings()
+    home.prepare(settings.home)
+    return projects.resolve_known(name, settings, lambda: ledger.use_cases(settings.ledger_address))
 
 
 def _has_lake(settings: Settings, name: str) -> bool:
@@ -206,14 +221,42 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         df = df.drop(index=positions.tolist()).reset_index(drop=True)
         digest = splits.content_digest(df)
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
-    asked = case.use_case
-    inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
-    columns = without_personal(with_reading(inferred.columns, batch.evidence), asked.pii)
-    inferred = dataclasses.replace(inferred, columns=columns)
+    inferred = _infer(case, df, batch.evidence)
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=quarantined + misfits)
     return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside, batch.lake)
+
+
+def study_again(case: Case, version: Version, params: Mapping[str, str]) -> Study:
+    """Put together again what a version was fitted on and judged on.
+
+    Args:
+        case: Its use case.
+        version: Which.
+        params: Of the run that made it.
+
+    Raises:
+        UsageError: its rows are gone.
+    """
+    digest = version.attempt.snapshot
+    path = snapshots.find(case.settings.home / "snapshots", digest)
+    if path is None or "rows_gate" not in params:
+        message = f"the rows of version {version.number} of {case.name} are no longer stored here; train again"
+        raise UsageError(message, where=case.name)
+    asked = {"target": version.attempt.target, "task": version.attempt.task, "time": params.get("time") or None}
+    case = dataclasses.replace(case, use_case=case.use_case.model_copy(update=asked))
+    df = snapshots.read(path)
+    inferred, source = _infer(case, df), params.get("source", case.use_case.data)
+    snapshot = Snapshot(path, digest, source, inferred, RowCounts(read=len(df)), Validation(suite=""), lake=version.lake)
+    return Study(case, snapshot, _split(case, snapshot, df, int(params["rows_gate"])))
+
+
+def _infer(case: Case, df: pd.DataFrame, evidence: Mapping[str, str] | None = None) -> Schema:
+    """Find columns, roles and task, as far as the use case does not say them."""
+    asked = case.use_case
+    inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
+    return dataclasses.replace(inferred, columns=without_personal(with_reading(inferred.columns, evidence or {}), asked.pii))
 
 
 @task
@@ -223,20 +266,25 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
     Raises:
         DataRefusedError: too few rows are there for two sides.
     """
-    import numpy as np
-
     df = snapshots.read(snapshot.path)
-    labelled = np.flatnonzero(df[snapshot.schema.target].notna())
-    size = splits.gate_size(len(labelled), last.spread if last and last.spread else splits.FIRST_SPREAD)
-    if snapshot.schema.time:
-        split = splits.split_by_time(df[snapshot.schema.time].to_numpy()[labelled], size)
-    else:
-        hashes = splits.hash_rows(df[snapshot.schema.features].iloc[labelled])
-        split = splits.split_by_hash(hashes, case.name, size)
+    labelled = int(df[snapshot.schema.target].notna().sum())
+    split = _split(case, snapshot, df, splits.gate_size(labelled, last.spread if last and last.spread else splits.FIRST_SPREAD))
     if not len(split.gate) or not len(split.fit):
         message = (
-            f"{snapshot.source} has too few different labelled rows ({len(labelled)} in all) to fit on some and judge on others; bring more"
+            f"{snapshot.source} has too few different labelled rows ({labelled} in all) to fit on some and judge on others; bring more"
         )
         raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")
-    return Study(case, snapshot, dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate]))
+    return Study(case, snapshot, split)
+
+
+def _split(case: Case, snapshot: Snapshot, df: pd.DataFrame, size: int) -> Split:
+    """Take so many gate rows from those that have a label."""
+    import numpy as np
+
+    labelled = np.flatnonzero(df[snapshot.schema.target].notna())
+    if snapshot.schema.time:
+        split = splits.split_by_time(df[snapshot.schema.time].to_numpy()[labelled], size)
+    else:
+        split = splits.split_by_hash(splits.hash_rows(df[snapshot.schema.features].iloc[labelled]), case.name, size)
+    return dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate])

@@ -17,6 +17,7 @@ from tasks.core.evidence import Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
+from tasks.core.looks import GateRows, count_looks
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
@@ -24,12 +25,14 @@ from tasks.core.snapshot import target_of
 from tasks.record import task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
-    from tasks.core.evidence import ChampionFit, Fits
+    from tasks.core.evidence import ChampionFit, Fits, Rival
     from tasks.core.gate import Comparison, Decision
+    from tasks.core.metrics import Prediction
     from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
 
@@ -40,31 +43,49 @@ log = logging.getLogger("evergreen")
 
 @task
 def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
-    """Measure the judged fit on the gate rows, against the dummy and against the champion."""
-    import numpy as np
+    """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
+    evidence = measure(study, fits, champion)
+    tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
+    tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
+    return evidence
 
+
+def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+    """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     log.info("evaluating on %s gate rows", f"{len(study.split.gate):,}")
-    df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
-    X, y, blocks = df[study.schema.features], target_of(df, study.schema), study.split.gate_blocks
+    df = snapshots.read(study.snapshot.path)
+    fitted_rows = splits.hash_sorted(df[study.schema.features].iloc[study.split.fit])
+    side = df.iloc[study.split.gate]
+    X, y, blocks = side[study.schema.features], target_of(side, study.schema), study.split.gate_blocks
     prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
-    against_champion, contaminated = None, np.zeros(len(y), dtype=bool)
-    if champion is not None:
-        contaminated = np.isin(splits.hash_rows(X), champion.fitted_rows)
-        rows = np.flatnonzero(~contaminated)
-        theirs = models.predict(champion.judged, X).take(rows)
-        against_champion = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(blocks, len(rows)))
-    evidence = Evidence(
+    hashes = splits.hash_rows(X)
+    against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
+    gate_rows = GateRows.of(hashes)
+    against_champion = against(champion.rival) if champion else None
+    return Evidence(
         y=y,
         prediction=prediction,
         metrics=intervals_of(study.schema.task, y, prediction, blocks=blocks, seed=study.case.use_case.seed),
         baseline=metrics_of(study.schema.task, y, dummy),
+        fitted_rows=fitted_rows,
+        gate_rows=gate_rows,
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
         against_champion=against_champion,
-        contaminated=int(contaminated.sum()),
+        against_anchor=against(champion.anchor) if champion and champion.anchor else None,
+        contaminated=len(y) - against_champion.rows if against_champion else 0,
+        look=count_looks(gate_rows, champion.looks) if champion else 1,
     )
-    tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
-    tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
-    return evidence
+
+
+def _against_rival(
+    study: Study, X: pd.DataFrame, y: np.ndarray, prediction: Prediction, hashes: np.ndarray, fitted_rows: np.ndarray, rival: Rival
+) -> Comparison:
+    """Compare with another version's judged fit on the rows that neither was fitted on."""
+    import numpy as np
+
+    rows = np.flatnonzero(~np.isin(hashes, fitted_rows) & ~np.isin(hashes, rival.fitted_rows))
+    theirs = models.predict(rival.judged, X).take(rows)
+    return compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(study.split.gate_blocks, len(rows)))
 
 
 @task

@@ -1,19 +1,16 @@
-"""Verbs on versions: the stores they live in, attempts, champions, promotion, loading."""
+"""Verbs on versions: the stores they live in, attempts, champions, loading."""
 
 from __future__ import annotations
 
 import logging
-import tempfile
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import record
+from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
-from tasks.core import gate, names, splits
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Attempt, Epoch, Version
-from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core import decisions, names
+from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of
+from tasks.core.errors import UsageError
 from tasks.core.evidence import ChampionFit
 from tasks.core.scoring import Scorer
 from tasks.record import task
@@ -24,11 +21,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from tasks.core.evidence import Evidence, Fits
-    from tasks.core.gate import Decision
     from tasks.core.settings import Settings
     from tasks.core.snapshot import Case, Snapshot, Study
 
-SMOKE_ROWS = 200
+EXAMPLE_ROWS = 200
 log = logging.getLogger("evergreen")
 
 
@@ -67,10 +63,10 @@ def load_scorer(case: Case, number: int | None) -> Scorer:
     """
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     if number is None and line:
-        _follow(case, line)
-    version, known = _find_version(case.name, line, number)
-    inputs = tracking.inputs_of(*_file(case.name, known, "MLmodel"))
-    return Scorer(case.name, version.number, models.load(*_file(case.name, known, SHIPPED_FILE)), version.attempt.target, inputs)
+        versions.follow(case, line)
+    version, known = versions.find_version(case.name, line, number)
+    inputs = tracking.inputs_of(*versions.file_of(case.name, known, "MLmodel"))
+    return Scorer(case.name, version.number, models.load(*versions.file_of(case.name, known, SHIPPED_FILE)), version.attempt.target, inputs)
 
 
 def last_version(case: Case, snapshot: Snapshot) -> Version | None:
@@ -80,7 +76,7 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
         UsageError: it predicted something else, or from other columns.
     """
     last = tracking.newest_version(case.name)
-    if last is not None and (difference := last.attempt.difference(_attempt(case, snapshot))):
+    if last is not None and (difference := last.attempt.difference(attempt_of(case, snapshot))):
         message = (
             f"use case '{case.name}' has version {last.number} with another {difference}"
             f" ({last.attempt.task} of '{last.attempt.target}'); give this table a name of its own with --use-case"
@@ -91,12 +87,16 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
 
 def is_answered(case: Case, snapshot: Snapshot, last: Version) -> bool:
     """Say whether the last attempt was the same as this one and judged to its end."""
-    return last.answers(_attempt(case, snapshot))
+    return last.answers(attempt_of(case, snapshot))
 
 
 @task
-def load_champion(case: Case) -> ChampionFit | None:
+def load_champion(case: Case, challenger: int | None = None) -> ChampionFit | None:
     """Load the champion's judged fit, and repair the aliases if they do not follow the ledger.
+
+    Args:
+        case: Whose.
+        challenger: A version that is judged again; its own look at its gate rows does not count twice.
 
     Raises:
         StoreError: the ledger names a version that the registry does not have.
@@ -105,9 +105,27 @@ def load_champion(case: Case) -> ChampionFit | None:
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     if not line:
         return None
-    version = _follow(case, line)
-    judged = models.load(*_file(case.name, line[-1], JUDGED_FILE))
-    return ChampionFit(version, line[-1].epoch, judged, models.load_hashes(*_file(case.name, line[-1], FITTED_ROWS_FILE)))
+    versions.follow(case, line)
+    looks = decisions.looks_of(ledger.decisions(case.settings.ledger_address, case.name), challenger)
+    champion, anchor = line[-1], anchor_of(line)
+    other = anchor if anchor and anchor.version != champion.version else None
+    rival = versions.load_rival(case, champion)
+    return ChampionFit(champion.epoch, rival, versions.load_rival(case, other) if other else None, looks)
+
+
+def recorded_params(version: Version) -> dict[str, str]:
+    """Give the parameters of the run that made a version; empty when it is gone."""
+    return tracking.params_of(version.run_id)
+
+
+def load_judged(case: Case, version: Version) -> Pipeline:
+    """Load the judged fit of a version.
+
+    Raises:
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    return versions.load_rival(case, version).judged
 
 
 @contextmanager
@@ -117,6 +135,8 @@ def open_run(study: Study) -> Generator[str]:
     inputs = {
         "task": study.schema.task,
         "target": study.schema.target,
+        "time": study.schema.time or "",
+        "source": snapshot.source,
         "loss": study.loss,
         "seed": str(case.use_case.seed),
         "rows_fit": str(len(study.split.fit)),
@@ -134,46 +154,14 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     """Store both fits and register them as the next version, the challenger."""
     case, schema = study.case, study.schema
     df = snapshots.read(study.snapshot.path)
-    example = df[schema.features].iloc[study.split.gate[:SMOKE_ROWS]]
-    fitted_rows = splits.hash_rows(df[schema.features].iloc[study.split.fit])
-    logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction, case.use_case.pii)
+    example = df[schema.features].iloc[study.split.gate[:EXAMPLE_ROWS]]
+    logged = tracking.log_models(shipped, fits.judged, evidence.fitted_rows, example, evidence.prediction, case.use_case.pii)
     tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):
-        version = tracking.register(case.name, logged, _attempt(case, study.snapshot), spread, study.snapshot.lake)
+        version = tracking.register(case.name, logged, attempt_of(case, study.snapshot), spread, study.snapshot.lake)
     log.info("registered version %s of %s", version.number, case.name)
     return version
-
-
-@task
-def promote(study: Study, shipped: Pipeline, version: Version, decision: Decision, champion: ChampionFit | None) -> Decision:
-    """Make a version that passed champion, once a fresh process has loaded it and predicts the same.
-
-    The ledger decides by one INSERT, the aliases follow it. Whatever fails on the way leaves the champion as it was.
-    """
-    case = study.case
-    if decision.verdict == "promoted":
-        decision = gate.with_check(decision, _smoke(study, shipped, version), has_champion=champion is not None)
-    if decision.verdict == "promoted":
-        epoch = Epoch(
-            use_case=case.name,
-            epoch=champion.epoch + 1 if champion else 1,
-            version=version.number,
-            run_id=version.run_id,
-            code=decision.code,
-            reason=decision.reason,
-            decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            manifest=version.manifest,
-            lake=study.snapshot.lake,
-        )
-        if not ledger.crown(case.settings.ledger_address, epoch):
-            decision = gate.superseded(decision)
-        with home.lock(case.settings.home, f"registry-{case.name}"):
-            _follow(case, ledger.line_of_champions(case.settings.ledger_address, case.name))
-    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
-    record.publish_text(f"{case.name}-decision", f"**{decision.verdict}** · {decision.code}\n\n{decision.reason}")
-    log.info("%s: %s", decision.verdict, decision.reason)
-    return decision
 
 
 def load_model(use_case: str, number: int | None = None) -> Pipeline:
@@ -183,21 +171,8 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
         UsageError: there is no such version.
         UnsafeModelError: its bytes are not those that were registered, or it stores a foreign type.
     """
-    _, known = _find_version(use_case, ledger.line_of_champions(home.settings().ledger_address, use_case), number)
-    return models.load(*_file(use_case, known, SHIPPED_FILE))
-
-
-def _find_version(use_case: str, line: list[Epoch], number: int | None) -> tuple[Version, Version | Epoch]:
-    """Find a version, the champion by default, and who knows the digests of its files."""
-    if number is None and not line:
-        message = f"use case '{use_case}' has no champion; train one, or name a version"
-        raise UsageError(message, where=use_case)
-    version = tracking.get_version(use_case, line[-1].version if number is None else number)
-    if version is None:
-        message = f"use case '{use_case}' has no version {number or line[-1].version}"
-        raise UsageError(message, where=use_case)
-    # Where a version has been champion, the ledger's word stands above the registry's tag.
-    return version, next((epoch for epoch in reversed(line) if epoch.version == version.number), version)
+    _, known = versions.find_version(use_case, ledger.line_of_champions(home.settings().ledger_address, use_case), number)
+    return models.load(*versions.file_of(use_case, known, SHIPPED_FILE))
 
 
 def _create_stores(settings: Settings) -> None:
@@ -212,7 +187,8 @@ def _create_stores(settings: Settings) -> None:
             home.switch_to_wal(settings.home / "ledger.db")
 
 
-def _attempt(case: Case, snapshot: Snapshot) -> Attempt:
+def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
+    """Say what training on these rows asks."""
     configuration = case.use_case.model_dump_json(exclude={"name", "description", "data", "schedule"})
     columns = [f"{c.name}:{c.type}" for c in snapshot.schema.columns if c.role == "feature"]
     return Attempt(
@@ -222,39 +198,3 @@ def _attempt(case: Case, snapshot: Snapshot) -> Attempt:
         target=snapshot.schema.target,
         task=snapshot.schema.task,
     )
-
-
-def _follow(case: Case, line: list[Epoch]) -> Version:
-    """Set the aliases to what the ledger says, and give the champion's version."""
-    champion = tracking.get_version(case.name, line[-1].version)
-    if champion is None:
-        message = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry; restore it from a backup"
-        raise StoreError(message, where=case.name)
-    wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
-    present = tracking.aliases(case.name)
-    for alias, number in wanted.items():
-        if present.get(alias) != number:
-            log.info("alias %s of %s: version %s", alias, case.name, number)
-            tracking.set_alias(case.name, alias, number)
-    return champion
-
-
-def _file(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, str, str]:
-    number = version.version if isinstance(version, Epoch) else version.number
-    return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
-
-
-def _smoke(study: Study, shipped: Pipeline, version: Version) -> gate.Check:
-    """Ask whether a fresh process that sees only the registered bytes predicts what this process does."""
-    log.info("loading version %s in a fresh process", version.number)
-    df = snapshots.read(study.snapshot.path)
-    rows = df[study.schema.features].iloc[study.split.gate[:SMOKE_ROWS]].reset_index(drop=True)
-    try:
-        content, sha256, _ = _file(study.case.name, version, SHIPPED_FILE)
-        with tempfile.TemporaryDirectory() as folder:
-            model = Path(folder) / "model.skops"
-            model.write_bytes(content)
-            found = models.smoke_digest(model, sha256, snapshots.write(rows, Path(folder), "rows"))
-    except EvergreenError as error:
-        return gate.check_loads(error.message)
-    return gate.check_loads("" if found == models.prediction_digest(models.predict(shipped, rows)) else "it predicts something else there")

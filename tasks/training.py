@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import models, snapshots
 from tasks.core.blending import build_blend
-from tasks.core.candidates import candidates_for
+from tasks.core.candidates import build_dummy, candidates_for
 from tasks.core.evidence import Fits
 from tasks.core.recipe import Recipe
 from tasks.core.snapshot import target_of
@@ -47,6 +47,14 @@ def fit_shipped(study: Study, leaderboard: Leaderboard, fits: Fits, decision: De
     rows = np.concatenate([study.split.fit, study.split.gate])
     log.info("fitting %s again on all %s rows", leaderboard.best.candidate, f"{len(rows):,}")
     return _fit(study, rows, leaderboard, leaderboard.best)
+
+
+def fit_again(study: Study, judged: Pipeline) -> Fits:
+    """Fit the baseline again beside a judged fit that is there."""
+    df = snapshots.read(study.snapshot.path).iloc[study.split.fit]
+    y = target_of(df, study.schema)
+    dummy = build_dummy(Recipe.of(study.schema, df, y, study.case.use_case.seed))
+    return Fits(judged, models.fit(dummy, df[study.schema.features], y))
 
 
 def _fit(study: Study, rows: np.ndarray, leaderboard: Leaderboard, score: Score) -> Pipeline:

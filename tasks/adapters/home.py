@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import os
 import socket
@@ -121,6 +122,11 @@ def owner() -> str:
     import psutil
 
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def person() -> str:
+    """Name whose account this runs under, and where: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def is_dead(owner: str) -> bool:

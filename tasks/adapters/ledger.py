@@ -1,4 +1,4 @@
-"""The ledger: SQL tables that say who is champion, and what was decided on each batch; they are only ever added to."""
+"""The ledger: SQL tables that say who is champion, and what was decided on versions and batches; they are only ever added to."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.champions import Epoch
+from tasks.core.decisions import Entry
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
 from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sqlalchemy import Connection, Table
+
+CHAIN_TRIES = 100
+
+
+class _TakenError(Exception):
+    """Another version took the epoch."""
 
 
 def create(address: str) -> None:
@@ -22,7 +29,7 @@ def create(address: str) -> None:
     from sqlalchemy import inspect, text
 
     with _connect(address) as connection:
-        for table in (_champion_table(), _batch_table()):
+        for table in (_champion_table(), _decision_table(), _batch_table()):
             table.metadata.create_all(connection)
             known = {column["name"] for column in inspect(connection).get_columns(table.name)}
             for column in table.columns:
@@ -41,29 +48,70 @@ def line_of_champions(address: str, use_case: str) -> list[Epoch]:
         return [Epoch(**{**row, "manifest": json.loads(row["manifest"])}) for row in rows]
 
 
-def crown(address: str, epoch: Epoch) -> bool:
-    """Make a version champion, unless another one took its epoch; one INSERT decides.
+def crown(address: str, epoch: Epoch, decision: Entry) -> Entry | None:
+    """Make a version champion, unless another one took its epoch; one INSERT decides, and the row that says why comes with it.
 
     Returns:
-        Whether it became champion.
+        That row as it is chained; None when the epoch was taken.
     """
-    from sqlalchemy import insert
-    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy import insert, select
 
     values = {**vars(epoch), "manifest": json.dumps(dict(epoch.manifest), sort_keys=True)}
+
+    def take(connection: Connection) -> None:
+        line = _champion_table()
+        taken = select(line.c.version).where(line.c.use_case == epoch.use_case, line.c.epoch == epoch.epoch)
+        if connection.execute(taken).first():
+            raise _TakenError
+        connection.execute(insert(line).values(values))
+
     try:
-        with _connect(address) as connection:
-            connection.execute(insert(_champion_table()).values(values))
-    except IntegrityError:
-        return False
-    return True
+        return _chain(address, decision, take)
+    except _TakenError:
+        return None
+
+
+def decide(address: str, decision: Entry) -> Entry:
+    """Write down a decision on a version behind the last one of its use case, and give it as it is chained."""
+    return _chain(address, decision, lambda _: None)
+
+
+def decisions(address: str, use_case: str) -> list[Entry]:
+    """List the decisions on versions of a use case, the first one first."""
+    from sqlalchemy import select
+
+    table = _decision_table()
+    with _connect(address) as connection:
+        rows = connection.execute(select(table).where(table.c.use_case == use_case).order_by(table.c.number)).mappings()
+        return [Entry(**{**row, "inputs": json.loads(row["inputs"])}) for row in rows]
+
+
+def _chain(address: str, decision: Entry, also: Callable[[Connection], None]) -> Entry:
+    """Write a row behind the last one in one transaction with what it is about; who comes second reads again."""
+    from sqlalchemy import insert, select
+    from sqlalchemy.exc import IntegrityError
+
+    table = _decision_table()
+    last = select(table).where(table.c.use_case == decision.use_case).order_by(table.c.number.desc()).limit(1)
+    for _ in range(CHAIN_TRIES):
+        try:
+            with _connect(address) as connection:
+                row = connection.execute(last).mappings().first()
+                chained = decision.after(Entry(**{**row, "inputs": json.loads(row["inputs"])}) if row else None)
+                also(connection)
+                connection.execute(insert(table).values({**vars(chained), "inputs": json.dumps(dict(chained.inputs), ensure_ascii=False)}))
+                return chained
+        except IntegrityError:
+            continue
+    message = f"the decision on {decision.use_case} could not be written: others wrote before it {CHAIN_TRIES} times; try again"
+    raise StoreError(message, where="ledger")
 
 
 def use_cases(address: str) -> list[str]:
-    """Name the use cases that have a champion, or batches that were decided on."""
+    """Name the use cases on whose versions or batches something was decided."""
     from sqlalchemy import select, union
 
-    names = union(*(select(table.c.use_case) for table in (_champion_table(), _batch_table())))
+    names = union(*(select(table.c.use_case) for table in (_champion_table(), _decision_table(), _batch_table())))
     with _connect(address) as connection:
         return sorted(connection.execute(names).scalars())
 
@@ -141,6 +189,27 @@ def _champion_table() -> Table:
         Column("decided_at", String(40), nullable=False),
         Column("manifest", Text, nullable=False),
         Column("lake", Text, nullable=False),
+    )
+
+
+def _decision_table() -> Table:
+    from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+
+    return Table(
+        "decision",
+        MetaData(),
+        Column("use_case", String(60), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("kind", String(20), nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("code", String(40), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("decided_at", String(40), nullable=False),
+        Column("because", Text, nullable=False),
+        Column("inputs", Text, nullable=False),
+        Column("previous", String(64), nullable=False),
+        Column("digest", String(64), nullable=False),
     )
 
 

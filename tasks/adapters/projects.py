@@ -57,6 +57,27 @@ def resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str]
     return Case(use_case, settings, find_suite(name, settings.project))
 
 
+def resolve_known(name: str | None, settings: Settings, decided: Callable[[], list[str]]) -> Case:
+    """Find a use case by its file, or else because something of it was decided.
+
+    Args:
+        name: Its name; None where the call says none.
+        settings: Where use cases are.
+        decided: Names the use cases of which something was decided.
+
+    Raises:
+        UsageError: no name is given, there is no such use case, or its file is wrong.
+    """
+    found = load_use_case(name, settings.project) if name else None
+    if found is None and name not in (known := decided()):
+        if name is None:
+            message = f"say which use case is meant, with --use-case NAME (there are: {', '.join(known) or 'none yet'})"
+            raise UsageError(message, where="--use-case")
+        raise UsageError.unknown("use case", name, known, where="--use-case")
+    use_case = found or UseCase.from_values(str(name), {}, where="--use-case")
+    return Case(use_case, settings, find_suite(use_case.name, settings.project))
+
+
 def locate(data: str, project: Path) -> str:
     """Give data as a project names them so that they are found from any folder."""
     return str(project / data) if _is_path(data) else data

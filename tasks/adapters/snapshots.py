@@ -127,6 +127,12 @@ def write_csv(parts: Iterable[str], folder: str, name: str) -> str:
             partial.unlink(missing_ok=True)
 
 
+def find(folder: Path, name: str) -> Path | None:
+    """Find stored rows by their name; None where they are gone."""
+    path = folder / f"{name}.parquet"
+    return path if path.exists() else None
+
+
 def read(path: Path) -> pd.DataFrame:
     """Read rows as they were stored."""
     import pandas as pd

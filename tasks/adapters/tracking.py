@@ -35,6 +35,7 @@ SPREAD_TAG = "evergreen.spread"
 LAKE_TAG = "evergreen.lake"
 DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
+LEDGER_TAG = "evergreen.ledger"
 WARNINGS_TAG = "evergreen.warnings"
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
@@ -183,7 +184,7 @@ def log_models(
     Args:
         shipped: The fit that predicts.
         judged: The fit that was measured.
-        fitted_rows: Hashes of the rows that it saw.
+        fitted_rows: Hashes of the rows that it saw, sorted.
         example: Some rows, which tell the signature; two of them are kept for people to look at.
         prediction: Of at least these.
         personal: Columns of which nothing is kept there.
@@ -199,7 +200,7 @@ def log_models(
     shown = shown.assign(**{name: shown[name].mask(shown[name].notna()) for name in shown.columns if name in personal})
     with tempfile.TemporaryDirectory() as folder:
         skops.io.dump(judged, Path(folder) / Path(JUDGED_FILE).name)
-        np.save(Path(folder) / "fitted_rows.npy", np.sort(fitted_rows), allow_pickle=False)
+        np.save(Path(folder) / "fitted_rows.npy", fitted_rows, allow_pickle=False)
         logged = mlflow.sklearn.log_model(
             shipped,
             name="model",
@@ -239,7 +240,7 @@ def register(name: str, model_id: str, attempt: Attempt, spread: float | None, l
     with contextlib.redirect_stderr(io.StringIO()):
         number = int(mlflow.register_model(f"models:/{model_id}", name, tags=tags).version)
     set_alias(name, "challenger", number)
-    return Version(number, model.source_run_id or "", attempt, spread, manifest)
+    return Version(number, model.source_run_id or "", attempt, spread, manifest, lake=lake)
 
 
 def set_alias(name: str, alias: str, version: int) -> None:
@@ -263,10 +264,20 @@ def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
 
 
+def tag_ledger(name: str, version: int, number: int, digest: str) -> None:
+    """Write on a champion the row of the ledger that made it one, so that a ledger that was cut off or rewritten shows."""
+    _client().set_model_version_tag(name, str(version), LEDGER_TAG, f"{number}:{digest}")
+
+
 def aliases(name: str) -> dict[str, int]:
     """Give the versions that the aliases of a model point at; empty when there is no such model."""
     registered = _found(lambda: _client().get_registered_model(name))
     return {} if registered is None else {alias: int(version) for alias, version in registered.aliases.items()}
+
+
+def versions(name: str) -> list[Version]:
+    """List the registered versions of a model, the last one first."""
+    return [_version(found) for found in _client().search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])]
 
 
 def newest_version(name: str) -> Version | None:
@@ -379,6 +390,7 @@ def _version(found: ModelVersion) -> Version:
         spread=float(spread) if spread else None,
         manifest=manifest,
         decision=found.tags.get(DECISION_TAG, ""),
+        lake=found.tags.get(LAKE_TAG, ""),
     )
 
 

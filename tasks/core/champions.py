@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 SHIPPED_FILE = "model.skops"
 JUDGED_FILE = "extra_files/judged.skops"
@@ -51,6 +53,7 @@ class Version:
         spread: Standard deviation of its paired loss differences when it was judged; None when there was no champion.
         manifest: SHA-256 of each of its files.
         decision: Code of what became of it; empty when its run was killed before that.
+        lake: What names its rows in the lake, as text; empty where they are not from there.
     """
 
     number: int
@@ -59,6 +62,7 @@ class Version:
     spread: float | None
     manifest: Mapping[str, str]
     decision: str = ""
+    lake: str = ""
 
     def answers(self, attempt: Attempt) -> bool:
         """Say whether training again would ask what this version has answered."""
@@ -95,3 +99,48 @@ class Epoch:
     decided_at: str
     manifest: Mapping[str, str]
     lake: str = ""
+
+
+BETTER = ("first_champion", "better")
+
+
+def anchor_of(line: Sequence[Epoch]) -> Epoch | None:
+    """Find the last version that became champion because it was better, as seen from the champion; None where there is no champion.
+
+    What came back by a rollback counts from where it first became champion.
+    """
+    if not line:
+        return None
+    first = next(place for place, epoch in enumerate(line) if epoch.version == line[-1].version)
+    return next((epoch for epoch in reversed(line[: first + 1]) if epoch.code in BETTER), line[first])
+
+
+def earlier_champion(line: Sequence[Epoch], number: int | None, passed: Collection[int], use_case: str) -> int:
+    """Choose whom to go back to: the version that is named, or the last champion that is another one than today's.
+
+    Args:
+        line: The champions so far, the first one first.
+        number: The version that a person names.
+        passed: Versions that passed the gate.
+        use_case: Whose, for messages.
+
+    Raises:
+        UsageError: there is no earlier champion, or the named version is champion, or never passed the gate.
+    """
+    if not line:
+        message = f"{use_case} has no champion to go back from"
+        raise UsageError(message, where=use_case)
+    if number is None:
+        number = next((epoch.version for epoch in reversed(line) if epoch.version != line[-1].version), None)
+        if number is None:
+            message = f"version {line[-1].version} is the only champion that {use_case} ever had; name another version that passed the gate"
+            raise UsageError(message, where="version")
+    if number == line[-1].version:
+        message = f"version {number} of {use_case} is champion already"
+        raise UsageError(message, where="version")
+    known = {epoch.version for epoch in line} | set(passed)
+    if number not in known:
+        told = ", ".join(str(version) for version in sorted(known - {line[-1].version})) or "none"
+        message = f"version {number} of {use_case} never passed the gate, so nobody goes back to it (those that did: {told})"
+        raise UsageError(message, where="version")
+    return number

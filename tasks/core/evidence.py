@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.pipeline import Pipeline
 
-    from tasks.core.champions import Version
     from tasks.core.gate import Comparison, Decision
     from tasks.core.honesty import Doubt
     from tasks.core.importance import Dependence, Importance
+    from tasks.core.looks import GateRows
     from tasks.core.metrics import Interval, Prediction
     from tasks.core.slices import Slice
     from tasks.core.use_case import Loss
@@ -33,13 +33,29 @@ class Fits:
 
 
 @dataclass(frozen=True)
-class ChampionFit:
-    """The champion's judged fit, and the sorted hashes of the rows that it was fitted on, uint64."""
+class Rival:
+    """The judged fit of a version to be compared with, and the sorted hashes of the rows that it was fitted on, uint64."""
 
-    version: Version
-    epoch: int
+    version: int
     judged: Pipeline
     fitted_rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChampionFit:
+    """Whom a challenger must not be worse than.
+
+    Attributes:
+        epoch: The champion's.
+        rival: The champion.
+        anchor: The last version that was promoted because it was better; None where that is the champion.
+        looks: Gate rows on which earlier challengers were compared.
+    """
+
+    epoch: int
+    rival: Rival
+    anchor: Rival | None = None
+    looks: tuple[GateRows, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,18 +67,26 @@ class Evidence:
         prediction: Of the challenger's judged fit.
         metrics: Of the challenger's judged fit, with intervals.
         baseline: The same metrics of the dummy.
+        fitted_rows: Hashes of the rows that the judged fit saw, uint64, sorted.
+        gate_rows: Which rows judged.
         against_dummy: Paired comparison with the dummy.
-        against_champion: Paired comparison with the champion's judged fit on the rows that neither has seen; None without one.
-        contaminated: Gate rows that the champion's judged fit had seen.
+        against_champion: Paired comparison with the champion's judged fit on the rows that neither was fitted on; None without one.
+        against_anchor: The same with the last version that was promoted as better; None where that is the champion.
+        contaminated: Gate rows that one of the two judged fits was fitted on.
+        look: The how manieth it is at these gate rows; 1 is the first.
     """
 
     y: np.ndarray
     prediction: Prediction
     metrics: Mapping[str, Interval]
     baseline: Mapping[str, float]
+    fitted_rows: np.ndarray
+    gate_rows: GateRows
     against_dummy: Comparison
-    against_champion: Comparison | None
-    contaminated: int
+    against_champion: Comparison | None = None
+    against_anchor: Comparison | None = None
+    contaminated: int = 0
+    look: int = 1
 
     @property
     def unseen(self) -> int:
@@ -77,8 +101,25 @@ class Evidence:
             gate.check_rows(len(self.y) - self.contaminated, self.contaminated),
             gate.check_baseline(self.against_dummy),
             gate.check_not_worse(self.against_champion, tolerance),
+            gate.check_anchor(self.against_anchor, tolerance),
+            gate.check_looks(self.against_champion, self.look),
         )
         return gate.decide(checks, self.against_champion)
+
+    def as_json(self, decision: Decision, champion: ChampionFit | None) -> dict[str, object]:
+        """Give what the ledger keeps of a judgement: rows, figures, comparisons, checks."""
+        compared = {"dummy": self.against_dummy, "champion": self.against_champion, "anchor": self.against_anchor}
+        rivals = {"champion": champion.rival, "anchor": champion.anchor} if champion else {}
+        versions = {name: {"version": rival.version} for name, rival in rivals.items() if rival}
+        return {
+            "verdict": decision.verdict,
+            "rows": {"fit": len(self.fitted_rows), "gate": len(self.y), "contaminated": self.contaminated},
+            "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
+            **{f"against_{name}": {**versions.get(name, {}), **found.as_json()} for name, found in compared.items() if found},
+            "look": self.look,
+            "gate_rows": self.gate_rows.as_json(),
+            "checks": [check.as_json() for check in decision.checks],
+        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CheckOutcome = Literal["passed", "failed", "warned", "not applicable", "skipped", "waived"]
 Verdict = Literal["promoted", "kept", "refused", "unchanged"]
 MAX_REFIT_LOSS = 0.02
+ANCHOR_TOLERANCES = 2  # small losses add up; so far they may, before versions count as worse than the last one that was better
+SURE = 1.645  # standard errors that noise exceeds in one direction once in 20 times
+ERROR_RATE = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Check:
     limit: str
     how_to_pass: str = ""
 
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on."""
+        return {"code": self.code, "outcome": self.outcome, "value": self.value, "limit": self.limit}
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -52,6 +59,11 @@ class Decision:
     def reason(self) -> str:
         """Give the reasons as one sentence."""
         return "; ".join(self.reasons)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on."""
+        checks = [check.as_json() for check in self.checks]
+        return {"code": self.code, "verdict": self.verdict, "reasons": list(self.reasons), "checks": checks}
 
 
 @dataclass(frozen=True)
@@ -74,11 +86,21 @@ class Comparison:
 
     def limit(self, tolerance: float) -> float:
         """Give the difference above which the challenger is refused: min(1.645 s, max(tolerance, 1.28 s))."""
-        return min(1.645 * self.error, max(tolerance, 1.28 * self.error))
+        return min(SURE * self.error, max(tolerance, 1.28 * self.error))
 
     def resolution(self, tolerance: float) -> float:
         """Give the loss that would have been noticed four times out of five."""
         return self.limit(tolerance) + 0.84 * self.error
+
+    def as_json(self) -> dict[str, object]:
+        """Give what the ledger and scripts may rely on; what is not known is null."""
+        told = {"difference": self.difference, "error": self.error, "spread": self.spread}
+        return {"rows": self.rows, **{name: value if math.isfinite(value) else None for name, value in told.items()}}
+
+    @property
+    def is_better(self) -> bool:
+        """Say whether the challenger is better by more than noise can make it: one-sided at 5 %."""
+        return self.difference + SURE * self.error < 0
 
 
 def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Comparison:
@@ -111,9 +133,9 @@ def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Compar
 
 
 def check_rows(uncontaminated: int, contaminated: int) -> Check:
-    """Ask whether enough gate rows are left that neither judged fit has seen."""
+    """Ask whether enough gate rows are left that neither judged fit was fitted on."""
     value = f"{uncontaminated} gate row{'s' * (uncontaminated != 1)}" + (
-        f", {contaminated} more were seen by the champion" if contaminated else ""
+        f", {contaminated} more are among those that one of the models was fitted on" if contaminated else ""
     )
     return Check(
         code="gate_rows",
@@ -126,11 +148,10 @@ def check_rows(uncontaminated: int, contaminated: int) -> Check:
 
 def check_baseline(against_dummy: Comparison) -> Check:
     """Ask whether the challenger beats the dummy by more than noise can: one-sided at 5 %."""
-    passed = against_dummy.difference + 1.645 * against_dummy.error < 0
     return Check(
         code="baseline",
-        outcome="passed" if passed else "failed",
-        value=f"loss {_signed(against_dummy.difference)} against the dummy, ± {_percent(1.645 * against_dummy.error)}",
+        outcome="passed" if against_dummy.is_better else "failed",
+        value=f"loss {_signed(against_dummy.difference)} against the dummy, ± {_percent(SURE * against_dummy.error)}",
         limit="surely below the dummy's",
         how_to_pass="bring rows or columns that tell more about the target",
     )
@@ -151,6 +172,46 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
     )
 
 
+def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
+    """Ask whether the challenger is worse than the last version that was promoted because it was better.
+
+    One small loss after the other passes a comparison with the champion alone; together they are a large one. So the rows must show that
+    it is within two tolerances of the anchor, except that noise alone refuses an equal one at most once in ten times.
+    """
+    if against_anchor is None:
+        return Check("anchor", "not applicable", "the champion is the last version that was better", "")
+    limit = max(ANCHOR_TOLERANCES * tolerance - 1.28 * against_anchor.error, 1.28 * against_anchor.error)
+    return Check(
+        code="anchor",
+        outcome="passed" if against_anchor.rows >= MIN_GATE_ROWS and against_anchor.difference <= limit else "failed",
+        value=f"loss {_signed(against_anchor.difference)} against the last version that was better, ± {_percent(against_anchor.error)}",
+        limit=f"+{_percent(limit)} on at least {MIN_GATE_ROWS} rows that neither was fitted on",
+        how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
+    )
+
+
+def check_looks(against_champion: Comparison | None, look: int) -> Check:
+    """Ask whether a challenger on rows that judged others before is better beyond what so many tries make of luck.
+
+    The k-th look at the same rows must be better at 5 % / (k (k + 1)), one-sided, so that all looks together err at most once in 20 times.
+    """
+    if against_champion is None:
+        return Check("repeated_looks", "not applicable", "there is no champion", "")
+    if look == 1:
+        return Check("repeated_looks", "not applicable", "most of these gate rows judge for the first time", "")
+    from statistics import NormalDist
+
+    needed = NormalDist().inv_cdf(1 - ERROR_RATE / (look * (look + 1)))
+    limit = -needed * against_champion.error
+    return Check(
+        code="repeated_looks",
+        outcome="passed" if against_champion.difference < limit else "failed",
+        value=f"loss {_signed(against_champion.difference)} against the champion's at look {look} at most of these gate rows",
+        limit=f"below {_signed(limit)}",
+        how_to_pass="bring new labelled rows, so that the gate can judge on rows that no challenger was chosen by",
+    )
+
+
 def decide(checks: tuple[Check, ...], against_champion: Comparison | None) -> Decision:
     """Turn the checks into a decision; anything that did not pass and should have keeps the champion."""
     has_rows = all(check.outcome != "failed" for check in checks if check.code == "gate_rows")
@@ -162,7 +223,7 @@ def decide(checks: tuple[Check, ...], against_champion: Comparison | None) -> De
     told = {check.code: check.value for check in checks}
     if against_champion is None:
         return Decision("first_champion", "promoted", ("first version", told["baseline"]), checks)
-    return Decision("not_worse", "promoted", (told["not_worse"],), checks)
+    return Decision("better" if against_champion.is_better else "not_worse", "promoted", (told["not_worse"],), checks)
 
 
 def check_refit(judged_loss: float, shipped_loss: float) -> Check:
@@ -194,6 +255,16 @@ def with_check(decision: Decision, check: Check, *, has_champion: bool) -> Decis
     if check.outcome == "passed" or decision.verdict != "promoted":
         return replace(decision, checks=checks)
     return Decision(check.code, "kept" if has_champion else "refused", (_told(check),), checks)
+
+
+def held(decision: Decision, reason: str) -> Decision:
+    """Say that a person rolled back, and that no version becomes champion by itself until the hold is released."""
+    return Decision("hold", "kept", (reason,), decision.checks)
+
+
+def awaiting(decision: Decision, reason: str) -> Decision:
+    """Say that a version passed and that a person has the last word."""
+    return Decision("awaiting_approval", "kept", (reason,), decision.checks)
 
 
 def superseded(decision: Decision) -> Decision:

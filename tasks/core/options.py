@@ -78,6 +78,37 @@ class ScoreOptions(SourceOptions):
     out: Annotated[str | None, Field(title="Predictions", description="file to write, .parquet or .csv (default: in the home)")] = None
 
 
+class SuccessionOptions(Options):
+    """What a person says of a version."""
+
+    use_case: Annotated[str | None, Field(title="Use case", description="name of the use case")] = None
+    because: Annotated[str, Field(title="Because", description="why; it stands in the ledger")] = ""
+
+
+class PromoteOptions(SuccessionOptions):
+    """Approve a version, so that it becomes champion if it passes the gate now, or reject it."""
+
+    model_config = ConfigDict(title="Promotion")
+
+    version: Annotated[
+        int | None,
+        Field(ge=1, title="Version", description="which (default: the last one that waits)", json_schema_extra=POSITIONAL),
+    ] = None
+    reject: Annotated[bool, Field(title="Reject", description="the version shall not become champion")] = False
+
+
+class RollbackOptions(SuccessionOptions):
+    """Go back to an earlier champion and hold it: no version becomes champion by itself until that is released."""
+
+    model_config = ConfigDict(title="Rollback")
+
+    version: Annotated[
+        int | None,
+        Field(ge=1, title="Version", description="which (default: the champion before this one)", json_schema_extra=POSITIONAL),
+    ] = None
+    release: Annotated[bool, Field(title="Release", description="let the gate promote again, and change nothing else")] = False
+
+
 class MaintainOptions(Options):
     """Put the small files of lakes together, and remove what no model version and no person needs."""
 

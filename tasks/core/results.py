@@ -157,7 +157,7 @@ class TrainReport:
     @property
     def state_name(self) -> str:
         """Name the run's final state."""
-        return STATE_NAMES[self.decision.verdict]
+        return "Awaiting approval" if self.decision.code == "awaiting_approval" else STATE_NAMES[self.decision.verdict]
 
     @property
     def state_message(self) -> str:
@@ -189,12 +189,7 @@ class TrainReport:
             "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
             "leaderboard": [_score(score) for score in self.leaderboard],
-            "decision": {
-                "code": self.decision.code,
-                "verdict": self.decision.verdict,
-                "reasons": list(self.decision.reasons),
-                "checks": [{"code": c.code, "outcome": c.outcome, "value": c.value, "limit": c.limit} for c in self.decision.checks],
-            },
+            "decision": self.decision.as_json(),
             "links": dict(self.links),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }

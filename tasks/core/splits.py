@@ -58,7 +58,7 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
     for name in df.columns:
         column, is_factorable = df[name], True
         if column.dtype.kind == "M":
-            mixed = _mix(mixed ^ _hash_dates(column))
+            mixed = mix(mixed ^ _hash_dates(column))
             continue
         if pd.api.types.is_numeric_dtype(column):
             cells = column.to_numpy(dtype=np.float64) + 0.0
@@ -68,8 +68,15 @@ def hash_rows(df: pd.DataFrame) -> np.ndarray:
             cells = column.astype(object).to_numpy()
             # pandas 3.0.6 factorises text up to its first NUL; without that it is slower, and the hashes are the same.
             is_factorable = not (column.dtype == "str" and column.str.contains("\0", regex=False).any())
-        mixed = _mix(mixed ^ pd.util.hash_array(cells, categorize=is_factorable))
+        mixed = mix(mixed ^ pd.util.hash_array(cells, categorize=is_factorable))
     return mixed
+
+
+def hash_sorted(df: pd.DataFrame) -> np.ndarray:
+    """Give the hashes of rows, sorted, so that others can be looked up among them."""
+    import numpy as np
+
+    return np.sort(hash_rows(df))
 
 
 def _hash_dates(column: pd.Series) -> np.ndarray:
@@ -115,7 +122,7 @@ def split_by_hash(hashes: np.ndarray, use_case: str, size: int) -> Split:
     import numpy as np
 
     salt = np.uint64(int.from_bytes(hashlib.sha256(use_case.encode()).digest()[:8], "big"))
-    places = _mix(hashes ^ salt)
+    places = mix(hashes ^ salt)
     side = places < np.uint64(int(GATE_SHARE * 2**64))
     # Duplicates share a hash, so a cut between two equal hashes would put one row on both sides.
     limit = np.sort(places[side])[:size][-1:] if size else np.array([], dtype=np.uint64)
@@ -145,12 +152,12 @@ def folds(hashes: np.ndarray, *, is_ordered: bool) -> Iterator[tuple[np.ndarray,
             yield np.arange(start), np.arange(start, end)
         return
     # The hash is mixed once more: its low end is what the gate rows were taken from.
-    fold = _mix(hashes + np.uint64(1)) % np.uint64(FOLDS)
+    fold = mix(hashes + np.uint64(1)) % np.uint64(FOLDS)
     for number in range(FOLDS):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
-def _mix(values: np.ndarray) -> np.ndarray:
+def mix(values: np.ndarray) -> np.ndarray:
     """Spread uint64 evenly over their range (splitmix64, Steele et al. 2014)."""
     import numpy as np
 

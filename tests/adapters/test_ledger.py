@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 
 from tasks.adapters import ledger
 from tasks.core.champions import Epoch
+from tasks.core.decisions import Entry, broken_link
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
 
@@ -37,11 +38,13 @@ from dataclasses import replace
 import sqlalchemy
 from tasks.adapters import ledger
 from tasks.core.champions import Epoch
+from tasks.core.decisions import Entry
 epoch = Epoch("wine", 0, int(sys.argv[2]), "run", "not_worse", "", "2024-03-03T14:00:00+00:00", {})
+entry = Entry("wine", "promote", int(sys.argv[2]), "not_worse", "", "eva@lab", "2024-03-03T14:00:00+00:00")
 ledger.line_of_champions(sys.argv[1], "wine")
 print("ready", flush=True)
 sys.stdin.readline()
-print(*[n for n in range(1, int(sys.argv[3]) + 1) if ledger.crown(sys.argv[1], replace(epoch, epoch=n))])
+print(*[n for n in range(1, int(sys.argv[3]) + 1) if ledger.crown(sys.argv[1], replace(epoch, epoch=n), entry)])
 """
 
 
@@ -72,30 +75,52 @@ def refusal(address: str) -> str:
     return refused.value.message
 
 
+def crown(address: str, epoch: Epoch) -> bool:
+    entry = Entry(epoch.use_case, "promote", epoch.version, epoch.code, epoch.reason, "eva@lab", epoch.decided_at, inputs={"gate": 1})
+    return ledger.crown(address, epoch, entry) is not None
+
+
 def test_a_new_ledger_has_no_champions(address: str) -> None:
     assert ledger.line_of_champions(address, "wine") == []
 
 
 def test_an_epoch_comes_back_as_it_was_written(address: str) -> None:
-    assert ledger.crown(address, FIRST)
+    assert crown(address, FIRST)
     assert ledger.line_of_champions(address, "wine") == [FIRST]
 
 
 def test_champions_stand_in_the_order_of_their_epochs(address: str) -> None:
     for number in (2, 10, 1):
-        assert ledger.crown(address, replace(FIRST, epoch=number))
+        assert crown(address, replace(FIRST, epoch=number))
     assert [epoch.epoch for epoch in ledger.line_of_champions(address, "wine")] == [1, 2, 10]
 
 
 def test_an_epoch_is_taken_once(address: str) -> None:
-    assert ledger.crown(address, FIRST)
-    assert not ledger.crown(address, replace(FIRST, version=4))
+    assert crown(address, FIRST)
+    assert not crown(address, replace(FIRST, version=4))
     assert ledger.line_of_champions(address, "wine") == [FIRST]
 
 
+def test_decisions_are_chained_in_their_order_and_come_back_as_they_were(address: str) -> None:
+    draft = Entry(
+        "wine", "gate", 3, "better", "−5 %", "eva@lab", "2024-03-03T14:00:00+00:00", inputs={"rows": {"gate": 88}, "é": [0.1, None]}
+    )
+    first, second = ledger.decide(address, draft), ledger.decide(address, replace(draft, kind="reject", because="it looks odd"))
+    other = ledger.decide(address, replace(draft, use_case="diabetes"))
+    assert (first.number, second.number, other.number, second.previous) == (1, 2, 1, first.digest)
+    assert ledger.decisions(address, "wine") == [first, second]
+    assert broken_link([first, second]) is None
+
+
+def test_who_comes_too_late_for_an_epoch_leaves_no_decision(address: str) -> None:
+    assert crown(address, FIRST)
+    assert not crown(address, replace(FIRST, version=4))
+    assert [entry.version for entry in ledger.decisions(address, "wine")] == [3]
+
+
 def test_use_cases_do_not_see_each_other(address: str) -> None:
-    assert ledger.crown(address, FIRST)
-    assert ledger.crown(address, replace(FIRST, use_case="diabetes"))
+    assert crown(address, FIRST)
+    assert crown(address, replace(FIRST, use_case="diabetes"))
     assert ledger.line_of_champions(address, "wine") == [FIRST]
     assert ledger.line_of_champions(address, "unheard-of") == []
 
@@ -103,20 +128,20 @@ def test_use_cases_do_not_see_each_other(address: str) -> None:
 def test_a_use_case_is_known_by_its_champion_or_by_its_batches(address: str) -> None:
     assert ledger.use_cases(address) == []
     ledger.record(address, BatchEntry("wine", "ab" * 32, "held", "a.csv", "rows", BatchRows(), (), "ann@host", "2026-01-02T03:04:05+00:00"))
-    ledger.crown(address, replace(FIRST, use_case="houses"))
-    ledger.crown(address, FIRST)
+    crown(address, replace(FIRST, use_case="houses"))
+    crown(address, FIRST)
     assert ledger.use_cases(address) == ["houses", "wine"]
 
 
 def test_creating_a_ledger_again_keeps_what_it_holds(address: str) -> None:
-    ledger.crown(address, FIRST)
+    crown(address, FIRST)
     ledger.create(address)
     assert ledger.line_of_champions(address, "wine") == [FIRST]
 
 
 def test_an_older_ledger_is_given_the_columns_that_it_does_not_have(address: str, tmp_path: Path) -> None:
     entry = BatchEntry("wine", "ab" * 32, "held", "a.csv", "rows", BatchRows(), (), "ann@host", "2026-01-02T03:04:05+00:00")
-    ledger.crown(address, FIRST)
+    crown(address, FIRST)
     ledger.record(address, entry)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as older:
         older.execute("ALTER TABLE champion DROP COLUMN lake")
@@ -145,6 +170,8 @@ def test_of_eight_processes_that_race_for_an_epoch_one_wins(address: str) -> Non
     assert [racer.returncode for racer in racers] == [0] * 8
     line = ledger.line_of_champions(address, "wine")
     assert [epoch.epoch for epoch in line] == list(range(1, EPOCHS + 1))
+    entries = ledger.decisions(address, "wine")
+    assert (broken_link(entries), [entry.version for entry in entries]) == (None, [epoch.version for epoch in line])
     assert sorted((epoch.epoch, epoch.version) for epoch in line) == sorted((n, version) for version, taken in won.items() for n in taken)
 
 
@@ -155,8 +182,8 @@ def test_a_locked_ledger_is_told_in_one_sentence(address: str, tmp_path: Path) -
         told = "the ledger cannot be used: (sqlite3.OperationalError) database is locked; check EVERGREEN_LEDGER_URL and the home"
         assert refusal(address) == told
         with pytest.raises(StoreError, match="database is locked"):
-            ledger.crown(address, FIRST)
-    assert ledger.crown(address, FIRST)
+            crown(address, FIRST)
+    assert crown(address, FIRST)
 
 
 def test_a_ledger_that_is_not_there_is_told_in_one_sentence(tmp_path: Path) -> None:
@@ -185,7 +212,7 @@ def test_an_address_that_cannot_be_one_is_told_without_its_password(wrong: str, 
 
 
 def test_a_manifest_that_somebody_has_damaged_is_told_in_one_sentence(address: str, tmp_path: Path) -> None:
-    ledger.crown(address, FIRST)
+    crown(address, FIRST)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
         other.execute("UPDATE champion SET manifest = 'gone'")
         other.commit()

@@ -14,7 +14,7 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import IngestOptions, MaintainOptions, ScoreOptions, TrainOptions
+from tasks.core.options import IngestOptions, MaintainOptions, PromoteOptions, RollbackOptions, ScoreOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,14 @@ class Project:
         from flows.maintain import maintain
 
         return self._run(maintain, MaintainOptions.model_validate(options))
+
+    def decide(self, flow: str, **options: object) -> Run:
+        """Run `promote` or `rollback`."""
+        from flows.promote import promote
+        from flows.rollback import rollback
+
+        jobs = {"promote": (promote, PromoteOptions), "rollback": (rollback, RollbackOptions)}
+        return self._run(jobs[flow][0], jobs[flow][1].model_validate(options))
 
     def _run(self, flow: Any, options: Options, run_name: str | None = None) -> Run:  # noqa: ANN401
         """Run a flow as a worker does: on a flow run that the server already has, and that somebody may have named."""

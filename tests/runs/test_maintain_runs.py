@@ -14,6 +14,7 @@ from tasks import maintenance
 from tasks.adapters import home, ledger, tracking
 from tasks.adapters.lake import Lake
 from tasks.core.champions import Epoch
+from tasks.core.decisions import Entry
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.options import MaintainOptions
@@ -109,7 +110,8 @@ def test_where_the_registry_does_not_know_the_champion_nothing_is_removed(tmp_pa
     monkeypatch.setenv("EVERGREEN_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     address = home.settings().ledger_address
     ledger.create(address)
-    ledger.crown(address, Epoch("pumps", 1, 3, "run", "first_champion", "", "2024-03-03T14:00:00+00:00", {}))
+    entry = Entry("pumps", "promote", 3, "first_champion", "", "eva@lab", "2024-03-03T14:00:00+00:00")
+    ledger.crown(address, Epoch("pumps", 1, 3, "run", "first_champion", "", "2024-03-03T14:00:00+00:00", {}), entry)
     with pytest.raises(StoreError) as refused, maintenance.upkeep(MaintainOptions()):
         pass
     assert refused.value.message.startswith("version 3 of pumps, the champion by the ledger, is not in the registry at sqlite:///")

@@ -106,7 +106,7 @@ def test_again_trains_all_the_same_and_finds_identical_predictions(life: dict[st
 def test_a_better_challenger_becomes_champion_and_its_predecessor_is_previous(life: dict[str, Run]) -> None:
     better = life["better"]
     assert better.flow_run.state.name == "Promoted"
-    assert (better.report.version, better.report.decision.code) == (3, "not_worse")
+    assert (better.report.version, better.report.decision.code) == (3, "better")
     assert tracking.aliases("prices") == {"challenger": 4, "champion": 3, "previous": 1}
 
 

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, Version
+from tasks.core.champions import (
+    FITTED_ROWS_FILE,
+    JUDGED_FILE,
+    MANIFEST_FILES,
+    SHIPPED_FILE,
+    Attempt,
+    Epoch,
+    Version,
+    anchor_of,
+    earlier_champion,
+)
+from tasks.core.errors import UsageError
 
 ATTEMPT = Attempt(snapshot="aa", configuration="bb", columns="cc", target="price", task="regression")
 VERSION = Version(number=3, run_id="r3", attempt=ATTEMPT, spread=0.4, manifest={}, decision="not_worse")
@@ -44,3 +55,66 @@ def test_another_target_task_or_columns_make_another_use_case_and_other_rows_do_
 
 def test_the_manifest_covers_every_file_that_is_loaded() -> None:
     assert {SHIPPED_FILE, JUDGED_FILE, FITTED_ROWS_FILE, "MLmodel", "requirements.txt"} == set(MANIFEST_FILES)
+
+
+def line(*succession: tuple[int, str]) -> list[Epoch]:
+    return [
+        Epoch("wine", n, version, "run", code, "", "2024-03-03T14:00:00+00:00", {}) for n, (version, code) in enumerate(succession, start=1)
+    ]
+
+
+FIRST, SMALL_LOSS, BETTER = (1, "first_champion"), (2, "not_worse"), (4, "better")
+
+
+@pytest.mark.parametrize(
+    ("succession", "anchor"),
+    [
+        ((), None),
+        ((FIRST,), 1),
+        ((FIRST, SMALL_LOSS), 1),
+        ((FIRST, SMALL_LOSS, (3, "not_worse")), 1),
+        ((FIRST, SMALL_LOSS, BETTER), 4),
+        ((FIRST, BETTER, (5, "not_worse")), 4),
+        ((FIRST, BETTER, (1, "rollback")), 1),
+        ((FIRST, SMALL_LOSS, BETTER, (2, "rollback")), 1),
+        ((FIRST, SMALL_LOSS, (1, "rollback"), (2, "not_worse")), 1),
+        (((7, "rollback"),), 7),
+    ],
+)
+def test_the_anchor_is_the_last_version_that_was_better_as_seen_from_the_champion(
+    succession: tuple[tuple[int, str], ...], anchor: int | None
+) -> None:
+    found = anchor_of(line(*succession))
+    assert (found.version if found else None) == anchor
+
+
+@pytest.mark.parametrize(
+    ("succession", "number", "earlier"),
+    [
+        ((FIRST, SMALL_LOSS), None, 1),
+        ((FIRST, SMALL_LOSS, BETTER), None, 2),
+        ((FIRST, SMALL_LOSS, (1, "rollback")), None, 2),
+        ((FIRST, BETTER, (4, "not_worse")), None, 1),
+        ((FIRST, SMALL_LOSS, BETTER), 1, 1),
+        ((FIRST, SMALL_LOSS), 9, 9),
+    ],
+)
+def test_one_goes_back_to_the_champion_before_or_to_whom_one_names(
+    succession: tuple[tuple[int, str], ...], number: int | None, earlier: int
+) -> None:
+    assert earlier_champion(line(*succession), number, {9}, "wine") == earlier
+
+
+@pytest.mark.parametrize(
+    ("succession", "number", "told"),
+    [
+        ((), None, "wine has no champion to go back from"),
+        ((FIRST,), None, "version 1 is the only champion that wine ever had; name another version that passed the gate"),
+        ((FIRST, SMALL_LOSS), 2, "version 2 of wine is champion already"),
+        ((FIRST, SMALL_LOSS), 3, "version 3 of wine never passed the gate, so nobody goes back to it (those that did: 1, 9)"),
+    ],
+)
+def test_nobody_goes_back_to_what_never_passed(succession: tuple[tuple[int, str], ...], number: int | None, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        earlier_champion(line(*succession), number, {9}, "wine")
+    assert refused.value.message == told

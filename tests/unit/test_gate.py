@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
 
-from tasks.core.evidence import Evidence, Explanation, compare_predictions
+from tasks.core.evidence import ChampionFit, Evidence, Explanation, Rival, compare_predictions
 from tasks.core.gate import (
     Check,
     Comparison,
     Decision,
+    check_anchor,
     check_baseline,
     check_loads,
+    check_looks,
     check_not_worse,
     check_refit,
     check_rows,
@@ -27,6 +30,7 @@ from tasks.core.gate import (
 )
 from tasks.core.honesty import Doubt
 from tasks.core.importance import Importance
+from tasks.core.looks import GateRows
 from tasks.core.metrics import Interval, Prediction
 from tasks.core.slices import Slice
 
@@ -143,7 +147,11 @@ def test_a_significant_loss_is_always_over_the_limit(error: float, tolerance: fl
 def test_thirty_gate_rows_are_enough_and_twenty_nine_are_not() -> None:
     assert check_rows(30, 0) == Check("gate_rows", "passed", "30 gate rows", "at least 30", "bring more labelled rows")
     assert check_rows(29, 12) == Check(
-        "gate_rows", "failed", "29 gate rows, 12 more were seen by the champion", "at least 30", "bring more labelled rows"
+        "gate_rows",
+        "failed",
+        "29 gate rows, 12 more are among those that one of the models was fitted on",
+        "at least 30",
+        "bring more labelled rows",
     )
 
 
@@ -344,8 +352,8 @@ def predicted(noise: float, seed: int = 0) -> Prediction:
     return Prediction(TRUTH + noise * np.random.default_rng(seed).normal(size=ROWS))
 
 
-def evidence(challenger: Prediction, champion: Prediction | None, contaminated: int = 0) -> Evidence:
-    """Compare on the rows that the champion has not seen: all but the first `contaminated` ones."""
+def evidence(challenger: Prediction, champion: Prediction | None, contaminated: int = 0, look: int = 1) -> Evidence:
+    """Compare on the rows that the champion was not fitted on: all but the first `contaminated` ones."""
     left = np.arange(contaminated, ROWS)
     against = compare_predictions("squared_error", TRUTH[left], challenger.take(left), champion.take(left), blocks=0) if champion else None
     return Evidence(
@@ -353,9 +361,12 @@ def evidence(challenger: Prediction, champion: Prediction | None, contaminated: 
         prediction=challenger,
         metrics={},
         baseline={},
+        fitted_rows=np.arange(800, dtype=np.uint64),
+        gate_rows=GateRows.of(np.arange(ROWS, dtype=np.uint64)),
         against_dummy=compare_predictions("squared_error", TRUTH, challenger, DUMMY, blocks=0),
         against_champion=against,
         contaminated=contaminated,
+        look=look,
     )
 
 
@@ -365,24 +376,74 @@ def evidence(challenger: Prediction, champion: Prediction | None, contaminated: 
         (evidence(predicted(0.3), None), "first_champion", "promoted", ("passed", "passed", "not applicable")),
         (evidence(predicted(2.0), None), "baseline", "refused", ("passed", "failed", "not applicable")),
         (evidence(predicted(0.3), predicted(0.3, seed=1)), "not_worse", "promoted", ("passed", "passed", "passed")),
-        (evidence(predicted(0.3), predicted(0.6, seed=1)), "not_worse", "promoted", ("passed", "passed", "passed")),
+        (evidence(predicted(0.3), predicted(0.6, seed=1)), "better", "promoted", ("passed", "passed", "passed")),
         (evidence(predicted(0.6), predicted(0.3, seed=1)), "not_worse", "kept", ("passed", "passed", "failed")),
         (evidence(predicted(0.3), predicted(0.3)), "identical", "kept", ("passed", "passed", "passed")),
         (evidence(predicted(0.3), predicted(0.6, seed=1), contaminated=171), "gate_rows", "kept", ("failed", "passed", "passed")),
-        (evidence(predicted(0.3), predicted(0.6, seed=1), contaminated=170), "not_worse", "promoted", ("passed", "passed", "passed")),
+        (evidence(predicted(0.3), predicted(0.6, seed=1), contaminated=170), "better", "promoted", ("passed", "passed", "passed")),
     ],
 )
 def test_evidence_goes_through_the_gate(found: Evidence, code: str, verdict: str, checks: tuple[str, ...]) -> None:
     decision = found.judge(TOLERANCE)
     assert (decision.code, decision.verdict) == (code, verdict)
-    assert outcomes(decision) == dict(zip(("gate_rows", "baseline", "not_worse"), checks, strict=True))
+    first = dict(zip(("gate_rows", "baseline", "not_worse"), checks, strict=True))
+    assert outcomes(decision) == first | {"anchor": "not applicable", "repeated_looks": "not applicable"}
+
+
+@pytest.mark.parametrize(
+    ("difference", "outcome"),
+    [(-0.03, "passed"), (0.0, "passed"), (0.020, "passed"), (0.022, "failed"), (0.05, "failed"), (math.nan, "failed")],
+)
+def test_a_challenger_must_be_within_two_tolerances_of_the_anchor_beyond_noise(difference: float, outcome: str) -> None:
+    found = check_anchor(comparison(difference, 0.015), TOLERANCE)
+    assert (found.code, found.outcome) == ("anchor", outcome)
+    assert "+2.1 % on at least 30 rows" in found.limit
+
+
+@pytest.mark.parametrize(("error", "limit"), [(0.0, 0.04), (0.01, 0.0272), (0.02, 0.0256), (0.1, 0.128)])
+def test_noise_alone_refuses_an_anchors_equal_at_most_once_in_ten_times(error: float, limit: float) -> None:
+    assert [check_anchor(comparison(limit + shift, error), TOLERANCE).outcome for shift in (-1e-9, 1e-9)] == ["passed", "failed"]
+
+
+def test_an_anchor_that_saw_nearly_every_gate_row_judges_nothing() -> None:
+    assert check_anchor(replace(comparison(-0.5), rows=29), TOLERANCE).outcome == "failed"
+
+
+@pytest.mark.parametrize(("look", "needed"), [(2, 2.394), (3, 2.638), (20, 3.67)])
+def test_each_further_look_at_the_same_rows_asks_for_more(look: int, needed: float) -> None:
+    """Quantiles of the normal distribution at 5 % / (k (k + 1))."""
+    outcomes = [check_looks(comparison(-0.01 * needed - shift, 0.01), look).outcome for shift in (1e-4, -1e-4)]
+    assert outcomes == ["passed", "failed"]
+
+
+def test_all_looks_together_err_at_most_once_in_twenty_times() -> None:
+    assert sum(0.05 / (k * (k + 1)) for k in range(1, 10_000)) < 0.05
+
+
+def test_what_was_looked_at_before_must_be_better_and_not_only_no_worse() -> None:
+    first, second = (evidence(predicted(0.3), predicted(0.3, seed=1), look=look).judge(TOLERANCE) for look in (1, 2))
+    assert (first.verdict, second.verdict, second.code) == ("promoted", "kept", "repeated_looks")
+    assert "at look 2 at most of these gate rows" in second.reason
+    assert second.reason.endswith("on rows that no challenger was chosen by")
+    assert evidence(predicted(0.3), predicted(0.6, seed=1), look=2).judge(TOLERANCE).verdict == "promoted"
+
+
+def test_the_ledger_keeps_of_a_judgement_all_that_it_was_made_from() -> None:
+    nothing = compare(np.array([]), np.array([]), blocks=0)
+    found = replace(evidence(predicted(0.3), None, look=2), against_champion=nothing)
+    rival = Rival(3, Pipeline([("model", "passthrough")]), np.array([], dtype=np.uint64))
+    told = found.as_json(found.judge(TOLERANCE), ChampionFit(7, rival))
+    assert told["rows"] == {"fit": 800, "gate": ROWS, "contaminated": 0}
+    assert told["against_champion"] == {"version": 3, "rows": 0, "difference": None, "error": None, "spread": None}
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert GateRows.from_json(told["gate_rows"]).share_seen(found.gate_rows) == 1
 
 
 def test_a_champion_that_saw_every_gate_row_is_kept_for_want_of_rows_and_not_as_identical() -> None:
     decision = evidence(predicted(0.3), predicted(0.3), contaminated=ROWS).judge(TOLERANCE)
     assert (decision.code, decision.verdict) == ("gate_rows", "kept")
     assert decision.reasons[0] == (
-        "0 gate rows, 200 more were seen by the champion (limit: at least 30); to pass, bring more labelled rows"
+        "0 gate rows, 200 more are among those that one of the models was fitted on (limit: at least 30); to pass, bring more labelled rows"
     )
 
 

@@ -16,6 +16,7 @@ from tasks.core.evidence import Evidence, Explanation
 from tasks.core.gate import Check, Comparison, Decision
 from tasks.core.honesty import Doubt
 from tasks.core.importance import Dependence, Importance
+from tasks.core.looks import GateRows
 from tasks.core.metrics import Interval, Prediction
 from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, number, render, safe
 from tasks.core.reading.terms import Repair, SetAside
@@ -110,7 +111,8 @@ def trained(task: Task, name: str, personal: tuple[str, ...] = ()) -> str:
     study = Study(case, snapshot, Split(np.arange(160), np.arange(160, 200), is_ordered=True))
     said = Prediction(y, proba, () if is_regression else (name, "b"))
     compared = Comparison(40, 0.0, 0.1, 1.0)
-    evidence = Evidence(y, said, report.metrics, report.baseline, compared, None, 0)
+    hashes = np.arange(160, dtype=np.uint64)
+    evidence = Evidence(y, said, report.metrics, report.baseline, hashes, GateRows.of(hashes[:40]), compared)
     rise, band = Interval(0.1, -0.1, 0.3), np.array([[0.5, 0.6], [0.4, 0.5], [0.6, 0.7]])
     dependences = (
         Dependence(name, (1.0, 2.0), {"": band} if is_regression else {name: band}),

@@ -1,0 +1,268 @@
+"""Verbs on who is champion: promotion by the gate or by a person, rejection, rollback, release.
+
+The ledger decides by one INSERT, the aliases follow it. Whatever fails on the way leaves the champion as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks import record, versions
+from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.core import decisions, gate
+from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion
+from tasks.core.decisions import Entry
+from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core.succession import SuccessionReport
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from tasks.core.champions import Version
+    from tasks.core.decisions import Kind
+    from tasks.core.evidence import ChampionFit, Evidence
+    from tasks.core.gate import Decision
+    from tasks.core.snapshot import Case, Study
+
+SMOKE_ROWS = 200
+CROWN_TRIES = 100
+WAITING = frozenset({"awaiting_approval", "hold"})
+log = logging.getLogger("evergreen")
+
+
+@task
+def promote(
+    study: Study, shipped: Pipeline, version: Version, evidence: Evidence, decision: Decision, champion: ChampionFit | None
+) -> Decision:
+    """Make a version that passed champion, once a fresh process has loaded it and predicts the same."""
+    case = study.case
+    if decision.verdict == "promoted":
+        decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
+    if decision.verdict == "promoted":
+        decision = _wait_for_a_person(case, version, decision)
+    inputs = {"run_id": version.run_id, "source": study.snapshot.source, "snapshot": study.snapshot.digest, "lake": study.snapshot.lake}
+    judged = write(case, "gate", version.number, decision, {**inputs, **evidence.as_json(decision, champion)})
+    if decision.verdict == "promoted":
+        epoch = _epoch(case, version, decision, study.snapshot.lake, champion.epoch + 1 if champion else 1)
+        by_gate = entry_of(case, "promote", version.number, decision.code, decision.reason, inputs={"gate": judged.number})
+        if not crown(case, epoch, by_gate):
+            decision = gate.superseded(decision)
+    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    record.publish_text(f"{case.name}-decision", f"**{decision.verdict}** · {decision.code}\n\n{decision.reason}")
+    log.info("%s: %s", decision.verdict, decision.reason)
+    return decision
+
+
+def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Decision:
+    """Keep the champion where a person rolled back, or wants to approve each version."""
+    promote = f"python -m flows.promote {version.number} --use-case {case.name} --because TEXT"
+    if hold := decisions.hold_of(ledger.decisions(case.settings.ledger_address, case.name)):
+        told = f"{hold.who} rolled back to version {hold.version}: {hold.because}"
+        return gate.held(decision, f"it passed, but {told}; promote it with `{promote}`, or let the gate decide again with --release")
+    if case.use_case.gate.approval:
+        return gate.awaiting(decision, f"it passed and waits for a person: `{promote}`")
+    return decision
+
+
+def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
+    """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
+    chained = ledger.crown(case.settings.ledger_address, epoch, entry)
+    with home.lock(case.settings.home, f"registry-{case.name}"):
+        versions.follow(case, ledger.line_of_champions(case.settings.ledger_address, case.name))
+        if chained:
+            tracking.tag_ledger(case.name, epoch.version, chained.number, chained.digest)
+    return chained is not None
+
+
+def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:
+    """Write a decision into the ledger."""
+    return ledger.decide(case.settings.ledger_address, entry_of(case, kind, version, decision.code, decision.reason, inputs=inputs))
+
+
+def entry_of(
+    case: Case, kind: Kind, version: int, code: str, reason: str, *, because: str = "", inputs: dict[str, object] | None = None
+) -> Entry:
+    """Make a row of the ledger, of now and of whoever runs this."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(case.name, kind, version, code, reason, home.person(), now, because, inputs or {})
+
+
+def _epoch(case: Case, version: Version, decision: Decision, lake: str, number: int) -> Epoch:
+    return Epoch(
+        use_case=case.name,
+        epoch=number,
+        version=version.number,
+        run_id=version.run_id,
+        code=decision.code,
+        reason=decision.reason,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        manifest=version.manifest,
+        lake=lake,
+    )
+
+
+def smoke(study: Study, shipped: Pipeline, version: Version) -> gate.Check:
+    """Ask whether a fresh process that sees only the registered bytes predicts what this process does."""
+    log.info("loading version %s in a fresh process", version.number)
+    df = snapshots.read(study.snapshot.path)
+    rows = df[study.schema.features].iloc[study.split.gate[:SMOKE_ROWS]].reset_index(drop=True)
+    try:
+        content, sha256, _ = versions.file_of(study.case.name, version, SHIPPED_FILE)
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "model.skops"
+            model.write_bytes(content)
+            found = models.smoke_digest(model, sha256, snapshots.write(rows, Path(folder), "rows"))
+    except EvergreenError as error:
+        return gate.check_loads(error.message)
+    return gate.check_loads("" if found == models.prediction_digest(models.predict(shipped, rows)) else "it predicts something else there")
+
+
+def find_waiting(case: Case, number: int | None) -> Version:
+    """Find the version that a person decides on: the one that is named, or the last one that waits.
+
+    Raises:
+        UsageError: there is no such version, none waits, or it is champion.
+    """
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    if number is None:
+        found = next((version for version in tracking.versions(case.name) if version.decision in WAITING), None)
+        if found is None:
+            message = f"no version of {case.name} waits for a person; name one"
+            raise UsageError(message, where="version")
+    else:
+        found, _ = versions.find_version(case.name, line, number)
+    if line and line[-1].version == found.number:
+        message = f"version {found.number} of {case.name} is champion already"
+        raise UsageError(message, where="version")
+    return found
+
+
+def check_age(case: Case, version: Version) -> None:
+    """Refuse a version that was judged too long ago: the rows that judged it say little of today.
+
+    Raises:
+        UsageError: it expired, or was never judged.
+    """
+    judged = next((entry for entry in reversed(_decisions(case)) if entry.kind == "gate" and entry.version == version.number), None)
+    if judged is None:
+        message = f"version {version.number} of {case.name} never came before the gate; train again"
+        raise UsageError(message, where="version")
+    days = (datetime.now(UTC) - datetime.fromisoformat(judged.decided_at)).days
+    if days > case.use_case.gate.approval_days:
+        message = f"version {version.number} of {case.name} was judged {days} days ago, and gate.approval_days is"
+        raise UsageError(f"{message} {case.use_case.gate.approval_days}; train again, so that newer rows judge", where="version")
+
+
+@task
+def approve(study: Study, version: Version, evidence: Evidence, champion: ChampionFit | None, because: str) -> SuccessionReport:
+    """Make a version champion if it passes the gate now.
+
+    Raises:
+        UsageError: nobody says why.
+    """
+    case = study.case
+    because = _reason(because, f"version {version.number} shall become champion")
+    decision = evidence.judge(case.use_case.gate.tolerance)
+    if decision.verdict == "promoted":
+        shipped = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
+        decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
+    before = champion.rival.version if champion else None
+    if decision.verdict == "promoted":
+        epoch = _epoch(case, version, decision, version.lake, champion.epoch + 1 if champion else 1)
+        inputs = {"run_id": version.run_id, "from": before, **evidence.as_json(decision, champion)}
+        entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because, inputs=inputs)
+        decision = decision if crown(case, epoch, entry) else gate.superseded(decision)
+    if decision.verdict == "promoted":
+        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    return _report(case, version.number, before, decision)
+
+
+@task
+def reject(case: Case, version: Version, because: str) -> SuccessionReport:
+    """Take note that a version shall not become champion.
+
+    Raises:
+        UsageError: nobody says why.
+    """
+    because = _reason(because, f"version {version.number} is rejected")
+    decision = gate.Decision("rejected", "kept", (f"{home.person()} rejected it: {because}",))
+    entry = entry_of(case, "reject", version.number, decision.code, decision.reason, because=because)
+    ledger.decide(case.settings.ledger_address, entry)
+    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    return _report(case, version.number, line[-1].version if line else None, decision)
+
+
+@task
+def roll_back(case: Case, number: int | None, because: str) -> SuccessionReport:
+    """Make an earlier champion, or a version that passed the gate, champion again, and hold it.
+
+    Raises:
+        UsageError: nobody says why, there is no such version, or it never passed the gate.
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    for _ in range(CROWN_TRIES):
+        line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+        target = earlier_champion(line, number, _passed(case), case.name)
+        told = _reason(because, f"version {target} comes back")
+        version, known = versions.find_version(case.name, line, target)
+        models.load(*versions.file_of(case.name, known, SHIPPED_FILE))
+        versions.load_rival(case, known)
+        decision = gate.Decision("rollback", "promoted", (f"{home.person()} rolled back from version {line[-1].version}: {told}",))
+        epoch = replace(_epoch(case, version, decision, version.lake, line[-1].epoch + 1), manifest=known.manifest)
+        inputs: dict[str, object] = {"run_id": version.run_id, "from": line[-1].version}
+        if crown(case, epoch, entry_of(case, "rollback", target, decision.code, decision.reason, because=told, inputs=inputs)):
+            record.publish_text(f"{case.name}-decision", f"**rolled back** to version {target}\n\n{decision.reason}")
+            return _report(case, target, line[-1].version, decision)
+    message = f"others changed the champion of {case.name} {CROWN_TRIES} times meanwhile; try again"
+    raise StoreError(message, where=case.name)
+
+
+@task
+def release(case: Case, because: str) -> SuccessionReport:
+    """Let the gate promote again.
+
+    Raises:
+        UsageError: nothing is held.
+    """
+    held = decisions.hold_of(_decisions(case))
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    if held is None:
+        message = f"no hold is on {case.name}: the gate promotes what passes"
+        raise UsageError(message, where="--release")
+    decision = gate.Decision("released", "unchanged", (f"{home.person()} released the hold on version {held.version}",))
+    entry = entry_of(case, "release", held.version, decision.code, decision.reason, because=because)
+    ledger.decide(case.settings.ledger_address, entry)
+    return _report(case, held.version, line[-1].version, decision)
+
+
+def _decisions(case: Case) -> list[Entry]:
+    return ledger.decisions(case.settings.ledger_address, case.name)
+
+
+def _passed(case: Case) -> set[int]:
+    """Give the versions that passed the gate."""
+    gates = (entry for entry in _decisions(case) if entry.kind == "gate")
+    return {entry.version for entry in gates if entry.inputs["verdict"] == "promoted" or entry.code in WAITING}
+
+
+def _reason(because: str, what: str) -> str:
+    if not because.strip():
+        message = f"say why {what}, with --because TEXT"
+        raise UsageError(message, where="--because")
+    return because.strip()
+
+
+def _report(case: Case, version: int, before: int | None, decision: Decision) -> SuccessionReport:
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    hold = decisions.hold_of(_decisions(case))
+    told = f"since {hold.decided_at} by {hold.who}: {hold.because}; release it with --release" if hold else ""
+    log.info("%s: %s", decision.code.replace("_", " "), decision.reason)
+    return SuccessionReport(case.name, version, line[-1].version if line else None, before, decision, told)

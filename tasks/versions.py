@@ -1,0 +1,63 @@
+"""What the verbs on versions share: the files of a version, and aliases that follow the ledger."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tasks.adapters import models, tracking
+from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch
+from tasks.core.errors import StoreError, UsageError
+from tasks.core.evidence import Rival
+
+if TYPE_CHECKING:
+    from tasks.core.champions import Version
+    from tasks.core.snapshot import Case
+
+log = logging.getLogger("evergreen")
+
+
+def load_rival(case: Case, version: Version | Epoch) -> Rival:
+    """Load the judged fit of a version to compare with.
+
+    Raises:
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    judged, hashes = (file_of(case.name, version, file) for file in (JUDGED_FILE, FITTED_ROWS_FILE))
+    number = version.version if isinstance(version, Epoch) else version.number
+    return Rival(number, models.load(*judged), models.load_hashes(*hashes))
+
+
+def find_version(use_case: str, line: list[Epoch], number: int | None) -> tuple[Version, Version | Epoch]:
+    """Find a version, the champion by default, and who knows the digests of its files."""
+    if number is None and not line:
+        message = f"use case '{use_case}' has no champion; train one, or name a version"
+        raise UsageError(message, where=use_case)
+    version = tracking.get_version(use_case, line[-1].version if number is None else number)
+    if version is None:
+        message = f"use case '{use_case}' has no version {number or line[-1].version}"
+        raise UsageError(message, where=use_case)
+    # Where a version has been champion, the ledger's word stands above the registry's tag.
+    return version, next((epoch for epoch in reversed(line) if epoch.version == version.number), version)
+
+
+def follow(case: Case, line: list[Epoch]) -> Version:
+    """Set the aliases to what the ledger says, and give the champion's version."""
+    champion = tracking.get_version(case.name, line[-1].version)
+    if champion is None:
+        message = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry; restore it from a backup"
+        raise StoreError(message, where=case.name)
+    wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
+    present = tracking.aliases(case.name)
+    for alias, number in wanted.items():
+        if present.get(alias) != number:
+            log.info("alias %s of %s: version %s", alias, case.name, number)
+            tracking.set_alias(case.name, alias, number)
+    return champion
+
+
+def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, str, str]:
+    """Fetch a file of a version; gives it with the digest that it must have and with what to call it."""
+    number = version.version if isinstance(version, Epoch) else version.number
+    return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"

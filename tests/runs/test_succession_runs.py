@@ -1,0 +1,177 @@
+"""Who is champion, as people and the gate decide it in turn: one use case, from its first champion to a damaged file."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.adapters import home, ledger, tracking
+from tasks.core.decisions import broken_link
+from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+
+if TYPE_CHECKING:
+    from conftest import Project, Run
+
+    from tasks.core.decisions import Entry
+
+WHY = "the plant was rebuilt"
+
+
+def train(project: Project, seed: int, *, noise: float = 1.0) -> Run:
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(300, 2)).round(6)
+    y = (3 * X[:, 0] - 2 * X[:, 1] + noise * random.normal(size=300)).round(6)
+    project.write_table("boilers", pd.DataFrame(X, columns=["a", "b"]).assign(y=y))
+    return project.train(use_case="boilers")
+
+
+def decide(project: Project, flow: str, **options: object) -> Run:
+    return project.decide(flow, use_case="boilers", **options)
+
+
+def entries() -> list[Entry]:
+    return ledger.decisions(home.settings().ledger_address, "boilers")
+
+
+@pytest.fixture(scope="module")
+def life(project: Project) -> dict[str, Run]:
+    """Two champions; back, forth and back again; a held version that is approved; one that waits and is rejected; a release."""
+    project.write_use_case("boilers", data="boilers.csv", candidates=["ridge"], gate={"tolerance": 0.3})
+    told = {"first": train(project, 0), "second": train(project, 1)}
+    told |= {name: decide(project, "rollback", because=WHY) for name in ("back", "forth", "back again")}
+    told |= {"held": train(project, 2), "approved": decide(project, "promote", because=WHY)}
+    project.write_use_case("boilers", data="boilers.csv", candidates=["ridge"], gate={"tolerance": 0.3, "approval": True})
+    told |= {"waits": train(project, 3), "rejected": decide(project, "promote", reject=True, because=WHY)}
+    told |= {"worse": decide(project, "promote", version=4, because=WHY)}
+    told |= {"last": decide(project, "rollback", version=2, because=WHY), "released": decide(project, "rollback", release=True)}
+    return told
+
+
+def test_each_word_is_the_final_state_of_its_run(life: dict[str, Run]) -> None:
+    assert {name: run.flow_run.state.name for name, run in life.items()} == {
+        "first": "Promoted",
+        "second": "Promoted",
+        "back": "Rolled back",
+        "forth": "Rolled back",
+        "back again": "Rolled back",
+        "held": "Kept champion",
+        "approved": "Promoted",
+        "waits": "Awaiting approval",
+        "rejected": "Rejected",
+        "worse": "Promoted",
+        "last": "Rolled back",
+        "released": "Released",
+    }
+
+
+def test_a_rollback_goes_to_the_champion_before_and_is_undone_by_another_one(life: dict[str, Run]) -> None:
+    moves = [life[name].state.result() for name in ("back", "forth", "back again")]
+    assert [(report.before, report.champion) for report in moves] == [(2, 1), (1, 2), (2, 1)]
+    assert moves[0].hold.endswith(f": {WHY}; release it with --release")
+
+
+def test_after_a_rollback_what_passes_the_gate_is_held_until_a_person_decides(life: dict[str, Run]) -> None:
+    held = life["held"].report
+    assert (held.decision.code, held.decision.verdict, held.aliases) == ("hold", "kept", ("challenger",))
+    assert f"rolled back to version 1: {WHY}" in held.decision.reason
+    assert "`python -m flows.promote 3 --use-case boilers --because TEXT`" in held.decision.reason
+    approved = life["approved"].state.result()
+    assert (approved.before, approved.champion, approved.hold) == (1, 3, "")
+    assert {check.code: check.outcome for check in approved.decision.checks}["loads_and_predicts"] == "passed"
+
+
+def test_where_a_person_has_the_last_word_a_version_that_passed_waits(life: dict[str, Run]) -> None:
+    waits, rejected, again = life["waits"].report, life["rejected"].state.result(), life["worse"].state.result()
+    assert (waits.decision.code, waits.aliases) == ("awaiting_approval", ("challenger",))
+    assert (rejected.champion, rejected.decision.code) == (3, "rejected")
+    assert (again.before, again.champion) == (3, 4)  # whoever names a version that was rejected means it
+
+
+def test_the_ledger_tells_the_whole_story_in_an_unbroken_chain(life: dict[str, Run]) -> None:
+    assert life["released"].state.result().hold == ""
+    told = [(entry.kind, entry.version) for entry in entries()]
+    first = [("gate", 1), ("promote", 1), ("gate", 2), ("promote", 2), ("rollback", 1), ("rollback", 2), ("rollback", 1)]
+    second = [("gate", 3), ("approve", 3), ("gate", 4), ("reject", 4), ("approve", 4), ("rollback", 2), ("release", 2)]
+    assert told == [*first, *second]
+    assert broken_link(entries()) is None
+    line = ledger.line_of_champions(home.settings().ledger_address, "boilers")
+    assert [epoch.version for epoch in line] == [1, 2, 1, 2, 1, 3, 4, 2]
+    assert {alias: tracking.aliases("boilers")[alias] for alias in ("champion", "previous")} == {"champion": 2, "previous": 4}
+
+
+@pytest.mark.usefixtures("life")
+def test_the_champion_names_the_row_of_the_ledger_that_made_it_one() -> None:
+    import mlflow
+
+    tags = mlflow.MlflowClient().get_model_version("boilers", "2").tags
+    last = entries()[-2]
+    assert tags[tracking.LEDGER_TAG] == f"{last.number}:{last.digest}"
+
+
+@pytest.mark.usefixtures("life")
+@pytest.mark.parametrize(
+    ("flow", "options", "message"),
+    [
+        ("promote", {"use_case": None}, "say which use case is meant, with --use-case NAME"),
+        ("promote", {"use_case": "boiler"}, "there is no use case 'boiler'; did you mean 'boilers'?"),
+        ("promote", {}, "no version of boilers waits for a person; name one"),
+        ("promote", {"version": 2}, "version 2 of boilers is champion already"),
+        ("promote", {"version": 9}, "use case 'boilers' has no version 9"),
+        ("promote", {"version": 1}, "say why version 1 shall become champion, with --because TEXT"),
+        ("promote", {"version": 1, "reject": True}, "say why version 1 is rejected, with --because TEXT"),
+        ("rollback", {}, "say why version 4 comes back, with --because TEXT"),
+        ("rollback", {"version": 9, "because": WHY}, "version 9 of boilers never passed the gate"),
+        ("rollback", {"release": True}, "no hold is on boilers: the gate promotes what passes"),
+    ],
+)
+def test_what_a_person_can_mistake_is_told_and_changes_nothing(
+    project: Project, flow: str, options: dict[str, object], message: str
+) -> None:
+    before = entries()
+    with pytest.raises(UsageError) as refused:
+        project.decide(flow, **{"use_case": "boilers", **options}).state.result()
+    assert refused.value.message.startswith(message)
+    assert entries() == before
+
+
+@pytest.mark.usefixtures("life")
+def test_nobody_goes_back_to_files_that_were_swapped_or_are_gone(project: Project) -> None:
+    before = entries()
+    manifest = ledger.line_of_champions(home.settings().ledger_address, "boilers")[0].manifest
+    files = home.settings().home.rglob("model.skops")
+    model = next(path for path in files if hashlib.sha256(path.read_bytes()).hexdigest() == manifest["model.skops"])
+    content = model.read_bytes()
+    for damaged, error in (
+        (content[:-1] + bytes([content[-1] ^ 1]), UnsafeModelError),
+        (content[:99], UnsafeModelError),
+        (None, StoreError),
+    ):
+        model.unlink() if damaged is None else model.write_bytes(damaged)
+        with pytest.raises(error, match=r"version 1 of boilers|models:/boilers/1"):
+            decide(project, "rollback", version=1, because=WHY).state.result()
+    model.write_bytes(content)
+    assert entries() == before
+    assert tracking.aliases("boilers")["champion"] == 2
+
+
+@pytest.mark.usefixtures("life")
+def test_a_version_that_was_judged_too_long_ago_is_not_approved_and_a_rewritten_past_shows(project: Project) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat(timespec="seconds")
+    with closing(sqlite3.connect(home.settings().home / "ledger.db")) as database:
+        database.execute("UPDATE decision SET decided_at = ? WHERE use_case = 'boilers' AND version = 4 AND kind = 'gate'", (long_ago,))
+        database.commit()
+    with pytest.raises(UsageError) as refused:
+        decide(project, "promote", version=4, because=WHY).state.result()
+    assert refused.value.message == (
+        "version 4 of boilers was judged 31 days ago, and gate.approval_days is 30; train again, so that newer rows judge"
+    )
+    broken = broken_link(entries())
+    assert broken is not None
+    assert (broken.kind, broken.version) == ("gate", 4)
