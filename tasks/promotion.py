@@ -72,12 +72,10 @@ def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Deci
 
 def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
     """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
-    chained = ledger.crown(case.settings.ledger_address, epoch, entry)
+    is_crowned = ledger.crown(case.settings.ledger_address, epoch, entry)
     with home.lock(case.settings.home, f"registry-{case.name}"):
         versions.follow(case, ledger.line_of_champions(case.settings.ledger_address, case.name))
-        if chained:
-            tracking.tag_ledger(case.name, epoch.version, chained.number, chained.digest)
-    return chained is not None
+    return is_crowned
 
 
 def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import models, tracking
+from tasks.adapters import ledger, models, tracking
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch
+from tasks.core.decisions import CROWNING
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.evidence import Rival
 
@@ -54,7 +55,27 @@ def follow(case: Case, line: list[Epoch]) -> Version:
         if present.get(alias) != number:
             log.info("alias %s of %s: version %s", alias, case.name, number)
             tracking.set_alias(case.name, alias, number)
+    _seal(case, champion.number)
     return champion
+
+
+def _seal(case: Case, champion: int) -> None:
+    """Let the champion name the row of the ledger that made it one, where it names none or an older one.
+
+    Raises:
+        StoreError: it names a row that the ledger does not have, or that reads otherwise now.
+    """
+    entries = ledger.decisions(case.settings.ledger_address, case.name)
+    sealed = tracking.seal_of(case.name, champion)
+    if sealed and not any(entry.seal == sealed for entry in entries):
+        message = (
+            f"the ledger of {case.name} was changed or cut off: version {champion} names row {sealed.partition(':')[0]} of it,"
+            " which is gone or reads otherwise now; restore the ledger from a backup"
+        )
+        raise StoreError(message, where=case.name)
+    last = next((entry for entry in reversed(entries) if entry.kind in CROWNING and entry.version == champion), None)
+    if last and last.seal != sealed:
+        tracking.set_seal(case.name, champion, last.seal)
 
 
 def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, str, str]:

@@ -48,11 +48,11 @@ def line_of_champions(address: str, use_case: str) -> list[Epoch]:
         return [Epoch(**{**row, "manifest": json.loads(row["manifest"])}) for row in rows]
 
 
-def crown(address: str, epoch: Epoch, decision: Entry) -> Entry | None:
+def crown(address: str, epoch: Epoch, decision: Entry) -> bool:
     """Make a version champion, unless another one took its epoch; one INSERT decides, and the row that says why comes with it.
 
     Returns:
-        That row as it is chained; None when the epoch was taken.
+        Whether it became champion.
     """
     from sqlalchemy import insert, select
 
@@ -66,9 +66,10 @@ def crown(address: str, epoch: Epoch, decision: Entry) -> Entry | None:
         connection.execute(insert(line).values(values))
 
     try:
-        return _chain(address, decision, take)
+        _chain(address, decision, take)
     except _TakenError:
-        return None
+        return False
+    return True
 
 
 def decide(address: str, decision: Entry) -> Entry:

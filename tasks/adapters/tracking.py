@@ -264,9 +264,15 @@ def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
 
 
-def tag_ledger(name: str, version: int, number: int, digest: str) -> None:
+def set_seal(name: str, version: int, seal: str) -> None:
     """Write on a champion the row of the ledger that made it one, so that a ledger that was cut off or rewritten shows."""
-    _client().set_model_version_tag(name, str(version), LEDGER_TAG, f"{number}:{digest}")
+    _client().set_model_version_tag(name, str(version), LEDGER_TAG, seal)
+
+
+def seal_of(name: str, version: int) -> str:
+    """Give what `set_seal` wrote; empty where it wrote nothing."""
+    found = _found(lambda: _client().get_model_version(name, str(version)))
+    return "" if found is None else found.tags.get(LEDGER_TAG, "")
 
 
 def aliases(name: str) -> dict[str, int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal["gate", "promote", "approve", "reject", "rollback", "release"]
+CROWNING = ("promote", "approve", "rollback")
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"
 
@@ -54,6 +55,11 @@ class Entry:
     number: int = 0
     previous: str = ""
     digest: str = ""
+
+    @property
+    def seal(self) -> str:
+        """Name this row so that no other one, and no change of it, goes by the name."""
+        return f"{self.number}:{self.digest}"
 
     def after(self, last: Entry | None) -> Entry:
         """Give this row as the one that follows another."""

@@ -77,7 +77,7 @@ def refusal(address: str) -> str:
 
 def crown(address: str, epoch: Epoch) -> bool:
     entry = Entry(epoch.use_case, "promote", epoch.version, epoch.code, epoch.reason, "eva@lab", epoch.decided_at, inputs={"gate": 1})
-    return ledger.crown(address, epoch, entry) is not None
+    return ledger.crown(address, epoch, entry)
 
 
 def test_a_new_ledger_has_no_champions(address: str) -> None:

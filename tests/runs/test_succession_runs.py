@@ -175,3 +175,17 @@ def test_a_version_that_was_judged_too_long_ago_is_not_approved_and_a_rewritten_
     broken = broken_link(entries())
     assert broken is not None
     assert (broken.kind, broken.version) == ("gate", 4)
+
+
+@pytest.mark.usefixtures("life")
+def test_a_ledger_that_was_cut_off_is_noticed_by_whoever_reads_the_champion(project: Project) -> None:
+    with closing(sqlite3.connect(home.settings().home / "ledger.db")) as database:
+        kept = database.execute("SELECT * FROM decision WHERE use_case = 'boilers' AND number > 5").fetchall()
+        database.execute("DELETE FROM decision WHERE use_case = 'boilers' AND number > 5")
+        database.commit()
+        for outcome in (train(project, 9), project.score(use_case="boilers", data="boilers.csv")):
+            with pytest.raises(StoreError, match="the ledger of boilers was changed or cut off: version 2 names row 13 of it"):
+                outcome.state.result()
+        database.executemany(f"INSERT INTO decision VALUES ({', '.join('?' * len(kept[0]))})", kept)
+        database.commit()
+    assert project.score(use_case="boilers", data="boilers.csv").state.result().version == 2
