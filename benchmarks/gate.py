@@ -50,7 +50,7 @@ class Rate:
 def main(tables: list[str]) -> None:
     """Print the rates on drawn and on real losses, of repeated looks, and of a year of small losses."""
     random = np.random.default_rng(0)
-    print(f"{'rows that judge':<44}" + "".join(f"{each:>26}" for each in RATES) + f"{'resolution':>12}{'noticed':>26}")
+    print(f"{'rows that judge':<48}" + "".join(f"{each:>26}" for each in RATES) + f"{'resolution':>12}{'noticed':>26}")
     for error in (0.01, 0.015, 0.03, 0.05):
         rows = round((SPREAD / error) ** 2)
         told = f"drawn, {rows:,} rows, s = {error:.1%}"
@@ -80,7 +80,7 @@ def show(told: str, draw: Callable[[float], tuple[np.ndarray, np.ndarray]]) -> N
     resolution = float(np.mean([compared(*draw(0.0)).resolution(TOLERANCE) for _ in range(200)]))
     noticed = DRAWS - sum(is_promoted(*draw(resolution)) for _ in range(DRAWS))
     rates = [Rate(count, DRAWS) for count in (worse, DRAWS - equal, better)]
-    print(f"{told:<44}" + "".join(f"{rate!s:>26}" for rate in rates) + f"{resolution:>12.1%}{Rate(noticed, DRAWS)!s:>26}", flush=True)
+    print(f"{told:<48}" + "".join(f"{rate!s:>26}" for rate in rates) + f"{resolution:>12.1%}{Rate(noticed, DRAWS)!s:>26}", flush=True)
 
 
 def drawn(random: np.random.Generator, rows: int, shift: float) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,8 @@ from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
     DeploymentsOptions,
+    DoctorOptions,
+    ExplainOptions,
     IngestOptions,
     InitOptions,
     MaintainOptions,
@@ -32,6 +34,7 @@ from tasks.core.options import (
     PromoteOptions,
     RollbackOptions,
     ScoreOptions,
+    StatusOptions,
     TrainOptions,
 )
 
@@ -102,6 +105,9 @@ JOBS = {
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }
 QUESTIONS = {
+    "status": Question(StatusOptions, "tasks.standing:status"),
+    "explain": Question(ExplainOptions, "tasks.standing:explain"),
+    "doctor": Question(DoctorOptions, "tasks.standing:doctor"),
     "preview": Question(PreviewOptions, "tasks.questions:preview"),
     "init": Question(InitOptions, "tasks.setup:init"),
     "deployments": Question(DeploymentsOptions, "tasks.questions:write_deployments"),

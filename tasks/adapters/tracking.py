@@ -155,6 +155,12 @@ def params_of(run_id: str) -> dict[str, str]:
     return {} if run is None else dict(run.data.params)
 
 
+def commit_of(run_id: str) -> str:
+    """Give the commit of the code that made a run; empty where that was no checkout."""
+    run = _found(lambda: _client().get_run(run_id))
+    return "" if run is None else run.data.tags.get("mlflow.source.git.commit", "")
+
+
 def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> None:
     """Log figures of the active run, and of one of its logged models if it is named; those that are numbers."""
     import math

@@ -121,6 +121,24 @@ class MaintainOptions(Options):
     ] = 7
 
 
+class StatusOptions(Options):
+    """Say where use cases stand: champions, holds, what waits for a person, what is broken."""
+
+    use_case: Annotated[str | None, Field(description="name of one use case (default: all)", json_schema_extra=POSITIONAL)] = None
+
+
+class DoctorOptions(StatusOptions):
+    """Say the same as status, and leave with exit code 1 when something is broken."""
+
+
+class ExplainOptions(Options):
+    """Say why a version is, was, or is not champion: from which data, judged how, and what was refused since."""
+
+    version: Annotated[int | None, Field(ge=1, description="which (default: the champion)", json_schema_extra=POSITIONAL)] = None
+    use_case: Annotated[str | None, Field(description="name of the use case")] = None
+    at: Annotated[str | None, Field(description="a moment, such as 2026-03-03T14:00 (UTC): whoever was champion then")] = None
+
+
 class InitOptions(Options):
     """Propose a use case and its suite from a table, for review, and deploy it."""
 

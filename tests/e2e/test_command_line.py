@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
-JOBS = ("train", "ingest", "score", "promote", "rollback", "maintain", "preview", "init", "deployments")
+JOBS = ("train", "ingest", "score", "promote", "rollback", "maintain", "status", "explain", "doctor", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)

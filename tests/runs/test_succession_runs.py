@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tasks import standing
 from tasks.adapters import home, ledger, tracking
 from tasks.core.decisions import broken_link
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+from tasks.core.options import ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -116,6 +120,50 @@ def test_the_champion_names_the_row_of_the_ledger_that_made_it_one() -> None:
 
 
 @pytest.mark.usefixtures("life")
+def test_status_tells_who_is_champion_and_what_came_last_on_a_few_lines() -> None:
+    (told,) = standing.status(StatusOptions(use_case="boilers"))
+    lines = told.as_text().splitlines()
+    assert lines[0].startswith(f"boilers          version 2 since {told.line[-1].decided_at[:10]}")
+    assert "(rollback), mse " in lines[0]
+    assert lines[1].strip().startswith("last challenger: version 4, awaiting approval: ")
+    document = told.as_json()
+    assert (document["champion"]["version"], document["hold"], document["waiting"], document["problems"]) == (2, None, [], [])
+
+
+@pytest.mark.usefixtures("life")
+def test_explain_says_of_any_version_and_moment_why_it_was_champion_from_what_and_judged_how() -> None:
+    (told,) = standing.explain(ExplainOptions(use_case="boilers"))
+    text = told.as_text()
+    assert text.startswith("version 2 of boilers\nchampion    from ")
+    assert f"until now, rolled back to ({home.person()}): {WHY}" in text
+    assert f"made from   {Path.cwd() / 'boilers.csv'}, snapshot {told.judged.inputs['snapshot'][:12]}, 240 rows fitted, 60 judged" in text
+    assert "recipe      ridge for y (regression), seed 0" in text
+    assert "gate        gate rows: passed, 60 gate rows" in text
+    assert text.endswith("go back     python -m flows.rollback --use-case boilers --because TEXT")
+    first = told.standing.line[0].decided_at
+    (then,) = standing.explain(ExplainOptions(use_case="boilers", at=first))
+    assert (then.version, then.judged.version, len(then.epochs)) == (1, 1, 3)
+    assert json.loads(json.dumps(then.as_json(), allow_nan=False))["evidence"]["rows"] == then.judged.inputs["rows"]
+    with pytest.raises(UsageError, match="boilers had no champion at 2020-01-01T00:00:00"):
+        list(standing.explain(ExplainOptions(use_case="boilers", at="2020-01-01")))
+    with pytest.raises(UsageError, match="'yesterday' is no moment"):
+        list(standing.explain(ExplainOptions(use_case="boilers", at="yesterday")))
+
+
+@pytest.mark.usefixtures("life")
+def test_doctor_finds_an_alias_that_was_moved_by_hand_and_the_next_reader_repairs_it(project: Project) -> None:
+    tracking.set_alias("boilers", "champion", 1)
+    with pytest.raises(StoreError, match="1 thing is broken; see above"):
+        (told,) = standing.doctor(StatusOptions(use_case="boilers"))
+    (told,) = standing.status(StatusOptions(use_case="boilers"))
+    moved = "the alias champion points at version 1, and the ledger says version 2; whatever reads the champion next repairs it"
+    assert told.problems == (moved,)
+    assert f"BROKEN: {moved}" in told.as_text()
+    assert project.score(use_case="boilers", data="boilers.csv").state.result().version == 2
+    assert [told.problems for told in standing.doctor(StatusOptions(use_case="boilers"))] == [()]
+
+
+@pytest.mark.usefixtures("life")
 @pytest.mark.parametrize(
     ("flow", "options", "message"),
     [
@@ -175,6 +223,8 @@ def test_a_version_that_was_judged_too_long_ago_is_not_approved_and_a_rewritten_
     broken = broken_link(entries())
     assert broken is not None
     assert (broken.kind, broken.version) == ("gate", 4)
+    (told,) = standing.status(StatusOptions(use_case="boilers"))
+    assert told.problems == ("row 10 of the ledger was changed, or rows before it are gone; restore the ledger from a backup",)
 
 
 @pytest.mark.usefixtures("life")

@@ -1,0 +1,247 @@
+"""Where a use case stands, and why: who is champion since when, what was refused, what waits, what is broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.champions import anchor_of
+from tasks.core.decisions import CROWNING, GATE_ROWS, broken_link, hold_of
+from tasks.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from tasks.core.champions import Epoch
+    from tasks.core.decisions import Entry
+    from tasks.core.deliveries import BatchEntry
+
+SHOWN_REFUSALS = 5
+SHOWN_METRICS = 4
+SHOWN_DIGITS = 12
+MAX_REASON = 160
+MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback": "rolled back to"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a use case stands.
+
+    Attributes:
+        use_case: Its name.
+        line: The champions so far, the first one first.
+        entries: All decisions on its versions.
+        waiting: Versions that passed and wait for a person.
+        held: Batches that wait for a person.
+        problems: What is broken, each in one sentence.
+    """
+
+    use_case: str
+    line: tuple[Epoch, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    waiting: tuple[int, ...] = ()
+    held: tuple[BatchEntry, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def hold(self) -> Entry | None:
+        """Give the rollback that keeps automatic promotions away."""
+        return hold_of(self.entries)
+
+    @property
+    def last_gate(self) -> Entry | None:
+        """Give the last judgement on a challenger."""
+        return next((entry for entry in reversed(self.entries) if entry.kind == "gate"), None)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        champion, last, hold = self.line[-1] if self.line else None, self.last_gate, self.hold
+        return {
+            "use_case": self.use_case,
+            "champion": {"version": champion.version, "since": champion.decided_at, "code": champion.code} if champion else None,
+            "metrics": metrics_of(self.entries, champion.version) if champion else {},
+            "hold": {"by": hold.who, "since": hold.decided_at, "because": hold.because} if hold else None,
+            "waiting": list(self.waiting),
+            "last": {"version": last.version, "at": last.decided_at, "code": last.code, "reason": last.reason} if last else None,
+            "held_batches": [entry.name for entry in self.held],
+            "problems": list(self.problems),
+        }
+
+    def as_text(self) -> str:
+        """Give what a person reads: who is champion first, then only what asks for attention."""
+        told = [f"{self.use_case:<16} {self._champion()}"]
+        if self.hold:
+            told.append(f"on hold by {self.hold.who} since {_minute(self.hold.decided_at)}: {self.hold.because}")
+        last = self.last_gate
+        if last and not (self.line and last.version == self.line[-1].version):
+            told.append(f"last challenger: version {last.version}, {last.code.replace('_', ' ')}: {_short(last.reason)}")
+        told += [f"version {version} waits: python -m flows.promote {version} --use-case {self.use_case}" for version in self.waiting]
+        told += [f"batch {entry.name} is held: {_short('; '.join(entry.reasons))}" for entry in self.held]
+        told += [f"BROKEN: {problem}" for problem in self.problems]
+        return f"\n{'':<17}".join(told)
+
+    def _champion(self) -> str:
+        if not self.line:
+            return "no champion yet" if self.entries else "never trained"
+        now = self.line[-1]
+        measured = [f", {name} {_span(interval)}" for name, interval in metrics_of(self.entries, now.version).items()]
+        return f"version {now.version} since {_minute(now.decided_at)} ({now.code.replace('_', ' ')}){''.join(measured[:1])}"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a version is, was, or is not champion.
+
+    Attributes:
+        standing: Of the use case.
+        version: Which.
+        epochs: When it was champion, as (from, until); until is empty while it is.
+        judged: Its judgement by the gate; None where it never came before it.
+        params: Of the run that made it.
+        environment: The packages that it was made with.
+        commit: Of the code that made it; empty where that was no checkout.
+        later: Judgements on challengers that came after it and did not become champion while it was.
+    """
+
+    standing: Standing
+    version: int
+    epochs: tuple[tuple[str, str], ...]
+    judged: Entry | None
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: tuple[str, ...] = ()
+    commit: str = ""
+    later: tuple[Entry, ...] = ()
+
+    @property
+    def made(self) -> Entry | None:
+        """Give the decision that made it champion the last time."""
+        decided = reversed(self.standing.entries)
+        return next((entry for entry in decided if entry.kind in CROWNING and entry.version == self.version), None)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        anchor = anchor_of(self.standing.line)
+        return {
+            "use_case": self.standing.use_case,
+            "version": self.version,
+            "champion": [{"from": start, "until": end or None} for start, end in self.epochs],
+            "made_by": _document(self.made),
+            "judged": _document(self.judged),
+            "evidence": {name: value for name, value in self._inputs.items() if name != GATE_ROWS},
+            "params": dict(self.params),
+            "environment": list(self.environment),
+            "commit": self.commit,
+            "anchor": anchor.version if anchor else None,
+            "refused_since": [_document(entry) for entry in self.later],
+            "hold": _document(self.standing.hold),
+        }
+
+    @property
+    def _inputs(self) -> Mapping[str, Any]:
+        return self.judged.inputs if self.judged else {}
+
+    def as_text(self) -> str:
+        """Give what a person reads."""
+        name = self.standing.use_case
+        told = [f"version {self.version} of {name}", *self._succession(), *self._origin(), *self._checks()]
+        told += [f"refused     version {e.version} on {_minute(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
+        if self.standing.hold:
+            told.append(f"hold        {self.standing.hold.reason}; python -m flows.rollback --use-case {name} --release")
+        if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1:
+            told.append(f"go back     python -m flows.rollback --use-case {name} --because TEXT")
+        return "\n".join(told)
+
+    def _succession(self) -> list[str]:
+        if not self.epochs:
+            return ["champion    never" + (f": {self.judged.reason}" if self.judged else ": it never came before the gate")]
+        spans = [f"from {_minute(start)}" + (f" until {_minute(end)}" if end else " until now") for start, end in self.epochs]
+        why = f", {MADE_BY[self.made.kind]} ({self.made.who}): {self.made.because or self.made.reason}" if self.made else ""
+        return [f"champion    {'; '.join(spans)}{why}"]
+
+    def _origin(self) -> list[str]:
+        inputs, params = self._inputs, self.params
+        told: list[str] = []
+        if inputs:
+            snapshot, rows = inputs["snapshot"][:SHOWN_DIGITS], inputs["rows"]
+            told.append(f"made from   {inputs['source']}, snapshot {snapshot}, {rows['fit']:,} rows fitted, {rows['gate']:,} judged")
+        if "candidate" in params:
+            told.append(f"recipe      {params['candidate']} for {params['target']} ({params['task']}), seed {params['seed']}")
+        code = f"commit {self.commit[:SHOWN_DIGITS]}; " if self.commit else ""
+        return [*told, f"made with   {code}{', '.join(self.environment)}"]
+
+    def _checks(self) -> list[str]:
+        metrics = [f"{name} {_span(interval)}" for name, interval in metrics_of(self.standing.entries, self.version).items()]
+        measured = [f"measured    {', '.join(metrics[:SHOWN_METRICS])}"] if metrics else []
+        checks = [f"{check['code'].replace('_', ' ')}: {check['outcome']}, {check['value']}" for check in self._inputs.get("checks", [])]
+        return measured + [f"{'gate' if not place else '':<11} {check}" for place, check in enumerate(checks)]
+
+
+def metrics_of(entries: Sequence[Entry], version: int) -> dict[str, Mapping[str, float | None]]:
+    """Give what the gate rows said of a version, by metric."""
+    judged = next((entry for entry in reversed(entries) if entry.kind == "gate" and entry.version == version), None)
+    inputs: Mapping[str, Any] = judged.inputs if judged else {}
+    return inputs.get("metrics", {})
+
+
+def champion_at(line: Sequence[Epoch], at: datetime, use_case: str) -> int:
+    """Say who was champion at a moment.
+
+    Raises:
+        UsageError: nobody was.
+    """
+    from datetime import datetime
+
+    then = next((epoch for epoch in reversed(line) if datetime.fromisoformat(epoch.decided_at) <= at), None)
+    if then is None:
+        first = f"; the first one came at {line[0].decided_at}" if line else ""
+        message = f"{use_case} had no champion at {at.isoformat()}{first}"
+        raise UsageError(message, where="--at")
+    return then.version
+
+
+def reigns(line: Sequence[Epoch], version: int) -> tuple[tuple[str, str], ...]:
+    """Say from when until when a version was champion; until is empty while it is."""
+    ends = [*(epoch.decided_at for epoch in line[1:]), ""]
+    return tuple((epoch.decided_at, end) for epoch, end in zip(line, ends, strict=True) if epoch.version == version)
+
+
+def refused_after(entries: Sequence[Entry], line: Sequence[Epoch], version: int) -> tuple[Entry, ...]:
+    """List the judgements on challengers that met a version as champion and never became one."""
+    crowned, spans = {epoch.version for epoch in line}, reigns(line, version)
+
+    def met(entry: Entry) -> bool:
+        return any(start <= entry.decided_at and (not end or entry.decided_at <= end) for start, end in spans)
+
+    return tuple(entry for entry in entries if entry.kind == "gate" and entry.version not in crowned and met(entry))
+
+
+def chain_problems(entries: Sequence[Entry], line: Sequence[Epoch]) -> list[str]:
+    """Say what is wrong with decisions by themselves: a past that was changed, a champion that never passed."""
+    told: list[str] = []
+    if broken := broken_link(entries):
+        told.append(f"row {broken.number} of the ledger was changed, or rows before it are gone; restore the ledger from a backup")
+    passed = {entry.version for entry in entries if entry.kind in CROWNING}
+    if entries and line and line[-1].version not in passed:
+        told.append(f"version {line[-1].version} is champion, and no decision made it one")
+    return told
+
+
+def _document(entry: Entry | None) -> dict[str, object] | None:
+    if entry is None:
+        return None
+    told: dict[str, object] = {"kind": entry.kind, "version": entry.version, "code": entry.code, "reason": entry.reason}
+    return told | {"who": entry.who, "at": entry.decided_at, "because": entry.because}
+
+
+def _span(interval: Mapping[str, float | None]) -> str:
+    value, low, high = (interval.get(name) for name in ("value", "low", "high"))
+    return "–" if value is None else f"{value:.4g}" + ("" if low is None or high is None else f" ({low:.4g} to {high:.4g})")
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"

@@ -1,0 +1,149 @@
+"""Verbs on what people ask of champions: where each use case stands, whether all is sound, why a version is champion."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tasks import versions
+from tasks.adapters import home, ledger, models, projects, tracking
+from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
+from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core.standing import Explanation, Standing, chain_problems, champion_at, refused_after, reigns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.core.champions import Epoch
+    from tasks.core.options import ExplainOptions, StatusOptions
+    from tasks.core.settings import Settings
+
+WAITING = ("awaiting_approval", "hold")
+
+
+def status(options: StatusOptions) -> Iterator[Standing]:
+    """Say where one use case stands, or all of them, one after the other.
+
+    Raises:
+        UsageError: there is no such use case.
+    """
+    settings = _settings()
+    for name in _names(settings, options.use_case):
+        yield _standing(settings, name)
+
+
+def doctor(options: StatusOptions) -> Iterator[Standing]:
+    """Say the same, and fail where something is broken.
+
+    Raises:
+        UsageError: there is no such use case.
+        StoreError: an invariant is broken.
+    """
+    broken = 0
+    for standing in status(options):
+        yield standing
+        broken += len(standing.problems)
+    if broken:
+        message = f"{broken} thing{'s are' if broken > 1 else ' is'} broken; see above"
+        raise StoreError(message, where="doctor")
+
+
+def explain(options: ExplainOptions) -> Iterator[Explanation]:
+    """Say why a version is, was, or is not champion: the champion, the one of a moment, or the one that is named.
+
+    Raises:
+        UsageError: there is no such use case or version, or nobody was champion then.
+    """
+    settings = _settings()
+    case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
+    standing = _standing(settings, case.name)
+    number = options.version
+    if options.at:
+        number = champion_at(standing.line, _moment(options.at), case.name)
+    version, _ = versions.find_version(case.name, list(standing.line), number)
+    judged = next((entry for entry in reversed(standing.entries) if entry.kind == "gate" and entry.version == version.number), None)
+    packages = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
+    yield Explanation(
+        standing=standing,
+        version=version.number,
+        epochs=reigns(standing.line, version.number),
+        judged=judged,
+        params=tracking.params_of(version.run_id),
+        environment=tuple(packages),
+        commit=tracking.commit_of(version.run_id),
+        later=refused_after(standing.entries, standing.line, version.number),
+    )
+
+
+def _settings() -> Settings:
+    """Give the settings where there is something to tell.
+
+    Raises:
+        UsageError: nothing was ever decided here.
+    """
+    settings = home.settings()
+    if not settings.ledger_url and not (settings.home / "ledger.db").exists():
+        message = f"nothing was trained or ingested in {settings.home} yet; begin with python -m flows.train, or set EVERGREEN_HOME"
+        raise UsageError(message, where="EVERGREEN_HOME")
+    home.bootstrap()
+    ledger.create(settings.ledger_address)
+    return settings
+
+
+def _names(settings: Settings, wanted: str | None) -> list[str]:
+    known = ledger.use_cases(settings.ledger_address)
+    names = sorted({*known, *(use_case.name for use_case in projects.own_use_cases(settings.project))})
+    if wanted is not None and wanted not in names:
+        raise UsageError.unknown("use case", wanted, names, where="--use-case")
+    return [wanted] if wanted else names
+
+
+def _standing(settings: Settings, name: str) -> Standing:
+    line = ledger.line_of_champions(settings.ledger_address, name)
+    entries = ledger.decisions(settings.ledger_address, name)
+    batches = ledger.batches(settings.ledger_address, name)
+    settled = {entry.digest for entry in batches if entry.decision != "held"}
+    registered = tracking.versions(name)
+    return Standing(
+        use_case=name,
+        line=tuple(line),
+        entries=tuple(entries),
+        waiting=tuple(version.number for version in registered if version.decision in WAITING and version.number not in _crowned(line)),
+        held=tuple(entry for entry in batches if entry.decision == "held" and entry.digest not in settled),
+        problems=(*chain_problems(entries, line), *_registry_problems(name, line)),
+    )
+
+
+def _registry_problems(name: str, line: list[Epoch]) -> list[str]:
+    """Say what is wrong with the champion in the registry: aliases, files, what they load to."""
+    if not line:
+        return []
+    told: list[str] = []
+    now, aliases = line[-1], tracking.aliases(name)
+    if aliases.get("champion") != now.version:
+        points = f"points at version {aliases['champion']}" if "champion" in aliases else "is gone"
+        told.append(f"the alias champion {points}, and the ledger says version {now.version}; whatever reads the champion next repairs it")
+    for file in (SHIPPED_FILE, JUDGED_FILE):
+        try:
+            models.load(*versions.file_of(name, now, file))
+        except EvergreenError as error:
+            told.append(error.message)
+    return told
+
+
+def _crowned(line: list[Epoch]) -> set[int]:
+    return {epoch.version for epoch in line}
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment; one without a zone is in UTC.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"'{text}' is no moment; write it as 2026-03-03T14:00, in UTC or with its zone"
+        raise UsageError(message, where="--at") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
