@@ -73,9 +73,17 @@ def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Deci
 def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
     """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
     is_crowned = ledger.crown(case.settings.ledger_address, epoch, entry)
-    with home.lock(case.settings.home, f"registry-{case.name}"):
-        versions.follow(case, ledger.line_of_champions(case.settings.ledger_address, case.name))
+    _settled_line(case)
     return is_crowned
+
+
+def _settled_line(case: Case) -> list[Epoch]:
+    """Give the champions so far, with the aliases where the ledger has them: a killed process may have left them behind."""
+    with home.lock(case.settings.home, f"registry-{case.name}"):
+        line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+        if line:
+            versions.follow(case, line)
+    return line
 
 
 def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:
@@ -127,7 +135,7 @@ def find_waiting(case: Case, number: int | None) -> Version:
     Raises:
         UsageError: there is no such version, none waits, or it is champion.
     """
-    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    line = _settled_line(case)
     if number is None:
         found = next((version for version in tracking.versions(case.name) if version.decision in WAITING), None)
         if found is None:
@@ -230,8 +238,7 @@ def release(case: Case, because: str) -> SuccessionReport:
     Raises:
         UsageError: nothing is held.
     """
-    held = decisions.hold_of(_decisions(case))
-    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    line, held = _settled_line(case), decisions.hold_of(_decisions(case))
     if held is None:
         message = f"no hold is on {case.name}: the gate promotes what passes"
         raise UsageError(message, where="--release")
