@@ -108,7 +108,9 @@ def to_frame(rows: pa.Table, columns: Columns) -> pd.DataFrame:
 def description(terms: Terms, columns: Columns) -> str:
     """Write down what the lake declared with its first batch."""
     kinds = [(column.name, column.kind) for column in columns.columns]
-    return json.dumps({"layout": LAYOUT, "key": terms.key, "target": terms.target, "columns": kinds}, ensure_ascii=False)
+    booleans = [column.name for column in columns.columns if column.is_boolean]
+    said = {"layout": LAYOUT, "key": terms.key, "target": terms.target, "columns": kinds, "booleans": booleans}
+    return json.dumps(said, ensure_ascii=False)
 
 
 def layout(table: DeltaTable) -> int:
@@ -124,7 +126,8 @@ def declared(table: DeltaTable) -> tuple[Terms, Columns]:
     """
     found = _described(table)
     try:
-        columns = Columns(tuple(Column(name, kind) for name, kind in found["columns"]))
+        booleans = found.get("booleans", [])
+        columns = Columns(tuple(Column(name, kind, is_boolean=name in booleans) for name, kind in found["columns"]))
         return Terms(key=found["key"], target=found["target"]), columns
     except (TypeError, KeyError, ValueError) as error:
         raise _undeclared(table) from error

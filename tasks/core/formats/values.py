@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.formats.columns import DATES, are_dates, arrow_column, as_dates, text_column
 from tasks.core.formats.source import refused
 from tasks.core.reading.blob import Spool
+from tasks.core.reading.numerals import EXACT_INTEGERS
 from tasks.core.reading.store import Columns
 from tasks.core.table import Table
 
@@ -239,5 +240,5 @@ def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value)
+        return f"{value + 0.0:.0f}" if value.is_integer() and abs(value) < EXACT_INTEGERS else repr(value)
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
-from tasks.core.formats.columns import in_digits
-from tasks.core.reading.cells import Typed, kept_as_text, typed, typed_pieces, without_values
+from tasks.core.reading import forms
+from tasks.core.reading.cells import Typed, kept_as_text, read_as_known, typed, typed_pieces, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
@@ -95,16 +95,17 @@ def read(
         message = f"{reading.table.source} has no rows that fit its columns"
         raise DataRefusedError(message, where=reading.table.source)
     noted = tuple(repair for content in contents for repair in content.repairs)
+    spelled = [] if as_text else forms.spell_alike(reading.table, options)
     dialect = replace(reading.dialect, compression=contents[0].compression)
-    return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs))
+    return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs, *spelled))
 
 
 def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, hidden: frozenset[str], *, as_text: bool) -> Reading:
     tables = [content.table for content in contents if content.table is not None]
     if len(tables) == len(contents):
-        written = [in_digits(table, options.texts) for table in tables]
-        reading = _of_tables(contents, [table for table, _ in written])
-        return replace(reading, repairs=(*reading.repairs, *(repair for _, repairs in written for repair in repairs)))
+        written = [repair for table in tables for repair in forms.as_known(table, options)]
+        reading = _of_tables(contents, tables)
+        return replace(reading, repairs=(*reading.repairs, *written))
     if tables:
         message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
         raise DataRefusedError(message, where=contents[-1].source)
@@ -173,14 +174,8 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
         The values, and what else is said of each column.
     """
     values, said = Columns(), list[Typed]()
-    is_long = text.cells.count_pieces() > 1
-    for place, name in enumerate(text.names):
-        if name in options.texts:
-            column = kept_as_text(text.cells.pieces(place), name, text.lines, options)
-        elif is_long:
-            column = typed_pieces(partial(text.cells.pieces, place), name, text.lines, options)
-        else:
-            column = typed(text.cells[place].rename(name), text.lines, options)
+    for place in range(len(text.names)):
+        column = _typed_column(text, place, options)
         values.add_pieces(column.pieces)
         said.append(replace(column, pieces=()))
     marks = {column.mark for column in said} & {".", ","}
@@ -191,6 +186,19 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
             values.put_pieces(place, column.pieces)
             said[place] = replace(column, pieces=())
     return values, said
+
+
+def _typed_column(text: TextTable, place: int, options: ReadingOptions) -> Typed:
+    """Give a column its type: what it is known to hold where its cells are that, else what they show."""
+    name, pieces = text.names[place], partial(text.cells.pieces, place)
+    kind = options.kinds.get(name)
+    if kind in ("text", "boolean"):
+        return kept_as_text(pieces(), name, text.lines, options)
+    if text.cells.count_pieces() > 1:
+        column = typed_pieces(pieces, name, text.lines, options)
+    else:
+        column = typed(text.cells[place].rename(name), text.lines, options)
+    return (kind and read_as_known(kind, column, pieces, name, text.lines, options)) or column
 
 
 def _odd_rows(columns_odd: Sequence[Mapping[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:
