@@ -71,7 +71,7 @@ def names_of(batch: str, rows: np.ndarray) -> list[str]:
 
 
 def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) -> Iterator[Aside]:
-    """Give rows that could not be read; where one has a cell for each column, the cells stand in their columns.
+    """Give rows that could not be read; where one has a cell for each column, or names them, the cells stand in their columns.
 
     Args:
         misfits: Of a delivery.
@@ -83,7 +83,7 @@ def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) ->
 
     for start in range(0, len(misfits), ASIDE_ROWS):
         some = misfits[start : start + ASIDE_ROWS]
-        cells = [taken_apart(row.text, len(names)) for row in some]
+        cells = [_written(row.text, names) or taken_apart(row.text, len(names)) for row in some]
         yield Aside(
             cells=pd.DataFrame(cells, columns=list(names), dtype="str"),
             rows=np.arange(len(some), dtype=np.int64) + first_row + start,

@@ -119,7 +119,10 @@ class Suite(BaseModel):
         for column, kwargs in self._asked("be_of_type"):
             if sort := SORTS.get(str(kwargs.get("type_"))):
                 kinds[column] = sort
-        return kinds | {column: "boolean" for column, kwargs in self._asked("be_in_set") if _are_booleans(kwargs.get("value_set"))}
+        for column, kwargs in self._asked("be_in_set"):
+            if _are_booleans(kwargs.get("value_set")):
+                kinds[column] = "boolean"
+        return kinds
 
     def _asked(self, what: str) -> list[tuple[str, dict[str, JsonValue]]]:
         found = (expectation.kwargs for expectation in self.expectations if expectation.type == f"expect_column_values_to_{what}")

@@ -294,3 +294,24 @@ def test_where_more_than_a_few_cells_are_odd_the_column_is_what_it_shows(rows: i
     cells = [f"{n},w,{'heavy' if n < odd else n}" for n in range(rows)]
     reading = read_knowing(known_as({"size": "number"}), *cells)
     assert (reading.table.df["size"].dtype == "str", len(reading.aside)) == (is_text, 0 if is_text else odd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "kept", "odd"),
+    [
+        ("number", ["1000", "7.5", None], [1000.0, 7.5, None], {}),
+        ("number", ["1", "2", "many"], [1.0, 2.0], {3: "column 'a': 'many' among numbers"}),
+        ("number", ["few", "many", "1"], ["few", "many", "1"], {}),
+        ("date", ["2024-05-01", "5/13/2024"], [pd.Timestamp("2024-05-01"), pd.Timestamp("2024-05-13")], {}),
+    ],
+)
+def test_text_of_a_source_with_types_is_read_as_what_is_known(
+    kind: Sort, values: list[object], kept: list[object], odd: dict[int, str]
+) -> None:
+    known = ReadingOptions().knowing(["a"], {"a": kind})
+    reading = reader.read([of_frame("p", values)], known, split_columns)
+    assert listed(reading.table.df["a"]) == kept
+    assert {row.line: row.reason for row in reading.aside} == odd
+    assert [row.text for row in reading.aside] == ['{"a": "many"}'] * len(odd)
+    assert [repair.code for repair in reading.repairs] == ([] if kept == values else ["text_for_numbers"])
+    assert reading.rows == len(values)

@@ -127,22 +127,17 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
     return _accept(column, _reading_as(sort, column, options), sort, lines, options)
 
 
-def read_as_known(
-    sort: Sort, found: Typed, pieces: Callable[[], Iterable[pd.Series[str]]], name: str, lines: np.ndarray, options: ReadingOptions
-) -> Typed | None:
+def read_as_known(sort: Sort, pieces: Iterable[pd.Series[str]], name: str, lines: np.ndarray, options: ReadingOptions) -> Typed | None:
     """Read a column that shows something else as the numbers or dates that it is known to hold, where all cells but a few are that.
 
     Args:
         sort: What it is known to hold.
-        found: What it shows.
-        pieces: As in `typed_pieces`.
+        pieces: As in `kept_as_text`.
         name: Of the column.
         lines: As in `typed`.
         options: What a person told.
     """
-    if sort not in ("number", "date") or next(iter(found.pieces)).dtype == DTYPES[sort]:
-        return None
-    column = Distinct.of_pieces(pieces(), name)
+    column = Distinct.of_pieces(pieces, name)
     reading = _reading_as(sort, column, options)
     weight = column.counts[reading.values.index]
     odd, total = int(weight[reading.values.isna()].sum()), int(weight.sum())

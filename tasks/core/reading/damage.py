@@ -25,6 +25,7 @@ DAMAGE = {
     "hidden_cells": "Hidden rows and columns of a sheet are read like the others.",
     "mixed_types": "A column of JSON, SQL or Excel holds values of several types; it is read as text.",
     "numbers_for_text": "Whole numbers of Parquet, JSON or SQL in a column that is known to hold text are read as their digits.",
+    "text_for_numbers": "Text of Parquet, JSON or SQL in a column that is known to hold numbers or dates is read as these.",
     # around the table
     "preamble": "Lines before the table are passed over: titles, comments, texts of any length, but no table.",
     "footer": "Lines below the table are passed over.",

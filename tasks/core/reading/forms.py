@@ -47,25 +47,6 @@ def as_booleans(cells: pd.Series[str], *, digits: bool = True) -> pd.Series[str]
     return cells.where(~spelled.isin(FORMS), spelled)
 
 
-def as_known(table: Table, options: ReadingOptions) -> list[Repair]:
-    """Give numbers of a source with types the form of what their columns are known to hold.
-
-    Columns with fractions stay as they are, for nobody knows how those were written.
-
-    Args:
-        table: Whose columns are changed.
-        options: What is known of them.
-    """
-    repairs = list[Repair]()
-    for place, name in enumerate(table.names):
-        is_text = options.kinds.get(name) in ("text", "boolean")
-        if is_text and table.columns.dtypes[place] == "float64" and _are_whole(table.columns.pieces(place)):
-            table.columns.change(place, in_digits)
-            told = f"column '{name}' comes as whole numbers; they were read as the text of their digits"
-            repairs.append(Repair("numbers_for_text", (), told))
-    return repairs
-
-
 def spell_alike(table: Table, options: ReadingOptions) -> list[Repair]:
     """Give columns of text one spelling: true and false where they hold nothing else or are known to, and keys without blanks around them.
 
@@ -114,7 +95,7 @@ def _hold_booleans(pieces: Iterable[pd.Series[str]]) -> bool:
     return is_any
 
 
-def _are_whole(pieces: Iterable[pd.Series[float]]) -> bool:
+def are_whole(pieces: Iterable[pd.Series[float]]) -> bool:
     """Say whether all numbers are whole, and there are some."""
     is_any = False
     for piece in pieces:
