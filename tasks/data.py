@@ -12,6 +12,7 @@ from tasks.core import hiding, mending, schema, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
+from tasks.core.names import counted
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
@@ -160,8 +161,8 @@ def _stored(case: Case, reading: Reading) -> Batch:
     digest = splits.digest_of_frames(snapshots.cut(table.frames()))
     path = snapshots.write_frames(snapshots.cut(table.frames()), case.settings.home / "snapshots", digest)
     if reading.aside:
-        log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
-    log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
+        log.warning("does not fit, and is set aside: %s, the first on line %s", counted(len(reading.aside), "row"), reading.aside[0].line)
+    log.info("read %s of %s: %s", counted(reading.rows, "row"), counted(len(table.names), "column"), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside, evidence=reading.evidence)
 
 

@@ -104,7 +104,7 @@ class ScoreReport:
     def state_message(self) -> str:
         """Say in one sentence what came of it."""
         known = ", known already" if self.is_known else ""
-        return f"{self.source} by version {self.version} of {self.use_case}: {self.rows}{known}"
+        return names.on_one_line(f"{self.source} by version {self.version} of {self.use_case}: {self.rows}{known}")
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""

@@ -404,7 +404,7 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch)[: most + 1]
+        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch, most + 1)
 
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
         """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
