@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import Sort
 
 ID_DIGITS = 16
-SORTS: dict[str, Sort] = {"number": "number", "category": "text", "boolean": "boolean", "datetime": "date"}
+SORTS: dict[str, Sort] = {"number": "number", "category": "words", "boolean": "boolean", "datetime": "date"}
 
 
 @dataclass(frozen=True)

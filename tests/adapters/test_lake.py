@@ -340,12 +340,12 @@ def test_what_a_lake_was_begun_with_says_which_texts_are_true_and_false(lake: La
     lake.append("b1", [rows], arrived_at=at(0))
     lake.append("b2", [table("b").assign(wet="maybe", y="no")], arrived_at=at(1))
     assert {column.name: column.sort for column in lake.columns().columns} == {
-        "id": "text",
+        "id": "words",
         "x": "number",
         "wet": "boolean",
         "y": "boolean",
     }
-    assert [column.sort for column in lake.label_columns().columns] == ["text", "boolean", None]
+    assert [column.sort for column in lake.label_columns().columns] == ["words", "boolean", None]
 
 
 def test_rows_may_come_long_before_the_first_label(lake: Lake) -> None:

@@ -115,7 +115,7 @@ def scores(clerk: Clerk, kind: str, *named: str) -> pd.DataFrame:
 
 def test_what_the_suite_calls_text_may_begin_with_digits_alone_and_one_bad_cell_is_one_row(clerk: Clerk) -> None:
     begin(clerk.desk, target="price")
-    types = {"id": "str", "size": "float64", "kind": "str"}
+    types = {"id": "str", "size": "float64", "kind": "str", "lift": "str"}
     write_suite(
         clerk.desk,
         *(
@@ -123,12 +123,20 @@ def test_what_the_suite_calls_text_may_begin_with_digits_alone_and_one_bad_cell_
             for name, kind in types.items()
         ),
     )
-    (clerk.desk.folder / "one.csv").write_text("id,size,kind,price\n1000,70,3,1\n1001,eighty,3,2\n1002,90,4,3\n", encoding="utf-8")
+    (clerk.desk.folder / "one.csv").write_text(
+        "id,size,kind,lift,price\n1000,70,3,True,1\n1001,eighty,3,True,2\n1002,90,4,False,3\n", encoding="utf-8"
+    )
     assert "3 read = 2 labelled + 0 unlabelled + 1 quarantined" in ingest(clerk, "one.csv")
     (clerk.desk.folder / "labels.csv").write_text("id,price\n1000,5\n1002,much\n", encoding="utf-8")
     assert "2 read = 1 labelled + 0 unlabelled + 1 quarantined" in ingest(clerk, "--labels", "labels.csv")
     rows = rows_of(clerk.desk)
-    assert rows.to_dict("list") == {"id": ["1000", "1002"], "size": [70, 90], "kind": ["3", "4"], "price": [5, 3]}
+    assert rows.to_dict("list") == {
+        "id": ["1000", "1002"],
+        "size": [70, 90],
+        "kind": ["3", "4"],
+        "lift": ["true", "false"],
+        "price": [5, 3],
+    }
 
 
 def test_a_bad_cell_of_a_source_with_types_is_one_row_and_comes_back_mended(clerk: Clerk) -> None:

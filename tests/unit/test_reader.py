@@ -248,7 +248,8 @@ def test_a_column_that_is_known_to_hold_booleans_takes_them_in_digits_too_and_ot
     options = known_as({"word": "boolean"})
     assert read_knowing(options, "1,1,x", "2,0,y", "3,,z").table.df["word"].tolist()[:2] == ["true", "false"]
     assert read_knowing(options, "1,TRUE,x", "2,maybe,y").table.df["word"].tolist() == ["true", "maybe"]
-    assert read_knowing(known_as({"word": "text"}), "1,True,x", "2,False,y").table.df["word"].tolist() == ["True", "False"]
+    assert read_knowing(known_as({"word": "words"}), "1,True,x", "2,False,y").table.df["word"].tolist() == ["True", "False"]
+    assert read_knowing(known_as({"word": "text"}), "1,True,x", "2,False,y").table.df["word"].tolist() == ["true", "false"]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +259,7 @@ def test_a_column_that_is_known_to_hold_booleans_takes_them_in_digits_too_and_ot
         ("boolean", [1.0, 2.0], ["true", "2"]),
         ("boolean", ["TRUE", "0"], ["true", "false"]),
         ("text", [1.0, None, 0.0], ["1", None, "0"]),
+        ("words", [1.0, None, 0.0], ["1", None, "0"]),
         ("number", [1.0, None, 0.0], [1.0, None, 0.0]),
         (None, ["True", None, "FALSE"], ["true", None, "false"]),
         (None, ["True", "x"], ["True", "x"]),

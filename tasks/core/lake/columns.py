@@ -32,7 +32,7 @@ WORDS: dict[Kind, str] = {
     "bool": "true and false",
     "int64": "whole numbers",
 }
-SORTS: dict[Kind, Sort] = {"float64": "number", "int64": "number", "str": "text", "datetime64[us]": "date"}
+SORTS: dict[Kind, Sort] = {"float64": "number", "int64": "number", "str": "words", "datetime64[us]": "date"}
 # What other readers of Delta tables can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 # Columns that the lake, or a file of rows to mend, adds to the declared ones.

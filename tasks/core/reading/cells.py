@@ -12,7 +12,7 @@ from tasks.core.reading.forms import as_booleans
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
 from tasks.core.reading.numerals import find_mark, plain_numbers, read_numbers, read_plain
 from tasks.core.reading.patterns import holds
-from tasks.core.reading.terms import ReadingOptions, Repair
+from tasks.core.reading.terms import TEXTS, ReadingOptions, Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ MOJIBAKE = f"[\u00c2\u00c3]{HIGH}|(?:[\u00c4-\u00df]{HIGH}){{2}}|[\u00e2-\u00ef]
 # Of the direction of writing, soft hyphens, and joiners beside ASCII, where no script needs them.
 HIDDEN_MARKS = "[\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069]|[ -~][\u200c\u200d]|[\u200c\u200d][ -~]"
 AS_FOUND = ReadingOptions()
-DTYPES: dict[Sort, str] = {"number": "float64", "date": "datetime64[us]", "text": "str", "boolean": "str"}
+DTYPES: dict[Sort, str] = {"number": "float64", "date": "datetime64[us]", **dict.fromkeys(TEXTS, "str")}
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
     ([7.0, nan, nan], {1: "'many' among numbers"})
     """
     column = Distinct.of(cells)
-    if sort in ("text", "boolean"):
+    if sort in TEXTS:
         words = column.cells[~find_missing_in_text(column.cells, options.missing)]
         return Typed(column.spread((as_booleans(words) if sort == "boolean" else words).astype("str")))
     return _accept(column, _reading_as(sort, column, options), sort, lines, options)

@@ -61,7 +61,7 @@ def spell_alike(table: Table, options: ReadingOptions) -> list[Repair]:
         if name in options.keys and (lines := _respell(table, place, _without_blanks)) is not None:
             repairs.append(Repair("padded_keys", lines, f"column '{name}': blanks around what names a row were taken off"))
         kind = options.kinds.get(name)
-        is_found = kind is None and _hold_booleans(table.columns.pieces(place))
+        is_found = kind in (None, "text") and _hold_booleans(table.columns.pieces(place))
         if (kind == "boolean" or is_found) and (lines := _respell(table, place, _spelling(digits=not is_found))) is not None:
             repairs.append(Repair("booleans", lines, f"column '{name}': true and false, however they were spelled, were read as these"))
     return repairs

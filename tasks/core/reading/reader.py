@@ -13,7 +13,7 @@ from tasks.core.reading.cells import DTYPES, Typed, kept_as_text, read_as_known,
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
-from tasks.core.reading.terms import Dialect, Repair, SetAside
+from tasks.core.reading.terms import TEXTS, Dialect, Repair, SetAside
 from tasks.core.row_texts import row_texts
 from tasks.core.table import Table
 
@@ -140,7 +140,7 @@ def _as_known(table: Table, options: ReadingOptions, hidden: frozenset[str]) -> 
     repairs, changed = list[Repair](), dict[int, Typed]()
     for place, name in enumerate(table.names):
         kind, dtype = options.kinds.get(name), str(table.columns.dtypes[place])
-        if kind in ("text", "boolean") and dtype == "float64" and forms.are_whole(table.columns.pieces(place)):
+        if kind in TEXTS and dtype == "float64" and forms.are_whole(table.columns.pieces(place)):
             table.columns.change(place, forms.in_digits)
             told = f"column '{name}' comes as whole numbers; they were read as the text of their digits"
             repairs.append(Repair("numbers_for_text", (), told))
@@ -244,7 +244,7 @@ def _typed_column(text: TextTable, place: int, options: ReadingOptions) -> Typed
     """Give a column its type: what it is known to hold where its cells are that, else what they show."""
     name, pieces = text.names[place], partial(text.cells.pieces, place)
     kind = options.kinds.get(name)
-    if kind in ("text", "boolean"):
+    if kind in TEXTS:
         return kept_as_text(pieces(), name, text.lines, options)
     if text.cells.count_pieces() > 1:
         column = typed_pieces(pieces, name, text.lines, options)

@@ -13,7 +13,9 @@ from tasks.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Sort = Literal["number", "date", "text", "boolean"]
+# What a column is known to hold: "text" may turn out to be true and false alone, "words" are known to be more than that.
+Sort = Literal["number", "date", "text", "boolean", "words"]
+TEXTS = frozenset[Sort](["text", "boolean", "words"])
 ReadVerdict = Literal["exact", "repaired", "refused"]
 SHOWN_LINES = 5
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " ", "colon": ":"}
