@@ -277,7 +277,7 @@ def test_a_key_has_no_blanks_around_it_and_keeps_its_zeros_and_marks() -> None:
     reading = read_knowing(known_as({"id": "text"}, ["id"]), *rows)
     assert reading.table.df["id"].tolist() == ["1000", "007", "1,000", "1000.0"]
     assert [(repair.code, repair.lines) for repair in reading.repairs] == [("padded_keys", (2,))]
-    padded = reader.read([of_frame("p", [" x", " "])], ReadingOptions().knowing(["a"], keys=["a"]), split_columns)
+    padded = reader.read([of_frame("p", [" x", " "])], ReadingOptions().knowing(["a"], key=["a"]), split_columns)
     assert listed(padded.table.df["a"]) == ["x", None]
 
 

@@ -58,7 +58,7 @@ def spell_alike(table: Table, options: ReadingOptions) -> list[Repair]:
     for place, name in enumerate(table.names):
         if table.columns.dtypes[place] != "str":
             continue
-        if name in options.keys and (lines := _respell(table, place, _without_blanks)) is not None:
+        if name in options.key and (lines := _respell(table, place, _without_blanks)) is not None:
             repairs.append(Repair("padded_keys", lines, f"column '{name}': blanks around what names a row were taken off"))
         kind = options.kinds.get(name)
         is_found = kind in (None, "text") and _hold_booleans(table.columns.pieces(place))

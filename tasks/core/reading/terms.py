@@ -42,7 +42,7 @@ class ReadingOptions(BaseModel):
 
     _known: frozenset[str] = PrivateAttr(default=frozenset())
     _kinds: dict[str, Sort] = PrivateAttr(default_factory=dict[str, Sort])
-    _keys: frozenset[str] = PrivateAttr(default=frozenset())
+    _key: frozenset[str] = PrivateAttr(default=frozenset())
 
     header: Annotated[bool | None, Field(description="whether the first row of the table names the columns: yes or no")] = None
     names: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(description="names of the columns, with commas between them")] = ()
@@ -93,16 +93,16 @@ class ReadingOptions(BaseModel):
             message = f"--read {key} is '{given[key]}'; it takes {expected}"
             raise UsageError(message, where="--read") from error
 
-    def knowing(self, names: Iterable[str], kinds: Mapping[str, Sort] | None = None, keys: Iterable[str] = ()) -> ReadingOptions:
+    def knowing(self, names: Iterable[str], kinds: Mapping[str, Sort] | None = None, key: Iterable[str] = ()) -> ReadingOptions:
         """Give the same with what is known of the columns.
 
         Args:
             names: Of columns that may come; a first row that holds them is the header.
             kinds: What columns hold, whatever their cells look like.
-            keys: Columns that name rows.
+            key: Columns that name rows.
         """
         other = ReadingOptions(**self.model_dump())
-        other._known, other._kinds, other._keys = frozenset(names), dict(kinds or {}), frozenset(keys)
+        other._known, other._kinds, other._key = frozenset(names), dict(kinds or {}), frozenset(key)
         return other
 
     @property
@@ -111,9 +111,9 @@ class ReadingOptions(BaseModel):
         return self._kinds
 
     @property
-    def keys(self) -> frozenset[str]:
+    def key(self) -> frozenset[str]:
         """Name the columns that are known to name rows."""
-        return self._keys
+        return self._key
 
     def are_known(self, cells: Sequence[str]) -> bool:
         """Say whether most of some cells name columns that are known.
