@@ -152,3 +152,12 @@ def test_a_bad_cell_of_a_source_with_types_is_one_row_and_comes_back_mended(cler
     mended.to_csv(clerk.desk.folder / "mended.csv", index=False)
     ingest(clerk, "mended.csv")
     assert rows_of(clerk.desk).iloc[-1][["id", "lift", "size"]].tolist() == ["1061", "true", 88]
+
+
+def test_labels_that_come_alone_are_true_and_false_however_they_are_spelled(clerk: Clerk) -> None:
+    begin(clerk.desk)
+    ingest(clerk, *write(flats(), clerk.desk.folder, "first", "parquet"))
+    for name, labels in (("words", "id,let\n 1000,TRUE\n1001,False\n1002,maybe\n"), ("digits", "id,let\n1003,1\n1004,0\n")):
+        (clerk.desk.folder / f"{name}.csv").write_text(labels, encoding="utf-8")
+        assert "names no row" not in ingest(clerk, "--labels", f"{name}.csv").replace("0 name no row", "")
+    assert rows_of(clerk.desk)["let"].tolist()[:5] == ["true", "false", "maybe", "true", "false"]

@@ -113,7 +113,7 @@ class ReadingOptions(BaseModel):
     @property
     def key(self) -> frozenset[str]:
         """Name the columns that are known to name rows."""
-        return self._key
+        return self._key  # with a property `keys`, whatever copies pydantic's types would take this one for a mapping
 
     def are_known(self, cells: Sequence[str]) -> bool:
         """Say whether most of some cells name columns that are known.
