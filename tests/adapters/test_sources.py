@@ -782,6 +782,18 @@ def test_json_values_are_kept_exactly(here: Path, text: str, names: list[str], r
     assert rows is None or got == rows
 
 
+def test_text_of_json_or_sql_that_looks_like_dates_stays_text_where_that_is_known(here: Path) -> None:
+    Path("t.jsonl").write_text('{"a": "2024-01-31", "b": "2024-01-31"}', encoding="utf-8")
+    known = ReadingOptions().knowing(["a", "b"], {"a": "words"})
+    (content,) = load("t.jsonl", known)
+    assert content.table is not None
+    assert cells(content.table.df) == [["2024-01-31", pd.Timestamp("2024-01-31")]]
+    sqlite3.connect("z.db").close()
+    (content,) = load("sqlite:///z.db", ReadingOptions(query="SELECT '2024-01-31' AS a").knowing(["a"], {"a": "text"}))
+    assert content.table is not None
+    assert cells(content.table.df) == [["2024-01-31"]]
+
+
 def test_json_values_of_several_types_become_text_and_are_told(here: Path) -> None:
     _, got, note = json_cells('{"a": 1, "b": true}\n{"a": "x", "b": 2.50}\n{"a": 1.5, "b": null}')
     assert got == [["1", "true"], ["x", "2.5"], ["1.5", None]]
