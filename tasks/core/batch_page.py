@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.deliveries import STATE_NAMES, TAKEN
 from tasks.core.hiding import without_values
+from tasks.core.names import counted
 from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten
 from tasks.core.profiles import Profile
 from tasks.core.validation import WORST_FIRST
@@ -135,7 +136,8 @@ def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, names: Coll
     table = Table("Rows set aside", ("line", "reason", "row"), rows)
     if not sheet:
         return Section("Rows set aside", (Text("The first rows that are set aside even if the batch is accepted."), table))
-    told = f"The first {len(rows)} of {entry.rows.quarantined:,} rows; all of them are in the quarantine of the lake, and in a sheet."
+    among = f"The first {len(rows)} of {counted(entry.rows.quarantined, 'row')}"
+    told = f"{among}; all of them are in the quarantine of the lake, and in a sheet."
     how = f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
     hint = "Rows that satisfy everything then are taken in, once each; the others stay set aside, and the sheet may come again."
     personal = [Text("The sheet holds personal values.")] if is_hidden else []
@@ -149,7 +151,7 @@ def _changes(profile: Profile, before: BatchEntry) -> Section:
     pairs.sort(key=lambda pair: _change(*pair), reverse=True)
     rows = [(now.name, _share(past), _share(now), _middle(past), _middle(now), past.distinct, now.distinct) for now, past in pairs]
     columns = ("column", "missing then", "now", "median then", "now ", "distinct then", "now  ")
-    told = f"Then is {before.name}, taken at {before.decided_at}: {last.rows:,} rows; now {profile.rows:,}."
+    told = f"Then is {before.name}, taken at {before.decided_at}: {counted(last.rows, 'row')}; now {profile.rows:,}."
     return Section("What changed since the last batch", (Text(told), Table("Columns, the greatest change first", columns, rows)))
 
 

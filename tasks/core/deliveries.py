@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.names import on_one_line
 from tasks.core.profiles import Profile
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ class BatchReport:
     @property
     def message(self) -> str:
         """Say it in one sentence."""
+        return on_one_line(self._told)
+
+    @property
+    def _told(self) -> str:
         entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
         if self.is_known and not entry.decided_at:
             return "; ".join([f"{entry.name} is known", *entry.reasons, "nothing was done"])
@@ -141,7 +146,8 @@ class BatchReport:
         if entry.decision not in TAKEN:
             return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
         if entry.mends:
-            mended = f"{-entry.rows.quarantined:,} rows that were set aside are taken in"
+            rows = -entry.rows.quarantined
+            mended = "1 row that was set aside is taken in" if rows == 1 else f"{rows:,} rows that were set aside are taken in"
             return "; ".join([f"{entry.name} mends batch {entry.mends[:SHOWN_DIGITS]}: {mended}", *entry.reasons])
         return f"{entry.name} is batch {short}: {entry.rows}"
 

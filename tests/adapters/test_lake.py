@@ -326,6 +326,28 @@ def test_the_latest_label_that_had_arrived_by_a_time_is_the_one(lake: Lake) -> N
     assert (counts.total, counts.late, counts.corrected, counts.duplicate, counts.unknown) == (6, 5, 1, 1, 1)
 
 
+def test_labels_that_name_no_row_are_listed_once_each_in_their_order(lake: Lake) -> None:
+    lake.append("b1", [table("a"), table("b")], arrived_at=at(0))
+    labels = pd.DataFrame({"id": ["z2", "a1", "z1", "z2", "b3", "a1", "z0"], "y": 1.0})
+    lake.append_labels("l1", [labels[:4], labels[4:]], arrived_at=at(1))
+    lake.append_labels("l2", [pd.DataFrame({"id": ["a0"], "y": [1.0]})], arrived_at=at(2))
+    assert (lake.labels_without_row("l1", 5), lake.labels_without_row("l1", 1)) == (["z2", "z1", "z0"], ["z2", "z1"])
+    assert lake.labels_without_row("l2", 5) == lake.labels_without_row("nobody's", 5) == []
+
+
+def test_what_a_lake_was_begun_with_says_which_texts_are_true_and_false(lake: Lake) -> None:
+    rows = table().assign(wet=pd.Series(["true", None, "false", "true"], dtype="str"), y="true")
+    lake.append("b1", [rows], arrived_at=at(0))
+    lake.append("b2", [table("b").assign(wet="maybe", y="no")], arrived_at=at(1))
+    assert {column.name: column.sort for column in lake.columns().columns} == {
+        "id": "words",
+        "x": "number",
+        "wet": "boolean",
+        "y": "boolean",
+    }
+    assert [column.sort for column in lake.label_columns().columns] == ["words", "boolean", None]
+
+
 def test_rows_may_come_long_before_the_first_label(lake: Lake) -> None:
     lake.append("b1", [table().assign(y=pd.Series([None] * 4, dtype=object)), table("b").drop(columns="y")], arrived_at=at(0))
     early = lake.snapshot()

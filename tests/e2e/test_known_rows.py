@@ -132,8 +132,7 @@ def test_a_row_that_comes_again_with_other_values_is_set_aside(house: House) -> 
     mended = sheet.assign(id=["h4", "h5b", "h6"], size=[str(houses()["size"][4]), *sheet["size"][1:]])
     told = house.ingest("mended.csv", mended)
     assert (
-        "1 rows that were set aside are taken in; 2 rows are still set aside, the first on line 2 of mended.csv: its key came before"
-        in told
+        "1 row that was set aside is taken in; 2 rows are still set aside, the first on line 2 of mended.csv: its key came before" in told
     )
     house.check_sums()
     assert house.prices("h5b", "h6") == [11.0, houses()["price"][6]]
@@ -192,9 +191,7 @@ def test_rows_that_are_mended_to_one_key_do_not_both_come_in(house: House) -> No
     rows.loc[[7, 8], "size"] = -5.0
     house.ingest("first.csv", rows)
     told = house.ingest("mended.csv", house.sheet().assign(size="70", id="h7"))
-    assert (
-        "1 rows that were set aside are taken in; 1 row is still set aside, the first on line 3 of mended.csv: its key came before" in told
-    )
+    assert "1 row that was set aside is taken in; 1 row is still set aside, the first on line 3 of mended.csv: its key came before" in told
     assert (len(house.rows()), house.check_sums()["quarantined"]) == (ROWS - 1, 1)
 
 
@@ -234,7 +231,7 @@ def test_labels_that_do_not_fit_are_set_aside_and_come_in_mended_once(house: Hou
     told = house.ingest("half.csv", half, "--labels")
     assert "2 rows that were set aside are taken in; 1 row is still set aside, the first on line 3 of half.csv: 'id' is empty" in told
     told = house.ingest("all.csv", half.assign(id=["h3", "h6", "h5"], price=lambda df: df["price"]), "--labels")
-    assert "1 rows that were set aside are taken in; 2 had been mended before" in told
+    assert "1 row that was set aside is taken in; 2 had been mended before" in told
     assert "nothing was done" in house.ingest("all.csv", half.assign(id=["h3", "h6", "h5"]))
     assert house.prices(*labels(0, 10)["id"]) == labels(0, 10)["price"].tolist()
     assert [a.labels_quarantined for a in house.lake.batches() if a.labels_quarantined] == []

@@ -44,7 +44,7 @@ def test_a_page_says_where_the_rows_went_what_failed_and_what_changed() -> None:
         "not be null",
         "1 rows came",
         "secret-street",
-        "The first 1 of 1 rows",
+        "The first 1 of 1 row",
         "python -m flows.ingest quarantine/houses/ab.csv --use-case houses",
         "jan.csv",
         "50.0%",

@@ -9,6 +9,7 @@ is never read, and whoever brings the batch again does all of it anew.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,8 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        return self._tables.label_kind() or "float64"
+        label = self._tables.label()
+        return label.kind if label else "float64"
 
     # ------------------------------------------------------------------------------------------------------------ writing
 
@@ -254,7 +256,7 @@ class Lake:
         said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), datetime.now(UTC))
         if features is None:
             return 0
-        for keys, values in read_labels(frames, self.terms, features, self._tables.label_kind()):
+        for keys, values in read_labels(frames, self.terms, features, self._tables.label()):
             said.add(keys, values)
         said.close()
         return said.differing(state.book())
@@ -402,7 +404,7 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch)[: most + 1]
+        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch, most + 1)
 
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
         """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
@@ -457,8 +459,8 @@ class Lake:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         terms, features = arrow.declared(opened(self._tables.observations))
-        kind = self._tables.label_kind()
-        return features if terms.target is None or kind is None else Columns((*features.columns, Column(terms.target, kind)))
+        label = self._tables.label()
+        return features if terms.target is None or label is None else Columns((*features.columns, replace(label, name=terms.target)))
 
     def label_columns(self) -> Columns:
         """Give the columns that labels alone are delivered in.
@@ -467,7 +469,7 @@ class Lake:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         terms, features = arrow.declared(opened(self._tables.observations))
-        return columns_of_labels(terms, features, self.target_kind())
+        return columns_of_labels(terms, features, self._tables.label() or Column(arrow.VALUE, "float64"))
 
     # -------------------------------------------------------------------------------------------------------- maintenance
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.failures import told
 from tasks.adapters.lake.reading import State, arrivals
-from tasks.adapters.lake.writing import label_kind
+from tasks.adapters.lake.writing import label_of
 from tasks.core.lake.columns import Column, Columns, check_cast, declare
 from tasks.core.lake.known import NAMED_ROWS, OTHER_VALUES, Cells, KeyBook, Looked, Meeting, hash_features, hash_keys, name_differences
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from tasks.adapters.lake.writing import Tables
-    from tasks.core.lake.columns import Kind
     from tasks.core.lake.known import Settled
     from tasks.core.lake.values import Terms
 
@@ -47,7 +47,7 @@ class Encounter:
     def __init__(self, tables: Tables, terms: Terms, read: Reader) -> None:
         self._read, self._target = read, terms.target or ""
         self._lake, self._labels = tables.observations.open(), tables.labels.open()
-        self._kind: Kind | None = tables.label_kind()
+        self._label = tables.label()
         self._features = tables.features(terms) or declare(next(read(None)), integers=terms.integers).without([self._target])
         self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
         book = self._book = KeyBook()
@@ -129,8 +129,8 @@ class Encounter:
             some = df.iloc[places[first:last] - start].reset_index(drop=True)
             start += len(df)
             if len(some):
-                kind = self._kind or label_kind(some, target)
-                columns = Columns((*self._features.columns, *([Column(target, kind)] if kind and target in some else [])))
+                label = self._label or label_of(some, target)
+                columns = Columns((*self._features.columns, *([replace(label, name=target)] if label and target in some else [])))
                 yield check_cast(some.reindex(columns=columns.names), columns)
 
     def _meets(self, file: Any) -> bool:  # noqa: ANN401 - pyarrow types no file

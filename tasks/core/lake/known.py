@@ -47,8 +47,8 @@ class KeyBook:
     >>> book.close()
     >>> book.meet(hash_keys(pd.DataFrame({"id": ["z", "c"]}), ["id"])).tolist()
     [False, True]
-    >>> book.met_or_repeated().tolist()
-    [1, 2, 3]
+    >>> book.met_or_repeated().tolist(), book.unmet().tolist()
+    ([1, 2, 3], [0, 1, 3])
     """
 
     def __init__(self) -> None:
@@ -83,15 +83,27 @@ class KeyBook:
         self._is_met[places[found]] = True
         return found
 
+    def unmet(self) -> np.ndarray:
+        """Give the places in the batch, ascending, of rows whose key the lake does not have."""
+        import numpy as np
+
+        firsts, group = self._groups()
+        return np.sort(self._order[~self._is_met[firsts][group]].astype(np.int64))
+
     def met_or_repeated(self) -> np.ndarray:
         """Give the places in the batch, ascending, of rows whose key the lake has or another of its rows."""
         import numpy as np
 
-        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
-        group = np.cumsum(is_first) - 1
-        sizes = np.bincount(group)
-        wanted = self._is_met[np.flatnonzero(is_first)] | (sizes > 1)
+        firsts, group = self._groups()
+        wanted = self._is_met[firsts] | (np.bincount(group) > 1)
         return np.sort(self._order[wanted[group]].astype(np.int64)) if len(group) else np.zeros(0, dtype=np.int64)
+
+    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give where each distinct key first stands among the sorted ones, and of each of these which distinct one it is."""
+        import numpy as np
+
+        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
+        return np.flatnonzero(is_first), np.cumsum(is_first) - 1
 
 
 @dataclass(frozen=True)
