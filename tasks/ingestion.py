@@ -20,6 +20,7 @@ from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.findings import Arrival, Inspection, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.incidents import inspect_batch
+from tasks.core.lake.known import FEW_ROWS, find_changed, say_refused
 from tasks.core.lake.values import LakeSnapshot, Receipt
 from tasks.core.mending import Pile
 from tasks.core.profiles import Profile, profile_rows
@@ -255,7 +256,7 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
     """Leave out the rows of a batch that are known by their key; None where nothing is left to be judged, and all is done.
 
     Raises:
-        DataRefusedError: most rows have a key that stands for other values.
+        DataRefusedError: most rows have a key that stands for other values, and they are more than a few corrections.
         StoreError: a store cannot be read or written.
     """
     if reception.lake(batch).holds(batch.delivered):
@@ -266,9 +267,8 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
         return News.of(batch)
     stored, twins = encounter.meeting.split()
     settled = stored.settle()
-    differing = len(settled.differing) + len(twins.settle().differing)
-    if 2 * differing > len(batch.lines):
-        raise DataRefusedError(_say_no_key(encounter.key, differing, len(batch.lines)), where=delivery.name)
+    if why := _say_refused(encounter, settled, twins.settle(), len(batch.lines)):
+        raise DataRefusedError(why, where=delivery.name)
     news = _without(batch, settled, twins, encounter)
     if len(news.places):
         return news
@@ -399,11 +399,13 @@ def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
         return None
 
 
-def _say_no_key(key: Sequence[str], differing: int, rows: int) -> str:
-    named = " and ".join(map(repr, key))
-    why = f"{differing:,} of {rows:,} rows have a key that another row has with other values: {named} names more than one row"
-    how = "name in key: all columns that do so together, and another use case where its lake was begun already"
-    return f"{why}; {how}"
+def _say_refused(encounter: Encounter, stored: Settled, twins: Settled, rows: int) -> str:
+    """Say why most rows cannot have the keys that they have; empty where they can, or where a few rows are corrected."""
+    corrected, repeated = len(stored.differing), len(twins.differing)
+    if 2 * (corrected + repeated) <= rows or repeated < corrected <= FEW_ROWS:
+        return ""
+    changed = find_changed(encounter.shares(stored)) if corrected > repeated else []
+    return say_refused(encounter.key, encounter.target, corrected + repeated, rows, changed)
 
 
 def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounter) -> News:

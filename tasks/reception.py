@@ -59,16 +59,18 @@ class Reception:
         """Find the batch of a digest, if it was taken before.
 
         Raises:
-            DataRefusedError: other content was taken under the same name.
+            DataRefusedError: other content was taken under the same name, and no key tells which of it is new.
         """
         entries = self.entries
         found = next((entry for entry in entries if entry.digest == digest and entry.decision in TAKEN), None)
-        other = deliveries.other_content(entries, delivery, digest) if Path(delivery.source).is_file() else None
-        if found or other is None:
+        if found or self.lake().terms.key or not Path(delivery.source).is_file():
             return found
-        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
-        message = f"{delivery.name} {came}; give this file a name of its own"
-        raise DataRefusedError(message, where=delivery.name)
+        if other := deliveries.other_content(entries, delivery, digest):
+            came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
+            how = "give this file a name of its own; a table that grows under one name needs a use case with key:"
+            message = f"{delivery.name} {came}; {how}"
+            raise DataRefusedError(message, where=delivery.name)
+        return None
 
     def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
         """Give a decision on a delivery, to be filled in and written down."""

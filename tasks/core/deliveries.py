@@ -37,7 +37,7 @@ class Delivery:
     """Something to take in.
 
     Attributes:
-        name: What it is called; the same name never brings other content.
+        name: What it is called; where no key names rows, the same name never brings other content.
         source: Where it is.
         landing: The landing folder that it lies in; None where a person named it.
         kind: Whether it brings rows, or labels alone.

@@ -54,6 +54,13 @@ class House:
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
+    def accept(self, because: str) -> str:
+        """Accept the batch that was held last."""
+        entry = ledger.batches(f"sqlite:///{self.home / 'ledger.db'}", "houses")[-1]
+        done = self.clerk.run("ingest", "--use-case", "houses", "--accept", entry.digest[:8], "--because", because)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
     @property
     def home(self) -> Path:
         return self.clerk.desk.home
@@ -179,9 +186,69 @@ def test_a_column_that_does_not_name_one_row_is_no_key(house: House) -> None:
     assert house.check_sums()["labelled"] == ROWS
 
 
+def test_a_table_grows_under_one_name_where_a_key_tells_its_rows_apart(house: House) -> None:
+    house.begin()
+    house.ingest("sales.csv", houses(ROWS))
+    told = house.ingest("sales.csv", houses(ROWS + 9))
+    assert f"{ROWS + 9} read = 9 labelled + 0 unlabelled + 0 quarantined + {ROWS} known" in told
+    assert "nothing was done" in house.ingest("sales.csv", houses(ROWS + 9))
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("size", "have a key that came before with other values in 'size'; mend the source, or deliver its new rows alone"),
+        ("price", "bring another 'price' than the one that came under their key; to correct it, deliver 'id' and 'price' with --labels"),
+    ],
+)
+def test_a_column_that_differs_in_most_rows_is_named_and_the_key_is_not_blamed(house: House, column: str, told: str) -> None:
+    house.begin()
+    house.ingest("day1.csv", houses())
+    again = houses(ROWS + 5).assign(**{column: lambda df: df[column] * 1000})
+    assert f"{ROWS} of {ROWS + 5} rows {told}" in house.ingest("day2.csv", again, code=3)
+
+
+def test_a_few_corrections_are_set_aside_however_small_their_file(house: House) -> None:
+    house.begin()
+    house.ingest("day1.csv", houses())
+    told = house.ingest("mended.csv", houses(3).assign(size=[99.9, 88.8, 77.7]))
+    assert "3 read = 0 labelled + 0 unlabelled + 3 quarantined" in told
+    assert house.sheet()["_reasons"].unique().tolist() == ["its key came before with other values in column 'size'"]
+    house.check_sums()
+
+
+def test_rows_that_come_again_without_a_column_are_known_by_the_others(house: House) -> None:
+    house.begin()
+    house.ingest("day1.csv", houses())
+    assert "nothing was done" in house.ingest("day2.csv", houses().drop(columns="rooms"))
+    told = house.ingest("day3.csv", houses(ROWS + 30).drop(columns="rooms"), code=3)
+    assert "column 'rooms' is missing; accepted, the batch is taken with it empty" in told
+    house.accept("the source counts no rooms any more")
+    told = house.ingest("day4.csv", houses(ROWS + 60).drop(columns="rooms"))
+    assert f"{ROWS + 60} read = 30 labelled + 0 unlabelled + 0 quarantined + {ROWS + 30} known" in told
+    assert house.rows()["rooms"].isna().sum() == 60
+    house.check_sums()
+
+
+@pytest.mark.parametrize("is_rounded_first", [True, False])
+def test_numbers_of_32_bits_are_those_that_they_were_rounded_from(house: House, *, is_rounded_first: bool) -> None:
+    house.begin()
+    columns = ["size", "price"]
+    rounded = houses().assign(**houses()[columns].astype("float32").astype("float64"))
+    first, then = (rounded, houses(ROWS + 2)) if is_rounded_first else (houses(), rounded)
+    house.ingest("day1.csv", first)
+    again = then.assign(size=lambda df: df["size"].where(df.index != 3, 77.5))
+    told = house.ingest("day2.csv", again)
+    assert f"1 quarantined + {ROWS - 1} known" in told
+    assert house.sheet()["id"].tolist() == ["h3"]
+
+
 def test_without_a_key_equal_rows_are_rows_of_their_own(house: House) -> None:
     house.begin(key=[])
     house.ingest("day1.csv", pd.concat([houses(), houses(3)]))
+    told = house.ingest("day1.csv", houses(9), code=3)
+    assert "with other content" in told
+    assert "give this file a name of its own; a table that grows under one name needs a use case with key:" in told
     house.ingest("day2.csv", houses(9))
     assert house.check_sums() == {"read": ROWS + 12, "labelled": ROWS + 12, "unlabelled": 0, "quarantined": 0, "known": 0}
 
