@@ -100,7 +100,7 @@ def _findings(inspection: Inspection) -> Section:
 
 
 def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]]) -> Section:
-    validation = judgement.validation
+    validation = judgement.whole
     if not validation.results:
         return Section("Expectations", (Text(validation.summary),))
     hidden = {column.name for column in judgement.profile.columns if column.pii}

@@ -132,3 +132,6 @@ class Validation:
         told = first.problem or first.found or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         return f"{first.expectation}: {told}{more}"
+
+
+UNJUDGED = Validation("")

@@ -164,19 +164,20 @@ def quarantine_frame(table: DeltaTable | None, condition: Any) -> pd.DataFrame: 
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str) -> list[str]:
-    """Give the keys of labels of a batch that no row has, each once."""
+def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str) -> pd.Series[str]:
+    """Give the keys of the labels of a batch that no row has."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if labels is None or observations is None:
-        return []
+        return pd.Series([], dtype="str")
     with told(labels.table_uri):
         found = labels.to_pyarrow_dataset().to_table(["_row_key"], filter=pc.field("_batch") == pa.scalar(batch))
-    keys = found["_row_key"].to_pandas().drop_duplicates()
+    keys = found["_row_key"].to_pandas()
     with told(observations.table_uri):
         for rows in observations.to_pyarrow_dataset().to_batches(columns=["_row_key"]):
             keys = keys[~keys.isin(rows["_row_key"].to_pandas())]
             if not len(keys):
                 break
-    return keys.tolist()
+    return keys
