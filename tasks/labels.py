@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.findings import Inspection, Judgement
 from tasks.core.mending import Aside, Pile
 from tasks.core.profiles import Profile, profile_rows
+from tasks.core.row_sets import RowSet
+from tasks.core.validation import ExpectationResult
 from tasks.reception import Reception, failing
 from tasks.record import task
 
@@ -60,9 +62,11 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
         return False
     lake = reception.lake()
     overruled = lake.count_overruled(_named(lake, batch)) if known.kind == "labels" else 0
-    if overruled and delivery.name != known.name and _taken(reception, _digest_again(delivery, batch)) is None:
+    is_dated = OBSERVED in snapshots.column_names(batch.path)
+    if overruled and not is_dated and delivery.name != known.name and _taken(reception, _digest_again(delivery, batch)) is None:
         return False
-    told = f"{overruled:,} of its keys have other labels by now, and to set these again, deliver the file under another name"
+    how = "was observed later" if is_dated else "came by now, and to set these again, deliver the file under another name"
+    told = f"for {overruled:,} of its keys another label {how}"
     reception.tell_known(delivery, dataclasses.replace(known, reasons=(told,) if overruled else ()))
     return True
 
@@ -121,7 +125,21 @@ def inspect(reception: Reception, delivery: Delivery, labels: Labels, validation
     if target not in snapshots.column_names(came.path):
         return Judgement(validation, Profile(rows=0, columns=(), digest="", contents=""), Inspection(()))
     profile = profile_rows(snapshots.read_frames(came.path, columns=[target]), pii=pii)
+    validation = dataclasses.replace(validation, results=(*validation.results, *_from_the_future(labels.batch)))
     return Judgement(validation, profile, reception.inspect(delivery, labels.digest, profile, len(came.lines) + len(came.aside)))
+
+
+def _from_the_future(batch: Batch) -> Iterator[ExpectationResult]:
+    """Find labels that no later one could ever correct; a day is left for zones that are not told."""
+    import numpy as np
+
+    if OBSERVED in snapshots.column_names(batch.path):
+        latest = datetime.now(UTC) + timedelta(days=1)
+        times = snapshots.read_column(batch.path, OBSERVED)
+        is_wrong = np.asarray(times > latest, dtype=bool) if times.dtype.kind == "M" else np.zeros(len(times), dtype=bool)
+        if is_wrong.any():
+            told, rows = f"'{OBSERVED}' is never in the future", RowSet.where(is_wrong)
+            yield ExpectationResult(told, "warning", success=False, failing_rows=rows, quarantine=True, columns=(OBSERVED,))
 
 
 @task
@@ -150,6 +168,8 @@ def take(reception: Reception, delivery: Delivery, labels: Labels, judgement: Ju
     rowless, keys = lake.labels_without_row(labels.digest, SHOWN_KEYS)
     rows = _rows_of(lake, receipt, len(came.lines) + len(came.aside), rowless)
     told = _tell(lake, keys)
+    if OBSERVED in pile.names and (overruled := lake.count_overruled(_kept(labels, validation))):
+        told.append(f"for {overruled:,} of these keys a label holds that was observed later")
     profile = judgement.profile.to_json() if judgement.profile.columns else ""
     entry = dataclasses.replace(entry, rows=rows, reasons=(*told, *entry.reasons), because=because, profile=profile)
     pile = Pile(pile.names, lambda: mending.stored(lake.quarantined(labels.digest), pile.names))

@@ -210,7 +210,8 @@ def _load(path: Path, scope: parts.Scope = parts.WHOLE, present: Sequence[str] =
             ExpectationConfiguration(**asked).to_domain_obj()
         if scope != parts.WHOLE:
             narrowed = (scope.narrow(one, present) for one in values.get("expectations") or [])
-            suite = gx.ExpectationSuite(**{**values, "expectations": [one for one in narrowed if one is not None]})
+            values["expectations"] = [one for one in narrowed if one is not None]
+            suite = gx.ExpectationSuite(**values)
     except (ValueError, TypeError, gx.exceptions.GreatExpectationsError) as error:
         raise _malformed(path, error) from error
     return suite, scope.seen(present, values.get("expectations") or [])

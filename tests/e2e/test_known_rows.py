@@ -455,15 +455,33 @@ def test_labels_that_hold_no_more_can_be_set_again_under_another_name(house: Hou
     assert "nothing was done" in house.ingest("same.csv", one, "--labels")
     house.ingest("two.csv", two, "--labels")
     told = house.ingest("one.csv", one, "--labels")
-    assert "nothing was done; 4 of its keys have other labels by now, and to set these again, deliver the file under another name" in told
+    assert (
+        "nothing was done; for 4 of its keys another label came by now, and to set these again, deliver the file under another name" in told
+    )
     assert house.prices(*two["id"]) == two["price"].tolist()
     assert "5 labelled" in house.ingest("one-again.csv", one, "--labels")
     assert house.prices(*one["id"]) == one["price"].tolist()
     assert "nothing was done" in house.ingest("one-again.csv", one, "--labels")
     house.ingest("two-again.csv", two, "--labels")
     told = house.ingest("one-again.csv", one, "--labels")
-    assert "nothing was done; 4 of its keys have other labels by now" in told
+    assert "nothing was done; for 4 of its keys another label came by now" in told
     assert house.prices(*two["id"]) == two["price"].tolist()
+
+
+def test_the_label_that_was_observed_last_holds_whatever_came_last(house: House) -> None:
+    house.begin()
+    house.ingest("rows.csv", houses().drop(columns="price"))
+    days = ["2024-03-05", "2024-03-05", "2024-03-05", "2062-01-01"]
+    told = house.ingest("new.csv", labels(0, 4, 2.0).assign(observed_at=days), "--labels")
+    assert "4 read = 3 labelled + 0 unlabelled + 1 quarantined" in told
+    assert house.sheet()["_reasons"].tolist() == ["'observed_at' is never in the future"]
+    old = labels(0, 5, 1.0).assign(observed_at=["2024-03-01", "2024-03-05", "2024-03-09", "2024-03-01", "2024-03-01"])
+    house.ingest("old.csv", old, "--labels")
+    assert house.prices(*old["id"]) == labels(0, 1, 2.0)["price"].tolist() + labels(1, 5, 1.0)["price"].tolist()
+    assert house.reasons()[-1] == "for 1 of these keys a label holds that was observed later"
+    assert "nothing was done; for 1 of its keys another label was observed later" in house.ingest("other.csv", old, "--labels")
+    house.ingest("undated.csv", labels(0, 1, 3.0), "--labels")  # observed when it arrived
+    assert house.prices("h0") == labels(0, 1, 3.0)["price"].tolist()
 
 
 # ----------------------------------------------------------------------------------------------------------------- kills

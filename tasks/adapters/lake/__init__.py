@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.meeting import Encounter
-from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, opened
+from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, observed, opened
 from tasks.adapters.lake.tables import Table, counts, number_of
 from tasks.adapters.lake.writing import (
     ROW_KEY,
@@ -290,11 +290,12 @@ class Lake:
             StoreError: the lake cannot be read.
         """
         features = self._tables.features(self.terms)
-        said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), datetime.now(UTC))
+        now = datetime.now(UTC)
+        said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), now)
         if features is None:
             return 0
-        for keys, values in read_labels(frames, self.terms, features, self._tables.label_kind()):
-            said.add(keys, values)
+        for keys, values, cells in read_labels(frames, self.terms, features, self._tables.label_kind()):
+            said.add(keys, values, observed=observed(cells, now))
         said.close()
         return said.differing(state.book())
 

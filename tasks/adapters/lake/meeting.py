@@ -135,6 +135,8 @@ class Encounter:
             named = df[has_key[-1]].reset_index(drop=True)
             ours.append(self._cells(named, named.get(self.target)))
         our, their = Cells.joined(ours), Cells.joined(theirs)
+        ours.clear()  # of millions of rows no second copy
+        theirs.clear()
         if our.has_rounded_labels or their.has_rounded_labels:
             self._rounded |= {self.target}
             our, their = our.rounding_labels(), their.rounding_labels()

@@ -378,8 +378,8 @@ def cast_labels(df: pd.DataFrame, columns: Columns, terms: Terms, *, first_row: 
 
 def read_labels(
     frames: Iterable[pd.DataFrame], terms: Terms, features: Columns, kind: Kind | None
-) -> Iterator[tuple[pd.Series[str], pd.Series[Any]]]:
-    """Give the names of rows and the labels that a delivery has for them.
+) -> Iterator[tuple[pd.Series[str], pd.Series[Any], pd.DataFrame]]:
+    """Give the names of rows, the labels that a delivery has for them, and their other cells.
 
     Raises:
         DataRefusedError: a value would change, or the columns are others.
@@ -388,7 +388,7 @@ def read_labels(
     for df in frames:
         columns = columns_of_labels(terms, features, kind or label_kind(df, value) or "str")
         cells = cast_labels(df, columns, terms).dropna(subset=[value]).reset_index(drop=True)
-        yield names.of(cells), cells[value]
+        yield names.of(cells), cells[value], cells
 
 
 def add_aside(quarantine: Part, rows: pd.DataFrame) -> None:
