@@ -191,6 +191,8 @@ class Reception:
         self.reports.append(report)
         record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
         (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+        for reason in entry.reasons if entry.decision in TAKEN and not entry.mends else ():
+            log.info("%s: %s", entry.name, reason)
 
 
 def _write_sheet(home: Path, entry: BatchEntry, pile: Pile) -> str:

@@ -187,7 +187,9 @@ def _why_same(now: Profile, before: Profile, case: Case) -> str | None:
         return ", in another order"
     ours, theirs = (_untimed(profile, case.time) for profile in (now, before))
     is_telling = sum(column.distinct for column in ours if not column.pii) >= case.limits.repeated_values
-    return ", under other times" if is_telling and now.rows == before.rows and ours == theirs else None
+    if not is_telling or now.rows != before.rows or ours != theirs:
+        return None
+    return ", with other labels" if len(ours) == len(now.columns) else ", under other times"
 
 
 def _untimed(profile: Profile, time: str | None) -> list[ColumnProfile]:
