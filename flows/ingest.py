@@ -52,7 +52,7 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
 def _take(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> None:
     news = ingestion.find_news(reception, delivery, batch, because)
     if news:
-        verdict = validation.judge(reception.case, news.judged, ingestion.accepted_columns(reception, batch))
+        verdict = validation.judge(reception.case, news.judged, ingestion.asked(reception, batch))
         late = validation.judge_labels(reception.case, news.late, reception.target)
         ingestion.take(reception, delivery, news, ingestion.inspect(reception, delivery, news, verdict, late), because)
 
@@ -73,4 +73,4 @@ def _mend(reception: Reception, delivery: Delivery, sheet: Batch) -> None:
     if mended and mended.before.kind == "labels":
         mending.mend_labels(reception, delivery, mended, validation.judge_labels(reception.case, mended.batch, reception.target))
     elif mended:
-        mending.mend(reception, delivery, mended, validation.judge(reception.case, mended.batch))
+        mending.mend(reception, delivery, mended, validation.judge(reception.case, mended.batch, mended.asked))

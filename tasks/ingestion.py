@@ -22,6 +22,7 @@ from tasks.core.formats.source import CHANGED, shown_url
 from tasks.core.lake.known import FEW_ROWS, find_changed, say_refused
 from tasks.core.lake.values import Receipt
 from tasks.core.mending import Aside, Pile
+from tasks.core.parts import WHOLE, Scope
 from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_rows
 from tasks.core.row_sets import NO_ROWS, RowSet
@@ -282,16 +283,16 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
     return None
 
 
-def accepted_columns(reception: Reception, batch: Batch) -> list[str]:
-    """Name the columns that are new or missing as in the last batch, with which a person has accepted it."""
+def asked(reception: Reception, batch: Batch) -> Scope:
+    """Say what of the suite a batch is asked: not for columns that are new or missing as in the last one, which a person has accepted."""
     lake, target = reception.lake(batch), reception.lake(batch).terms.target
     entries = (entry for entry in reversed(reception.entries) if entry.kind == "rows" and entry.decision in TAKEN and entry.profile)
     last = next((names for entry in entries if (names := deliveries.arrival_of(entry).without(target).profile.names)), None)
     if lake.begun_with() is None or last is None:
-        return []
+        return WHOLE
     came, kept = snapshots.column_names(batch.path), lake.columns().names
-    new = [name for name in came if name in last and name not in kept]
-    return [*new, *(name for name in kept if name not in (*last, *came, target))]
+    missing = [name for name in kept if name not in (*last, *came, target)]
+    return Scope(unasked=missing, unseen=[name for name in came if name in last and name not in kept])
 
 
 @task

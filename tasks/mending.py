@@ -11,6 +11,7 @@ from tasks.adapters import snapshots
 from tasks.core import deliveries, mending, names, splits
 from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
+from tasks.core.parts import Scope
 from tasks.core.profiles import Profile
 from tasks.core.snapshot import Batch
 from tasks.reception import rows_of, tell_columns
@@ -39,6 +40,7 @@ class Mending:
         failing: Why others that came back cannot be read, by the line of their sheet.
         passed: How many that came back had been mended before.
         told: What became of columns that the lake does not have, and of those that did not come.
+        missing: The latter.
     """
 
     before: BatchEntry
@@ -48,6 +50,12 @@ class Mending:
     failing: dict[int, str]
     passed: int
     told: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> Scope:
+        """Say what of the suite the rows are asked: not for what never came."""
+        return Scope(unasked=self.missing)
 
 
 def is_sheet(batch: Batch) -> bool:
@@ -73,7 +81,8 @@ def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mendi
         _tell_known(reception, delivery, before, {rows.mended[place] for place in places.tolist() if place in rows.mended})
         return None
     cells, lines = df.drop(columns=[*mending.HELPERS], errors="ignore")[is_open].reset_index(drop=True), sheet.lines[is_open]
-    cells, told = (cells, ()) if of_labels else _as_came_in(cells, lake, before)
+    new, missing = ((), ()) if of_labels else _other_columns(cells, lake, before)
+    cells = cells.drop(columns=[*new]).assign(**dict.fromkeys(missing, ""))
     values, failing = mending.read_cells(cells, lake.label_columns() if of_labels else lake.columns(), lines, case.use_case.pii)
     is_read = ~_is_in(lines, list(failing))
     if not is_read.any():
@@ -81,7 +90,7 @@ def find_mended(reception: Reception, delivery: Delivery, sheet: Batch) -> Mendi
     values = values[is_read].reset_index(drop=True)
     digest = splits.content_digest(values)
     batch = Batch(snapshots.write(values, case.settings.home / "snapshots", digest), digest, delivery.name, lines[is_read])
-    return Mending(before, rows, batch, places[is_open][is_read], failing, int((~is_open).sum()), told)
+    return Mending(before, rows, batch, places[is_open][is_read], failing, int((~is_open).sum()), tell_columns(new, missing), missing)
 
 
 @task
@@ -169,15 +178,14 @@ def _meet(lake: Lake, rows: pd.DataFrame, lines: np.ndarray, failing: dict[int, 
     return met
 
 
-def _as_came_in(cells: pd.DataFrame, lake: Lake, before: BatchEntry) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Leave out new columns and fill in missing ones where that was done with the batch that the rows first came with."""
+def _other_columns(cells: pd.DataFrame, lake: Lake, before: BatchEntry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the columns that were left out and those that were taken as empty with the batch that the rows first came with."""
     if not before.profile:
-        return cells, ()
+        return (), ()
     came = Profile.from_json(before.profile, where=f"the profile of {before.name} in the ledger").names
     kept = [name for name in lake.columns().names if name != lake.terms.target]
-    new = [name for name in cells.columns if name in came and name not in (*kept, lake.terms.target)]
-    missing = [name for name in kept if name not in (*came, *cells.columns)]
-    return cells.drop(columns=new).assign(**dict.fromkeys(missing, "")), tell_columns(new, missing)
+    new = tuple(name for name in cells.columns if name in came and name not in (*kept, lake.terms.target))
+    return new, tuple(name for name in kept if name not in (*came, *cells.columns))
 
 
 def _moved(rows: BatchRows) -> BatchRows:

@@ -13,7 +13,7 @@ from tasks.core.validation import UNJUDGED, ExpectationResult, Validation
 from tasks.record import publish_table, task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from tasks.core.snapshot import Batch, Case
 
@@ -45,7 +45,7 @@ def validate_unlabelled(case: Case, batch: Batch, target: str) -> Validation:
 
 
 @task
-def judge(case: Case, batch: Batch | None, accepted: Collection[str] = ()) -> Validation:
+def judge(case: Case, batch: Batch | None, scope: Scope = WHOLE) -> Validation:
     """Judge a batch by the suite of its use case, whatever comes of it, and set the rows aside that lack a key.
 
     Without a suite the verdict is *not applicable*.
@@ -53,12 +53,11 @@ def judge(case: Case, batch: Batch | None, accepted: Collection[str] = ()) -> Va
     Args:
         case: Whose suite.
         batch: The rows; None where none comes for the first time.
-        accepted: Columns that the suite may not know, or that do not come any more, as a person has accepted.
+        scope: What of the suite is asked.
     """
     if batch is None:
         return UNJUDGED
-    there = set(snapshots.column_names(batch.path))
-    validation = _judge(case, batch, Scope(unasked={*accepted} - there, unseen={*accepted} & there))
+    validation = _judge(case, batch, scope)
     known = {(result.columns, result.failing_rows) for result in validation.results if result.consequence == "quarantined"}
     nameless = (result for result in _empty_keys(case, batch) if (result.columns, result.failing_rows) not in known)
     return dataclasses.replace(validation, results=(*validation.results, *nameless))

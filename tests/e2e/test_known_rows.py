@@ -183,6 +183,8 @@ DEAR = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "pric
 def test_late_labels_that_fail_are_set_aside_with_their_rows_and_come_in_mended(house: House) -> None:
     house.begin(DEAR)
     house.ingest("day1.csv", houses().drop(columns="price"))
+    told = house.ingest("dear.csv", houses().assign(price=5000.0 + houses()["price"]), code=3)
+    assert "dear.csv is refused: houses.json: 'price': column values to be between" in told
     told = house.ingest("day2.csv", houses().assign(price=lambda df: df["price"].where(df.index > 1, 5000.0)))
     assert f"{ROWS} read = 0 labelled + 0 unlabelled + 2 quarantined + {ROWS - 2} known" in told
     assert house.reasons() == [f"{ROWS - 2} {LATE}"]
@@ -260,17 +262,21 @@ def test_a_column_that_differs_in_most_rows_is_named_and_the_key_is_not_blamed(h
 
 
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": [*houses().columns]}}
-ROOMS = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rooms", "min_value": 1}}
+ROOMS = (
+    {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rooms", "min_value": 1}},
+    {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "rooms"}, "severity": "warning", "meta": {"quarantine": True}},
+)
 
 
 def test_columns_that_a_person_has_accepted_hold_no_more(house: House) -> None:
-    house.begin(COLUMNS, ROOMS)
+    house.begin(COLUMNS, *ROOMS)
     house.ingest("day1.csv", houses(30))
     others = houses(300).drop(columns="rooms").assign(yard=1.5)
     told = house.ingest("day2.csv", others[30:60], code=3)
     assert "houses.json: table columns to match set: unexpected 'yard'; missing 'rooms'" in told
     house.accept("yards are measured now, and rooms no more")
-    house.ingest("day3.csv", others[60:90])
+    house.ingest("day3.csv", others[60:90].astype({"size": "str"}).assign(size=lambda df: df["size"].where(df.index != 64, "many")))
+    assert "1 rows that were set aside are taken in" in house.ingest("mended.csv", house.sheet().assign(size="70"))
     house.ingest("day4.csv", houses(300)[90:120])  # as at first; what is back is judged again
     told = house.ingest("day5.csv", houses(300)[120:150].assign(rooms=0), code=3)
     assert "'rooms': column values to be between" in told
