@@ -433,7 +433,7 @@ def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounte
     import numpy as np
 
     places = np.delete(np.arange(len(batch.lines)), settled.known)
-    left = _part(batch, places, "new") if len(settled.known) else batch
+    left = batch if not len(settled.known) else _part(batch, places, "new") if len(places) else dataclasses.replace(batch, lines=places)
     late = _part(batch, settled.late, "late") if len(settled.late) else None
     news = News(batch, left, places, late, twins=twins, encounter=encounter)
     return dataclasses.replace(news, differing=news.by_reason(settled))
