@@ -62,8 +62,8 @@ def build(
     sections = (
         _delivery(entry),
         *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
-        *([_expectations(judgement, examples or {})] if judgement else []),
-        *([_aside(entry, aside, sheet, judgement.profile.names if judgement else pii, is_hidden=bool(pii))] if aside else []),
+        *([_expectations(judgement, examples or {}, pii)] if judgement else []),
+        *([_aside(entry, aside, sheet, [*pii, *(judgement.profile.names if judgement else ())], is_hidden=bool(pii))] if aside else []),
         *([_changes(judgement.profile, before)] if judgement and before else []),
         *([_columns(judgement.profile)] if judgement else []),
     )
@@ -86,7 +86,9 @@ def tell_rows(entry: BatchEntry) -> str:
     """Say where the rows of a batch went; of one that was not taken, how many came."""
     rows = entry.rows
     if entry.mends:
-        return f"{-rows.quarantined:,} rows that were set aside are taken in: {rows.labelled:,} labelled + {rows.unlabelled:,} unlabelled"
+        known = f" + {rows.known:,} known, with their label" if rows.known else ""
+        told = f"{-rows.quarantined:,} rows that were set aside are taken in"
+        return f"{told}: {rows.labelled:,} labelled + {rows.unlabelled:,} unlabelled{known}"
     if entry.decision in TAKEN:
         return f"Rows: {rows}" if entry.kind == "rows" else f"Labels: {rows}"
     return f"{rows.read:,} {entry.kind} came, and none was taken" if rows.read else "Nothing was taken"
@@ -100,11 +102,11 @@ def _findings(inspection: Inspection) -> Section:
     return Section("Damage", (Table("What the data themselves show", ("finding", "outcome", "column", "what"), rows),))
 
 
-def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]]) -> Section:
-    validation = judgement.validation
+def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]], pii: Collection[str]) -> Section:
+    validation = judgement.whole
     if not validation.results:
         return Section("Expectations", (Text(validation.summary),))
-    hidden = {column.name for column in judgement.profile.columns if column.pii}
+    hidden = {*pii, *(column.name for column in judgement.profile.columns if column.pii)}
     rows = [
         (
             r.expectation,

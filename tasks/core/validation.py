@@ -134,3 +134,6 @@ class Validation:
         told = first.problem or first.found or (failing if rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         return f"{first.expectation}: {told}{more}"
+
+
+UNJUDGED = Validation("")

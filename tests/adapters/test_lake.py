@@ -18,6 +18,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -273,6 +274,21 @@ def test_of_two_mendings_at_once_the_second_leaves_nothing(lake: Lake) -> None:
     read = lake.read(lake.snapshot())
     assert read["y"].tolist() == [1.0] * 6
     assert (lake.count_labels().total, lake.open_rows(first).rows.tolist()) == (6, [])
+
+
+def test_a_mended_row_brings_the_label_that_another_lacks_once_it_is_let_in(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, rows = "b1" * 32, table(rows=2)
+    lake.append("b0", [rows.drop(columns="y")], arrived_at=at(0))
+    lake.append(first, [], arrived_at=at(1), aside=[aside(6, 7)])
+    found = lake.open_rows(first)
+    mend = partial(lake.mend, "m1", rows.head(0), found.rows[:0], of=found, late=(rows.head(1), found.rows[:1]))
+    with cut_off(monkeypatch, "labels"):
+        mend(arrived_at=at(2))
+    assert (lake.open_rows(first).rows.tolist(), lake.count_labels().total) == ([1, 2], 0)
+    assert mend(arrived_at=at(3)).late == 1
+    assert (lake.open_rows(first).rows.tolist(), lake.open_rows(first).mended) == ([2], {1: "m1"})
+    assert lake.read(lake.snapshot())["y"].fillna(-1).tolist() == [1, -1]
+    assert sum(arrival.quarantined for arrival in lake.batches()) == 1
 
 
 @pytest.mark.parametrize("after", ["quarantine", "labels"])

@@ -172,17 +172,18 @@ def quarantine_frame(table: DeltaTable | None, condition: Any) -> pd.DataFrame: 
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str, most: int) -> list[str]:
-    """Give the first keys of labels of a batch that no row has, each once; of each label no more than 12 bytes are held."""
+def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str, most: int) -> tuple[int, list[str]]:
+    """Count the labels of a batch that no row has, and give their first keys, each once; of a label no more than 12 bytes are held."""
     if labels is None or observations is None:
-        return []
+        return 0, []
     book = KeyBook()
     for keys in _key_parts(labels, batch):
         book.add(hash_texts(keys))
     book.close()
     for keys in _key_parts(observations):
         book.meet(hash_texts(keys))
-    return _distinct_at(book.unmet(), _key_parts(labels, batch), most)
+    unmet = book.unmet()
+    return len(unmet), _distinct_at(unmet, _key_parts(labels, batch), most)
 
 
 def _key_parts(table: DeltaTable, batch: str | None = None) -> Iterator[np.ndarray]:

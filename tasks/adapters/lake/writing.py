@@ -119,41 +119,59 @@ class BatchWriting(_Writing):
             DataRefusedError: a value would change, or the columns are others.
             StoreError: they cannot be written.
         """
-        columns, target = self._columns(df), self._terms.target
-        first = self.observations.rows + 1
-        optional = () if target is None else (target,)
-        cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
-        keys = self._keys.of(cells, first_row=first)
+        keys, cells = self.cast(df)
+        target = self._terms.target
         if target is not None and target in cells.columns:
-            self._add_labels(keys, cells[target], columns.kind(target))
+            self._add_labels(keys, cells[target])
             cells = cells.drop(columns=target)
-        cells = cells.assign(**{arrow.MENDS: mends})
-        self.observations.add(arrow.observation_schema(columns.without(optional)), keys, cells)
+        features = self._features or Columns(())
+        self.observations.add(arrow.observation_schema(features), keys, cells.assign(**{arrow.MENDS: mends}))
 
-    def _add_labels(self, keys: pd.Series[str], values: pd.Series[Any], kind: Kind) -> None:
+    def cast(self, df: pd.DataFrame) -> tuple[pd.Series[str], pd.DataFrame]:
+        """Give the keys of the next rows, and their cells as the lake keeps them.
+
+        Raises:
+            DataRefusedError: a value would change, or the columns are others.
+        """
+        columns, first = self._columns(df), self.observations.rows + 1
+        optional = () if self._terms.target is None else (self._terms.target,)
+        cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
+        return self._keys.of(cells, first_row=first), cells
+
+    def _add_labels(self, keys: pd.Series[str], values: pd.Series[Any], mends: Sequence[str] | None = None) -> None:
+        cells = values.to_frame(arrow.VALUE).assign(**{arrow.OBSERVED: None, arrow.MENDS: mends, arrow.WITH_ROWS: True})
         has_label = values.notna()
-        own = {arrow.OBSERVED: None, arrow.MENDS: None, arrow.WITH_ROWS: True}
-        self.labels.add(arrow.label_schema(kind), keys[has_label], values[has_label].to_frame(arrow.VALUE).assign(**own))
+        self.labels.add(arrow.label_schema((self._label or NO_LABEL).kind), keys[has_label], cells[has_label])
 
-    def take_late(self, df: pd.DataFrame) -> None:
-        """Check and write the labels of rows that the lake has without one.
+    def take_late(self, df: pd.DataFrame, mends: Sequence[str] | None = None, *, is_own: bool = False) -> None:
+        """Check and write labels of rows that stand without one.
 
         Args:
             df: Their keys and the target.
+            mends: Which rows that were set aside these are, mended.
+            is_own: Whether these rows came with this batch.
 
         Raises:
             DataRefusedError: a value would change.
             StoreError: they cannot be written.
         """
-        target = self._terms.target
-        if self._features is None or target is None:
-            return
-        self._label = self._label or label_of(df, target)
-        key = [Column(name, self._features.kind(name)) for name in self._terms.key]
-        cells = check_cast(df, Columns((*key, Column(target, (self._label or NO_LABEL).kind))), hidden=self._terms.personal)
+        keys, values = self.cast_late(df)
         before = self.labels.rows
-        self._add_labels(self._keys.of(cells), cells[target], (self._label or NO_LABEL).kind)
-        self.late += self.labels.rows - before
+        self._add_labels(keys, values, mends)
+        self.late += 0 if is_own else self.labels.rows - before
+
+    def cast_late(self, df: pd.DataFrame) -> tuple[pd.Series[str], pd.Series[Any]]:
+        """Give the names of rows, and their labels as the lake keeps them.
+
+        Raises:
+            DataRefusedError: a value would change, or there is no row yet.
+        """
+        target = self._terms.target or arrow.VALUE
+        self._label = self._label or label_of(df, target)
+        features = self._features or declare(df)
+        key = [Column(name, features.kind(name)) for name in self._terms.key]
+        cells = check_cast(df, Columns((*key, Column(target, (self._label or NO_LABEL).kind))), hidden=self._terms.personal)
+        return self._keys.of(cells), cells[target]
 
     def _columns(self, df: pd.DataFrame) -> Columns:
         """Give the declared columns, the target last; the first rows declare them."""
@@ -361,8 +379,8 @@ def cast_labels(df: pd.DataFrame, columns: Columns, terms: Terms, *, first_row: 
 
 def read_labels(
     frames: Iterable[pd.DataFrame], terms: Terms, features: Columns, label: Column | None
-) -> Iterator[tuple[pd.Series[str], pd.Series[Any]]]:
-    """Give the names of rows and the labels that a delivery has for them.
+) -> Iterator[tuple[pd.Series[str], pd.Series[Any], pd.DataFrame]]:
+    """Give the names of rows, the labels that a delivery has for them, and their other cells.
 
     Raises:
         DataRefusedError: a value would change, or the columns are others.
@@ -371,7 +389,7 @@ def read_labels(
     for df in frames:
         columns = columns_of_labels(terms, features, label or label_of(df, value) or NO_LABEL)
         cells = cast_labels(df, columns, terms).dropna(subset=[value]).reset_index(drop=True)
-        yield names.of(cells), cells[value]
+        yield names.of(cells), cells[value], cells
 
 
 def add_aside(quarantine: Part, rows: pd.DataFrame) -> None:

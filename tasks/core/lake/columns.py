@@ -96,6 +96,10 @@ class Columns:
         """Give these columns less some of them."""
         return Columns(tuple(column for column in self.columns if column.name not in names))
 
+    def only(self, names: Collection[str]) -> Columns:
+        """Give some of these columns."""
+        return Columns(tuple(column for column in self.columns if column.name in names))
+
     def empty(self) -> pd.DataFrame:
         """Give a frame of these columns without rows."""
         import pandas as pd
