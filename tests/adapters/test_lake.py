@@ -347,8 +347,8 @@ def test_labels_that_name_no_row_are_listed_once_each_in_their_order(lake: Lake)
     labels = pd.DataFrame({"id": ["z2", "a1", "z1", "z2", "b3", "a1", "z0"], "y": 1.0})
     lake.append_labels("l1", [labels[:4], labels[4:]], arrived_at=at(1))
     lake.append_labels("l2", [pd.DataFrame({"id": ["a0"], "y": [1.0]})], arrived_at=at(2))
-    assert (lake.labels_without_row("l1", 5), lake.labels_without_row("l1", 1)) == (["z2", "z1", "z0"], ["z2", "z1"])
-    assert lake.labels_without_row("l2", 5) == lake.labels_without_row("nobody's", 5) == []
+    assert (lake.labels_without_row("l1", 5), lake.labels_without_row("l1", 1)) == ((4, ["z2", "z1", "z0"]), (4, ["z2", "z1"]))
+    assert lake.labels_without_row("l2", 5) == lake.labels_without_row("nobody's", 5) == (0, [])
 
 
 def test_what_a_lake_was_begun_with_says_which_texts_are_true_and_false(lake: Lake) -> None:
