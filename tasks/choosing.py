@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from tasks.adapters import memory, models, snapshots, tracking
 from tasks.adapters.trials import TrialStore
 from tasks.core import names, search, splits
-from tasks.core.blending import blend, weights_of
+from tasks.core.blending import blend, put_together, weights_of
+from tasks.core.calibration import calibration_for, mended
 from tasks.core.candidates import BLEND, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.metrics import row_losses
 from tasks.core.recipe import Recipe
 from tasks.core.results import Leaderboard, Score
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import measure_threshold, threshold_of
 from tasks.record import publish_table, task
 
 if TYPE_CHECKING:
@@ -42,18 +44,25 @@ def choose(study: Study) -> Leaderboard:
     """Try candidates, variations of the best of them and their average, within the budget of the use case, and rank them.
 
     Raises:
+        UsageError: costs of errors do not fit the target.
         DataRefusedError: none could be fitted.
     """
-    wanted = study.case.use_case.candidates
-    contest = _Contest(study)
+    wanted, contest = study.case.use_case.candidates, _Contest(study)
+    costs = study.case.use_case.costs
+    asked = threshold_of(costs, study.schema.task, contest.y, is_personal=study.has_personal_target)
     contest.run([candidate for candidate in candidates_for(study.schema.task, wanted) if _can_fit(candidate, contest.y)])
     scores = contest.scores(with_blend=not wanted or BLEND in wanted)
     if not math.isfinite(scores[0].loss):
         message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows"
         raise DataRefusedError(message, where=study.snapshot.source)
-    _publish(study, scores)
+    y, said = contest.out_of_fold(scores[0])
+    calibration = calibration_for(study.loss, y, said, is_ordered=study.split.is_ordered)
+    said = mended(calibration.layer, said) if calibration else said
+    threshold = measure_threshold(asked, costs, y, said) if asked else None
+    leaderboard = Leaderboard(scores, contest.allowance.is_unspent, calibration, threshold)
+    _publish(study, leaderboard)
     contest.store.forget()
-    return Leaderboard(scores, contest.allowance.is_unspent)
+    return leaderboard
 
 
 def _can_fit(candidate: Candidate, labels: np.ndarray) -> bool:
@@ -63,7 +72,12 @@ def _can_fit(candidate: Candidate, labels: np.ndarray) -> bool:
     return not why_not
 
 
-def _publish(study: Study, scores: Sequence[Score]) -> None:
+def _publish(study: Study, leaderboard: Leaderboard) -> None:
+    scores, calibration, threshold = leaderboard.scores, leaderboard.calibration, leaderboard.threshold
+    if calibration:
+        log.info("its probabilities are mended: %s %.4g instead of %.4g", study.loss, calibration.after, calibration.before)
+    if threshold:
+        log.info("%s", threshold.without_name() if study.has_personal_target else threshold)
     rows = [
         {"candidate": s.candidate, "loss": f"{s.loss:.6g}", "±": f"{s.error:.3g}", "folds": str(s.folds), "seconds": f"{s.seconds:.1f}"}
         for s in scores
@@ -73,7 +87,8 @@ def _publish(study: Study, scores: Sequence[Score]) -> None:
     chosen = scores[0]
     settings = {f"settings/{name}": str(value) for name, value in chosen.settings.items()}
     weights = {f"weight/{name}": str(share) for name, share in chosen.weights.items()}
-    tracking.log_params({"candidate": chosen.candidate} | settings | weights)
+    ways = {"is_calibrated": str(calibration is not None)} | ({"threshold": repr(threshold.value)} if threshold else {})
+    tracking.log_params({"candidate": chosen.candidate} | settings | weights | ways)
 
 
 @dataclass
@@ -168,6 +183,17 @@ class _Contest:
         scores += [self._score(tried, self.first) for tried in self.tried if not math.isfinite(tried.loss(folds))]
         is_baseline = {tried.trial.name for tried in self.tried if tried.trial.is_baseline}
         return tuple(sorted(scores, key=lambda score: (score.candidate in is_baseline, -score.folds, score.loss)))
+
+    def out_of_fold(self, score: Score) -> tuple[np.ndarray, Prediction]:
+        """Give the target of the rows of all folds that a score comes from, and what its models say of them, none of which saw them."""
+        import numpy as np
+
+        weights = score.weights or {score.candidate: 1.0}
+        members = [tried for tried in self.tried if tried.trial.name in weights]
+        shares = [weights[tried.trial.name] for tried in members]
+        folds = [fold for fold in range(len(self.folds)) if all(fold in tried.said for tried in members)]
+        said = put_together([blend([tried.said[fold] for tried in members], shares) for fold in folds])
+        return np.concatenate([self.y[self.folds[fold][1]] for fold in folds]), said
 
     def _compare(self, trials: Iterable[Trial], folds: Sequence[int], most: int = 0) -> None:
         """Make trials on further folds while the budget lasts, which the first model need not fit into."""

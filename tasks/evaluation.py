@@ -21,6 +21,7 @@ from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import cost_metric
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ log = logging.getLogger("evergreen")
 
 
 @task
-def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     import numpy as np
 
@@ -53,11 +54,13 @@ def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence
         rows = np.flatnonzero(~contaminated)
         theirs = models.predict(champion.judged, X).take(rows)
         against_champion = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(blocks, len(rows)))
+    costs, threshold = study.case.use_case.costs, leaderboard.threshold
+    more = [cost_metric(costs, threshold.positive)] if threshold else []
     evidence = Evidence(
         y=y,
         prediction=prediction,
-        metrics=intervals_of(study.schema.task, y, prediction, blocks=blocks, seed=study.case.use_case.seed),
-        baseline=metrics_of(study.schema.task, y, dummy),
+        metrics=intervals_of(study.schema.task, y, prediction, more, blocks=blocks, seed=study.case.use_case.seed),
+        baseline=metrics_of(study.schema.task, y, dummy, more),
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
         against_champion=against_champion,
         contaminated=int(contaminated.sum()),
@@ -78,7 +81,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
     likeliest = sorted(schema.features, key=lambda name: -alone.get(name, 0.0))[:MAX_FEATURES]
     importance = permutation_importance(predict, X, evidence.y, study.loss, features=likeliest, seed=study.case.use_case.seed)
     shown = [each.feature for each in importance if each.feature not in personal]
-    depended_on = [] if schema.target in personal else shown[:SHOWN_DEPENDENCES]
+    depended_on = [] if study.has_personal_target else shown[:SHOWN_DEPENDENCES]
     explanation = Explanation(
         doubts=(*honesty.doubts_of_rows(sides, alone), *_doubts_of_scores(study, leaderboard, evidence)),
         importance=tuple(importance),
@@ -131,7 +134,7 @@ def report_training(
     study: Study, leaderboard: Leaderboard, evidence: Evidence, explanation: Explanation, version: Version, decision: Decision
 ) -> TrainReport:
     """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
-    case = study.case
+    case, threshold = study.case, leaderboard.threshold
     report = TrainReport(
         use_case=case.name,
         source=study.snapshot.source,
@@ -146,6 +149,8 @@ def report_training(
         loss=study.loss,
         leaderboard=leaderboard.scores,
         complete=leaderboard.is_complete,
+        calibration=leaderboard.calibration,
+        threshold=threshold.without_name() if threshold and study.has_personal_target else threshold,
         metrics=evidence.metrics,
         baseline=evidence.baseline,
         links=_links(case, version.number),

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import models, snapshots
 from tasks.core.blending import build_blend
+from tasks.core.calibration import build_calibrated
 from tasks.core.candidates import candidates_for
 from tasks.core.evidence import Fits
 from tasks.core.recipe import Recipe
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import build_thresholded, threshold_of
 from tasks.record import task
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from tasks.core.gate import Decision
@@ -30,8 +33,8 @@ def fit_judged(study: Study, leaderboard: Leaderboard) -> Fits:
     log.info("fitting %s on %s rows", leaderboard.best.candidate, f"{len(study.split.fit):,}")
     linear = leaderboard.linear
     return Fits(
-        judged=_fit(study, study.split.fit, leaderboard, leaderboard.best),
-        dummy=_fit(study, study.split.fit, leaderboard, leaderboard.baseline),
+        judged=_fit_best(study, study.split.fit, leaderboard),
+        dummy=_fit_dummy(study, leaderboard),
         linear=_fit(study, study.split.fit, leaderboard, linear) if linear else None,
     )
 
@@ -46,15 +49,36 @@ def fit_shipped(study: Study, leaderboard: Leaderboard, fits: Fits, decision: De
         return fits.judged
     rows = np.concatenate([study.split.fit, study.split.gate])
     log.info("fitting %s again on all %s rows", leaderboard.best.candidate, f"{len(rows):,}")
-    return _fit(study, rows, leaderboard, leaderboard.best)
+    return _fit_best(study, rows, leaderboard)
+
+
+def _fit_best(study: Study, rows: np.ndarray, leaderboard: Leaderboard) -> Pipeline:
+    """Fit the winner, with what mends its probabilities and what decides by them."""
+    model, (X, y) = _fit(study, rows, leaderboard, leaderboard.best), _rows(study, rows)
+    calibration, threshold = leaderboard.calibration, leaderboard.threshold
+    if calibration and models.classes_of(model) == models.classes_of(calibration.layer):  # the gate rows may have brought a class
+        model = build_calibrated(model, calibration.layer, X, y)
+    return build_thresholded(model, threshold, X, y) if threshold and len(models.classes_of(model)) == 2 else model
+
+
+def _fit_dummy(study: Study, leaderboard: Leaderboard) -> Pipeline:
+    """Fit the baseline, which says of all rows what costs less."""
+    model = _fit(study, study.split.fit, leaderboard, leaderboard.baseline)
+    if not leaderboard.threshold or len(models.classes_of(model)) < 2:
+        return model
+    X, y = _rows(study, study.split.fit)
+    asked = threshold_of(study.case.use_case.costs, study.schema.task, y)
+    return build_thresholded(model, asked, X, y) if asked else model
+
+
+def _rows(study: Study, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    df = snapshots.read(study.snapshot.path).iloc[rows]
+    return df[study.schema.features], target_of(df, study.schema)
 
 
 def _fit(study: Study, rows: np.ndarray, leaderboard: Leaderboard, score: Score) -> Pipeline:
-    df = snapshots.read(study.snapshot.path).iloc[rows]
-    y = target_of(df, study.schema)
-    recipe = Recipe.of(study.schema, df, y, study.case.use_case.seed)
-    X, members = df[study.schema.features], leaderboard.members(score)
-
+    (X, y), members = _rows(study, rows), leaderboard.members(score)
+    recipe = Recipe.of(study.schema, X, y, study.case.use_case.seed)
     candidates = {c.name: c for c in candidates_for(study.schema.task, [member.recipe for member in members])}
 
     def fit(member: Score) -> Pipeline:

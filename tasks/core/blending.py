@@ -10,6 +10,7 @@ from tasks.core.metrics import Prediction
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from sklearn.pipeline import Pipeline
 
 SOFTNESS = 0.1  # a loss that is larger by this share weighs 1/e as much; the best alone is often the luckiest
@@ -37,11 +38,29 @@ def blend(predictions: Sequence[Prediction], weights: Sequence[float]) -> Predic
     if predictions[0].proba is None:
         return Prediction(np.sum([share * each.values for share, each in zip(shares, predictions, strict=True)], axis=0))
     classes = tuple(sorted({name for each in predictions for name in each.classes}))
-    proba = np.zeros((len(predictions[0].values), len(classes)))
-    for share, each in zip(shares, predictions, strict=True):
-        if each.proba is not None:
-            proba[:, [classes.index(name) for name in each.classes]] += share * each.proba
+    proba = np.sum([share * _spread(each, classes) for share, each in zip(shares, predictions, strict=True)], axis=0)
     return Prediction(np.array(classes)[proba.argmax(axis=1)], proba, classes)
+
+
+def put_together(predictions: Sequence[Prediction]) -> Prediction:
+    """Give predictions of different rows as one of all of them; a class that one of them does not know has no chance there."""
+    import numpy as np
+
+    values = np.concatenate([each.values for each in predictions])
+    if predictions[0].proba is None:
+        return Prediction(values)
+    classes = tuple(sorted({name for each in predictions for name in each.classes}))
+    return Prediction(values, np.concatenate([_spread(each, classes) for each in predictions]), classes)
+
+
+def _spread(said: Prediction, classes: Sequence[str]) -> np.ndarray:
+    """Give the probabilities of classes, of which a model need not know all."""
+    import numpy as np
+
+    spread = np.zeros((len(said.values), len(classes)))
+    if said.proba is not None:
+        spread[:, [classes.index(name) for name in said.classes]] = said.proba
+    return spread
 
 
 def build_blend(members: Mapping[str, Pipeline], weights: Mapping[str, float], *, is_regression: bool) -> Pipeline:

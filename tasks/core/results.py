@@ -11,11 +11,13 @@ from tasks.core.metrics import Interval
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tasks.core.calibration import Calibration
     from tasks.core.gate import Decision
     from tasks.core.honesty import Doubt
     from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
     from tasks.core.spaces import Setting
     from tasks.core.table import Schema
+    from tasks.core.thresholds import Threshold
     from tasks.core.validation import Validation
 
 LISTED_ROWS = 100
@@ -73,10 +75,14 @@ class Leaderboard:
     Attributes:
         scores: Of all that was tried.
         is_complete: Whether the search ended by itself, and not because its seconds or its memory were spent.
+        calibration: What mends the probabilities of the best; None where it does not help.
+        threshold: From which probability on the best says a class; None where it says the most likely one.
     """
 
     scores: tuple[Score, ...]
     is_complete: bool = True
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
 
     @property
     def best(self) -> Score:
@@ -117,6 +123,8 @@ class TrainReport:
         loss: Name of the per-row loss that decided.
         leaderboard: Candidates, the best one first.
         complete: Whether the search for them ended by itself.
+        calibration: What mends the winner's probabilities; None where it does not help.
+        threshold: From which probability on it says a class; None where it says the most likely one.
         metrics: Of the judged fit on the gate rows.
         baseline: The same metrics of the dummy.
         links: Where to look.
@@ -140,6 +148,8 @@ class TrainReport:
     loss: str = ""
     leaderboard: tuple[Score, ...] = ()
     complete: bool = True
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
     metrics: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     links: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -189,6 +199,8 @@ class TrainReport:
             "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
             "leaderboard": [_score(score) for score in self.leaderboard],
+            "calibration": self.calibration.as_json() if self.calibration else None,
+            "threshold": self.threshold.as_json() if self.threshold else None,
             "decision": {
                 "code": self.decision.code,
                 "verdict": self.decision.verdict,

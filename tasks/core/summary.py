@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
 # The page, the JSON and MLflow have all of them.
-SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro"})
+SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost"})
 MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
@@ -35,7 +35,7 @@ def of_training(report: TrainReport, folder: str) -> str:
         *_metrics(report),
         *_warnings(report),
         f"decision    {report.state_name.lower()} · {report.decision.reason}",
-        f"version     {report.version} of {report.use_case}{_called(report.aliases)}",
+        f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
     return "\n".join(_CONTROL.sub(" ", line) for line in lines)
@@ -127,6 +127,10 @@ def _relative(link: str, folder: str) -> str:
     'mlflow ui --backend-store-uri sqlite:///mlflow.db'
     """
     return re.sub(rf"(^|[\s'\"=]|:///){re.escape(folder)}/", r"\1", link)
+
+
+def _deciding(report: TrainReport) -> str:
+    return f"; {report.threshold}" if report.threshold else ""
 
 
 def _called(aliases: tuple[str, ...]) -> str:

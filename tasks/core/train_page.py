@@ -25,7 +25,7 @@ TONES: dict[str, Tone] = {"promoted": "good", "kept": "neutral", "refused": "bad
 
 def build(report: TrainReport, study: Study, evidence: Evidence, explanation: Explanation) -> str:
     """Give the page of one training run as HTML; of personal columns it shows no values."""
-    is_hidden = report.schema.target in study.case.use_case.pii
+    is_hidden = study.has_personal_target
     page = Page(
         title=f"{report.use_case}, version {report.version}",
         verdict=Verdict(TONES[report.decision.verdict], report.state_name, report.decision.reason),
@@ -77,6 +77,12 @@ def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -
     won = report.leaderboard[0] if report.leaderboard else None
     made_of = ", ".join(f"{100 * share:.0f} % {name}" for name, share in won.weights.items()) if won else ""
     told = f"`{won.candidate}` won{f': {made_of}' if made_of else ''}." if won else ""
+    if report.calibration:
+        before, after = number(report.calibration.before), number(report.calibration.after)
+        told += f" Its probabilities are mended: {report.loss} {after} instead of {before} on rows that were not fitted to."
+    if report.threshold:
+        why = "as cost least on rows that were not fitted to" if report.threshold.is_measured else "as the costs of errors ask for"
+        told += f" {report.threshold}, {why}."
     if won and any(score.candidate in LINEAR for score in report.leaderboard) and explanation.against_linear is None:
         told += " It is the linear candidate itself."
     columns = ("compared with", "gate rows", "loss", "95 % from", "to")
