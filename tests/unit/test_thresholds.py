@@ -37,7 +37,7 @@ def test_costs_that_do_not_fit_the_target_are_refused_with_the_way_out() -> None
     with pytest.raises(UsageError, match="there is no class 'yse'; did you mean 'yes'"):
         threshold_of(COSTS.model_copy(update={"positive": "yse"}), "binary", LABELS)
 
-    with pytest.raises(UsageError, match="costs.positive names no class of the target, whose classes are personal; name one that it has"):
+    with pytest.raises(UsageError, match=r"costs\.positive names no class of the target, whose classes are personal; name one that it has"):
         threshold_of(COSTS.model_copy(update={"positive": "yse"}), "binary", LABELS, is_personal=True)
 
 
