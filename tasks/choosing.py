@@ -52,8 +52,9 @@ def choose(study: Study) -> Leaderboard:
     asked = threshold_of(costs, study.schema.task, contest.y, is_personal=study.has_personal_target)
     contest.run([candidate for candidate in candidates_for(study.schema.task, wanted) if _can_fit(candidate, contest.y)])
     scores = contest.scores(with_blend=not wanted or BLEND in wanted)
-    if not math.isfinite(scores[0].loss):
-        message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows"
+    if not scores or not math.isfinite(scores[0].loss):
+        of = f" of more groups of '{study.schema.group}'" if study.schema.group else ""
+        message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows{of}"
         raise DataRefusedError(message, where=study.snapshot.source)
     y, said = contest.out_of_fold(scores[0])
     calibration = calibration_for(study.loss, y, said, is_ordered=study.split.is_ordered)
@@ -147,7 +148,7 @@ class _Contest:
         self.study = study
         self.X: pd.DataFrame = df[study.schema.features]
         self.y = target_of(df, study.schema)
-        self.folds = list(splits.folds(splits.hash_rows(self.X), is_ordered=study.split.is_ordered))
+        self.folds = list(splits.folds(splits.hash_units(df, study.schema), is_ordered=study.split.is_ordered))
         self.first, self.further = search.rungs([len(validate) if len(fit) else 0 for fit, validate in self.folds])
         self.allowance = _Allowance(study.case.use_case.budget)
         self.tried: list[_Tried] = []

@@ -185,6 +185,7 @@ class TrainReport:
             "target": self.schema.target,
             "inferred": {
                 "time": self.schema.time,
+                "group": self.schema.group,
                 "columns": [{"name": c.name, "type": c.type, "role": c.role, "evidence": c.evidence} for c in self.schema.columns],
             },
             "reading": {

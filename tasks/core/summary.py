@@ -62,7 +62,7 @@ def describe(schema: Schema) -> str:
     """
     kind = schema.task if schema.task == "regression" else f"{schema.task} classification"
     count = len(schema.features)
-    ordered = f", in order of '{schema.time}'" if schema.time else ""
+    ordered = f", in order of '{schema.time}'" if schema.time else f", in groups of '{schema.group}'" if schema.group else ""
     unused = [f"'{column.name}' ({column.evidence.partition(':')[0]})" for column in schema.columns if column.role == "unused"]
     left = f", without {', '.join(unused[:3])}" + (" …" if len(unused) > 3 else "") if unused else ""
     return f"{kind} of '{schema.target}' from {count} column{'s' if count != 1 else ''}{ordered}{left}"

@@ -58,7 +58,7 @@ def _training(report: TrainReport, study: Study) -> Section:
     facts = Facts(
         (
             ("Source", report.source),
-            ("Judged on", "the latest rows" if study.split.is_ordered else "rows drawn by their hash"),
+            ("Judged on", _judged_on(study)),
             ("Loss that decides", report.loss),
             ("Tried", f"{len(report.leaderboard)} candidates{'' if report.complete else ', cut short by the budget'}"),
             ("Aliases", ", ".join(report.aliases) or "none"),
@@ -67,6 +67,13 @@ def _training(report: TrainReport, study: Study) -> Section:
         )
     )
     return Section("Training", (Text(f"Task: {shorten(describe(report.schema), MAX_DESCRIPTION)}"), Text(f"Rows: {report.rows}"), facts))
+
+
+def _judged_on(study: Study) -> str:
+    if study.split.is_ordered:
+        return "the latest rows"
+    groups = study.split.gate_groups
+    return f"all rows of {groups:,} groups drawn by their hash" if groups else "rows drawn by their hash"
 
 
 def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -> Section:
@@ -108,7 +115,7 @@ def _metrics(report: TrainReport, study: Study, evidence: Evidence) -> Section:
     return Section(
         "Metrics",
         (
-            Text(f"Measured on {held}; intervals hold 95 % of {'block ' if study.split.is_ordered else ''}bootstrap resamples."),
+            Text(f"Measured on {held}; intervals hold 95 % of {'block ' if study.split.gate_blocks else ''}bootstrap resamples."),
             Table("Judged fit against the dummy", ("metric", "value", "low", "high", "dummy"), rows),
             Figure("Metrics with their intervals", charts.interval_chart(intervals, title="Metrics", reference_label="dummy")),
         ),

@@ -89,6 +89,7 @@ class UseCase(BaseModel):
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
     task: Annotated[Task | None, Field(description="kind of prediction; default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
+    group: Annotated[str | None, Field(description="column whose rows belong together, such as a customer; no model sees it")] = None
     key: Annotated[
         tuple[str, ...],
         Field(
@@ -156,7 +157,7 @@ class UseCase(BaseModel):
 
     def with_options(self, options: SourceOptions) -> UseCase:
         """Let what a call says go before what the file says."""
-        given = options.model_dump(include={"data", "target", "task", "time"}, exclude_none=True)
+        given = options.model_dump(include={"data", "target", "task", "time", "group"}, exclude_none=True)
         reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))
         budget = self.budget.model_copy(update=options.model_dump(include={"trials", "seconds"}, exclude_none=True))
         return self.model_copy(update={**given, "reading": reading, "budget": budget})

@@ -304,6 +304,32 @@ def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_a
     assert [check.outcome for check in run.report.decision.checks if check.code == "refit"] == ["passed"]
 
 
+def test_rows_of_a_group_are_on_one_side_and_models_learn_nothing_of_it(project: Project) -> None:
+    random = np.random.default_rng(0)
+    shop = np.arange(600) // 6
+    # What a shop's rows have in common can be learned by heart, and is worth nothing for another shop.
+    traits, level = random.normal(size=(100, 3)).round(4)[shop], random.normal(size=100)[shop]
+    table = pd.DataFrame(traits, columns=["a", "b", "c"]).assign(shop=[f"s{each}" for each in shop], d=random.normal(size=600).round(4))
+    table["y"] = (level + 0.1 * random.normal(size=600)).round(4)
+    project.write_use_case("shops", data="shops.csv", candidates=["nearest_neighbours"])
+    project.write_use_case("grouped", data="shops.csv", candidates=["nearest_neighbours"], group="shop")
+    project.write_table("shops", table)
+    by_row, by_group = project.train(use_case="shops").report, project.train(use_case="grouped").report
+    assert by_row.leaderboard[0].loss < 0.5 < by_group.leaderboard[0].loss, "validation keeps groups together"
+    assert by_row.metrics["mse"].value < 0.5 < by_group.metrics["mse"].value, "and so does the gate"
+    assert (by_row.decision.verdict, by_group.decision.verdict) == ("promoted", "refused")
+    assert by_group.schema.group == by_group.as_json()["inferred"]["group"] == "shop"
+    assert by_group.rows.used % 6 == by_group.rows.holdout % 6 == 0
+    assert f"all rows of {by_group.rows.holdout // 6} groups" in Path(by_group.links["report"]).read_text(encoding="utf-8")
+
+
+def test_groups_that_are_too_few_to_divide_are_told(project: Project) -> None:
+    project.write_table("pairs", linear_table().assign(shop=["a", "b"] * 150))
+    error = project.train(data=str(project.folder / "pairs.csv"), use_case="pairs", group="shop", target="y").error
+    assert isinstance(error, DataRefusedError)
+    assert error.message.endswith("; see the messages above, or bring more rows of more groups of 'shop'")
+
+
 def test_another_target_is_refused_with_the_way_out(project: Project, life: dict[str, Run]) -> None:
     assert life
     run = project.train(use_case="prices", target="a")
