@@ -17,6 +17,7 @@ from tasks.core.evidence import Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
+from tasks.core.learning import LearningPoint
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
@@ -25,6 +26,8 @@ from tasks.core.thresholds import cost_metric
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -89,6 +92,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
         dependences=tuple(partial_dependence(predict, X, depended_on, classes=shown_classes(evidence.y, evidence.prediction.classes))),
         slices=tuple(error_by_slice(X, losses, shown[:SLICED_FEATURES])),
         against_linear=_against_linear(study, fits, evidence, X),
+        learning=tuple(_learning(study, fits, evidence, X)),
     )
     _keep(explanation)
     return explanation
@@ -104,6 +108,13 @@ def _against_linear(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFram
         return None
     theirs = models.predict(fits.linear, X)
     return compare_predictions(study.loss, evidence.y, evidence.prediction, theirs, blocks=study.split.gate_blocks)
+
+
+def _learning(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFrame) -> Iterator[LearningPoint]:
+    for rows, model in fits.on_fewer.items():
+        said = models.predict(model, X)
+        compared = compare_predictions(study.loss, evidence.y, said, evidence.prediction, blocks=study.split.gate_blocks)
+        yield LearningPoint(rows, float(row_losses(study.loss, evidence.y, said).mean()), compared)
 
 
 def _keep(explanation: Explanation) -> None:
@@ -159,6 +170,7 @@ def report_training(
         aside=study.snapshot.aside,
         lake=versions_of(study.snapshot.lake),
         doubts=explanation.doubts,
+        learning=explanation.learning,
     )
     page = train_page.build(report, study, evidence, explanation)
     path = _page_path(case, version.number)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tasks.adapters import models, snapshots
+from tasks.core import learning, splits
 from tasks.core.blending import build_blend
 from tasks.core.calibration import build_calibrated
 from tasks.core.candidates import candidates_for
@@ -16,6 +17,8 @@ from tasks.core.thresholds import build_thresholded, threshold_of
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
@@ -36,7 +39,22 @@ def fit_judged(study: Study, leaderboard: Leaderboard) -> Fits:
         judged=_fit_best(study, study.split.fit, leaderboard),
         dummy=_fit_dummy(study, leaderboard),
         linear=_fit(study, study.split.fit, leaderboard, linear) if linear else None,
+        on_fewer=dict(_fit_to_fewer(study, leaderboard)),
     )
+
+
+def _fit_to_fewer(study: Study, leaderboard: Leaderboard) -> Iterator[tuple[int, Pipeline]]:
+    """Fit the winner to fewer rows, where that does not take long."""
+    members, fit = leaderboard.members(leaderboard.best), study.split.fit
+    found = candidates_for(study.schema.task, [member.recipe for member in members])
+    if sum(candidate.seconds(len(fit)) for candidate in found) > learning.MOST_SECONDS:
+        return
+    units = splits.hash_units(snapshots.read(study.snapshot.path).iloc[fit], study.schema)
+    for rows in learning.fewer_rows(fit, units, is_ordered=study.split.is_ordered):
+        try:
+            yield len(rows), _fit_best(study, rows, leaderboard)
+        except (ValueError, ArithmeticError, MemoryError) as error:
+            log.info("%s is not fitted to %s rows alone: %s", leaderboard.best.candidate, f"{len(rows):,}", error)
 
 
 @task

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tasks.core.calibration import Calibration
     from tasks.core.gate import Decision
     from tasks.core.honesty import Doubt
+    from tasks.core.learning import LearningPoint
     from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
     from tasks.core.spaces import Setting
     from tasks.core.table import Schema
@@ -133,6 +134,7 @@ class TrainReport:
         aside: Rows of the source that do not fit, counted as quarantined.
         lake: Versions of the tables that the rows came from; empty where they are not from the lake.
         doubts: What to distrust.
+        learning: What the winner comes to when it is fitted to fewer rows, the fewest first.
     """
 
     use_case: str
@@ -158,6 +160,7 @@ class TrainReport:
     aside: tuple[SetAside, ...] = ()
     lake: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     doubts: tuple[Doubt, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
 
     @property
     def read_verdict(self) -> ReadVerdict:
@@ -199,6 +202,7 @@ class TrainReport:
             "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
             "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
+            "learning_curve": [point.as_json() for point in self.learning],
             "leaderboard": [_score(score) for score in self.leaderboard],
             "calibration": self.calibration.as_json() if self.calibration else None,
             "threshold": self.threshold.as_json() if self.threshold else None,

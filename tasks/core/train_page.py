@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tasks.core import charts, training_plots
+from tasks.core.learning import would_more_help
 from tasks.core.metrics import row_losses
 from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, number, render, shorten
 from tasks.core.results import LINEAR
@@ -39,6 +40,7 @@ def build(report: TrainReport, study: Study, evidence: Evidence, explanation: Ex
             *_dependence(explanation, study),
             *_errors(explanation, evidence, study, is_hidden=is_hidden),
             _candidates(report),
+            *_learning(report, evidence, study),
             _columns(report),
             *_reading(report),
             _validation(report),
@@ -184,6 +186,15 @@ def _candidates(report: TrainReport) -> Section:
     columns = ("candidate", "loss", "± error", "seconds")
     table = Table(f"Mean {report.loss} over validation folds", columns, rows, numeric=("seconds",), marked={0: "chosen"})
     return Section("Candidates", (table,))
+
+
+def _learning(report: TrainReport, evidence: Evidence, study: Study) -> list[Section]:
+    """Say whether more rows would help."""
+    if not report.learning:
+        return []
+    loss = float(row_losses(study.loss, evidence.y, evidence.prediction).mean())
+    points = [*((point.rows, point.loss) for point in report.learning), (report.rows.used, loss)]
+    return [Section("Would more rows help?", (Text(would_more_help(report.learning)), training_plots.of_learning(points, report.loss)))]
 
 
 def _columns(report: TrainReport) -> Section:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tasks import registry
+from tasks.core import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +144,24 @@ def test_the_run_after_a_kill_succeeds_and_nothing_stays_open(
     assert registry.load_model("houses").feature_names_in_.tolist() == ["size", "rooms"]
 
     assert list(home.rglob("*.partial")) == []
+
+
+def test_a_search_goes_on_with_what_it_had_found_before_the_kill(desk: Desk) -> None:
+    rows = np.random.default_rng(1).normal(size=(200, 2)).round(3)
+    table = "size,rooms,price\n" + "".join(f"{size},{room},{3 * size + room:.3f}\n" for size, room in rows)
+    (desk.folder / "houses.csv").write_text(table, encoding="utf-8")
+    trials = desk.home / "trials"
+    start_and_kill(desk, Kill(", shallow_boosting: "), "houses.csv", "--no-record")
+    known: dict[str, float] = {}
+    for path in trials.glob("*.npz"):
+        with np.load(path) as kept:
+            known[path.stem.partition("-")[2]] = float(kept["seconds"])
+    report = desk.trained("houses.csv", "--no-record")
+    spent = {score["candidate"]: score["seconds"] for score in report["leaderboard"]}
+    # Had it been fitted again, it would not have taken the very same time.
+    before = sum(known[names.digest("shallow_boosting", "{}", str(fold))[:32]] for fold in range(5))
+    assert spent["shallow_boosting"] == round(before, 3)
+    assert not [*trials.iterdir()], "nothing is kept of a search that has ended"
 
 
 @pytest.mark.parametrize("name", [name for name, story in STORIES.items() if story.record])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,12 @@ import pandas as pd
 import pytest
 
 from tasks import registry
-from tasks.adapters import home, ledger, models, tracking
-from tasks.core import candidates, search, splits
+from tasks.adapters import home, ledger, tracking
+from tasks.core import search, splits
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
     from conftest import Project, Run
-    from sklearn.pipeline import Pipeline
 
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
 
@@ -63,6 +61,16 @@ def test_the_first_version_is_promoted(life: dict[str, Run]) -> None:
     assert (first.flow_run.state.type.value, first.flow_run.state.name) == ("COMPLETED", "Promoted")
     assert first.flow_run.state.message.startswith("version 1 of prices: first champion: first version; loss −")
     assert first.report.aliases == ("challenger", "champion")
+
+
+def test_a_run_says_what_fewer_rows_would_have_come_to(life: dict[str, Run]) -> None:
+    report = life["better"].report
+    quarter, half = report.as_json()["learning_curve"]
+    assert (quarter["rows"], half["rows"]) == (report.rows.used // 4, report.rows.used // 2)
+    assert quarter["low"] < quarter["difference"] < quarter["high"]
+    page = Path(report.links["report"]).read_text(encoding="utf-8")
+    assert "<h2>Would more rows help?</h2>" in page
+    assert f"Fitted to {half['rows']} rows it loses {100 * half['difference']:.1f} % more" in page
 
 
 def test_a_run_keeps_the_name_that_a_person_typed(life: dict[str, Run]) -> None:
@@ -178,39 +186,13 @@ def test_a_search_that_ran_out_of_seconds_says_that_it_is_not_complete_and_has_a
     assert "the search ends before it is complete: its 1e-06 seconds are spent" in run.log
 
 
-def test_a_search_that_was_cut_off_goes_on_with_what_it_had_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.write_use_case("tired", data="tired.csv", candidates=["ridge", "lasso"])
-    project.write_table("tired", linear_table())
-    fits: list[str] = []
-    fit = models.fit
-
-    def fit_a_few(model: Pipeline, *rows: object) -> Pipeline:
-        fits.append(type(model[-1]).__name__)
-        if fits.count("LassoCV") == 2:
-            raise KeyboardInterrupt
-        return fit(model, *rows)
-
-    monkeypatch.setattr(models, "fit", fit_a_few)
-    with pytest.raises(KeyboardInterrupt):
-        project.train(use_case="tired")
-    assert fits.count("Ridge") == 5, "it was compared on all folds"
-    fits.clear()
-    monkeypatch.setattr(models, "fit", lambda model, *rows: fits.append(type(model[-1]).__name__) or fit(model, *rows))
-    assert project.train(use_case="tired").report.decision.verdict == "promoted"
-    # The lasso on the four other folds and as the winner, and the linear candidate that it is compared with.
-    assert (fits.count("Ridge"), fits.count("LassoCV")) == (1, 5), "only what was not known is fitted"
-    assert not [*(project.folder / "home" / "trials").glob("*")], "nothing is kept of a search that has ended"
-
-
-def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = tuple(replace(c, most_rows=100) if c.name == "svm" else c for c in candidates.CANDIDATES)
-    monkeypatch.setattr(candidates, "CANDIDATES", small)
+def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project) -> None:
     project.write_use_case("plains", data="plains.csv", candidates=["ridge", "svm"])
-    project.write_table("plains", linear_table())
+    project.write_table("plains", linear_table(rows=12_000))
     run = project.train(use_case="plains")
     assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
-    used = run.report.rows.used
-    assert f"candidate svm is left out: it is for at most 100 rows, and {used} are to fit" in run.log
+    used = f"{run.report.rows.used:,}"
+    assert f"candidate svm is left out: it is for at most 10,000 rows, and {used} are to fit" in run.log
 
 
 def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_when_nothing_changed(project: Project) -> None:
