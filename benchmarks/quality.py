@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.recipe import Recipe
+
 
 @dataclass(frozen=True)
 class Found:
@@ -45,6 +47,7 @@ class Found:
 class Rows:
     """What is fitted to, and what is judged on."""
 
+    recipe: Recipe
     task: str
     loss: str
     is_ordered: bool
@@ -83,6 +86,7 @@ def train(table: str) -> tuple[Rows, Found, Found]:
     from tasks.adapters import models, snapshots
     from tasks.core.metrics import row_losses
     from tasks.core.options import TrainOptions
+    from tasks.core.recipe import Recipe
     from tasks.core.snapshot import target_of
     from tasks.core.validation import Validation
 
@@ -97,12 +101,14 @@ def train(table: str) -> tuple[Rows, Found, Found]:
     df = snapshots.read(snapshot.path)
     fit, gate = df.iloc[study.split.fit], df.iloc[study.split.gate]
     schema = study.schema
+    target = target_of(fit, schema)
     rows = Rows(
+        recipe=Recipe.of(schema, fit[schema.features], target, case.use_case.seed),
         task=schema.task,
         loss=study.loss,
         is_ordered=study.split.is_ordered,
         X=fit[schema.features],
-        y=target_of(fit, schema),
+        y=target,
         gate=gate[schema.features],
         truth=target_of(gate, schema),
     )
@@ -117,8 +123,6 @@ def single_models(rows: Rows) -> dict[str, Any]:
 
     from tasks.core import features
 
-    numbers = [name for name in rows.X if rows.X[name].dtype.kind in "fM"]
-    categories = [name for name in rows.X if name not in numbers]
     if rows.task == "regression":
         scaled: list[Any] = [linear_model.Ridge(), neighbors.KNeighborsRegressor(), neural_network.MLPRegressor(random_state=0)]
         scaled += [svm.SVR()] if len(rows.y) <= ROWS_FOR_SVM else []
@@ -129,8 +133,8 @@ def single_models(rows: Rows) -> dict[str, Any]:
         scaled += [svm.SVC(probability=True, random_state=0)] if len(rows.y) <= ROWS_FOR_SVM else []
         trees = [ensemble.RandomForestClassifier(random_state=0), ensemble.ExtraTreesClassifier(random_state=0)]
         trees += [ensemble.HistGradientBoostingClassifier(random_state=0)]
-    made = {type(model).__name__: make_pipeline(features.scaled(numbers, categories), model) for model in scaled}
-    return made | {type(model).__name__: make_pipeline(features.encoded(numbers, categories), model) for model in trees}
+    made = {type(model).__name__: make_pipeline(features.scaled(rows.recipe), model) for model in scaled}
+    return made | {type(model).__name__: make_pipeline(features.encoded(rows.recipe), model) for model in trees}
 
 
 def measured(rows: Rows, model: Any) -> Found:  # noqa: ANN401 (an estimator)

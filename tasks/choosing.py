@@ -50,7 +50,10 @@ def choose(study: Study) -> Leaderboard:
     wanted, contest = study.case.use_case.candidates, _Contest(study)
     costs = study.case.use_case.costs
     asked = threshold_of(costs, study.schema.task, contest.y, is_personal=study.has_personal_target)
-    contest.run([candidate for candidate in candidates_for(study.schema.task, wanted) if _can_fit(candidate, contest.y)])
+    entering = candidates_for(study.schema.task, wanted)
+    if not {*wanted} - {BLEND}:
+        entering = [candidate for candidate in entering if candidate.is_quick_on(contest.y)]
+    contest.run([candidate for candidate in entering if _can_fit(candidate, contest.y)])
     scores = contest.scores(with_blend=not wanted or BLEND in wanted)
     if not scores or not math.isfinite(scores[0].loss):
         of = f" of more groups of '{study.schema.group}'" if study.schema.group else ""
@@ -172,7 +175,8 @@ class _Contest:
             self._vary(budget.trials)
         ranked = self._ranked(self.first)
         baseline = [trial for trial in first if trial.is_baseline]
-        self._compare([*baseline, *search.finalists(ranked)], self.further)
+        losses = sorted(loss for tried in self.tried if not tried.trial.is_baseline and math.isfinite(loss := tried.loss(self.first)))
+        self._compare([*baseline, *search.finalists(ranked, losses)], self.further)
 
     def scores(self, *, with_blend: bool) -> tuple[Score, ...]:
         """Rank those that were compared on all folds before the others; the baseline is last, for it is what a model must beat."""
@@ -284,10 +288,16 @@ class _Contest:
         return _score(tried.trial.name, [tried.losses[fold] for fold in compared], tried.seconds, tried.trial)
 
     def _blended(self, folds: Sequence[int]) -> list[Score]:
-        """Judge the average of those that do better than the baseline; none where fewer than two do, or the best is as good alone."""
+        """Judge an average of those that do better than the baseline; none where fewer than two do, or the best is as good alone."""
+        import numpy as np
+
         limit = min((tried.loss(folds) for tried in self.tried if tried.trial.is_baseline), default=math.inf)
         ranked = sorted((tried for tried in self.tried if tried.loss(folds) < limit), key=lambda tried: tried.loss(folds))
-        weights = weights_of({tried.trial.name: tried.loss(folds) for tried in ranked[: search.FINALISTS]})
+        if not ranked:
+            return []
+        y = np.concatenate([self.y[self.folds[fold][1]] for fold in folds])
+        said = {tried.trial.name: put_together([tried.said[fold] for fold in folds]) for tried in ranked[: search.FINALISTS]}
+        weights = weights_of(self.study.loss, y, said)
         if len(weights) < 2:
             return []
         members = [tried for tried in ranked if tried.trial.name in weights]

@@ -1,11 +1,10 @@
-"""Averages of candidates: each weighs the more, the less it lost on rows that it was not fitted to."""
+"""Averages of candidates: those are taken that together lose least on rows that they were not fitted to."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.metrics import Prediction
+from tasks.core.metrics import Prediction, row_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,21 +12,37 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.pipeline import Pipeline
 
-SOFTNESS = 0.1  # a loss that is larger by this share weighs 1/e as much; the best alone is often the luckiest
-LEAST_WEIGHT = 0.02
+    from tasks.core.use_case import Loss
+
+STEPS = 10  # members that are drawn; one may be drawn again and weighs more
 
 
-def weights_of(losses: Mapping[str, float]) -> dict[str, float]:
-    """Weigh candidates by their mean validation losses; the weights sum to 1, and what would hardly count is left out.
+def weights_of(loss: Loss, y: np.ndarray, said: Mapping[str, Prediction]) -> dict[str, float]:
+    """Draw the members of an average one by one, each the one that helps those before it most (Caruana et al. 2004).
 
-    >>> weights_of({"ridge": 1.0, "lasso": 1.1, "svm": 2.0})
-    {'ridge': 0.731, 'lasso': 0.269}
+    Args:
+        loss: That decides.
+        y: True values, shape (n,).
+        said: Of the same rows, by candidates that were not fitted to them, the best one first.
+
+    Returns:
+        The shares of those that were drawn; they sum to 1.
+
+    >>> import numpy as np
+    >>> high, low = Prediction(np.array([2.0, 4.0])), Prediction(np.array([0.0, 2.0]))
+    >>> weights_of("squared_error", np.array([1.0, 3.0]), {"high": high, "low": low, "far": Prediction(np.array([9.0, 9.0]))})
+    {'high': 0.5, 'low': 0.5}
     """
-    finite = {name: loss for name, loss in losses.items() if math.isfinite(loss)}
-    least = min(finite.values(), default=0.0)
-    raw = {name: math.exp(-(loss / least - 1) / SOFTNESS) if least > 0 else float(loss == least) for name, loss in finite.items()}
-    kept = {name: weight for name, weight in raw.items() if weight >= LEAST_WEIGHT * sum(raw.values())}
-    return {name: round(weight / sum(kept.values()), 3) for name, weight in kept.items()}
+    drawn = dict.fromkeys(said, 0)
+
+    def loss_with(name: str) -> float:
+        counts = {**drawn, name: drawn[name] + 1}
+        members = [other for other in counts if counts[other]]
+        return float(row_losses(loss, y, blend([said[member] for member in members], [counts[member] for member in members])).mean())
+
+    for _ in range(STEPS):
+        drawn[min(said, key=loss_with)] += 1
+    return {name: count / STEPS for name, count in drawn.items() if count}
 
 
 def blend(predictions: Sequence[Prediction], weights: Sequence[float]) -> Prediction:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHARES = (0.25, 0.5)
 LEAST_ROWS = 30
-MOST_SECONDS = 5.0  # of CPU, by the estimates of the candidates: beyond that it is not worth waiting for
+MOST_SECONDS = 5.0  # that the winner's models took for a fold: beyond that it is not worth waiting for
 HARDLY = 0.02  # of the loss
 
 

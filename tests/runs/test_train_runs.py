@@ -12,7 +12,7 @@ import pytest
 
 from tasks import registry
 from tasks.adapters import home, ledger, tracking
-from tasks.core import search, splits
+from tasks.core import splits
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -138,10 +138,7 @@ def test_the_ledger_holds_the_line_of_champions_and_the_champion_loads(life: dic
     assert float(np.abs(error).mean()) < 0.2
 
 
-def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_other(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "WORTH_AVERAGING", 0.0)
+def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_other(project: Project) -> None:
     project.write_use_case("spirals", data="spirals.csv", candidates=["ridge", "mlp", "svm", "nearest_neighbours", "blend"])
     random = np.random.default_rng(1)
     table = pd.DataFrame(random.uniform(-3, 3, size=(400, 2)).round(4), columns=["a", "b"])
