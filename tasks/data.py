@@ -208,7 +208,7 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         digest = splits.content_digest(df)
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     asked = case.use_case
-    inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
+    inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, group=asked.group, drop=asked.drop)
     columns = without_personal(with_reading(inferred.columns, batch.evidence), asked.pii)
     inferred = dataclasses.replace(inferred, columns=columns)
     misfits = len(batch.aside) + batch.quarantined
@@ -232,11 +232,13 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
     if snapshot.schema.time:
         split = splits.split_by_time(df[snapshot.schema.time].to_numpy()[labelled], size)
     else:
-        hashes = splits.hash_rows(df[snapshot.schema.features].iloc[labelled])
-        split = splits.split_by_hash(hashes, case.name, size)
+        hashes = splits.hash_units(df.iloc[labelled], snapshot.schema)
+        split = splits.split_by_hash(hashes, case.name, size, is_grouped=snapshot.schema.group is not None)
     if not len(split.gate) or not len(split.fit):
+        what = "rows" if snapshot.schema.group is None else f"groups of '{snapshot.schema.group}'"
         message = (
-            f"{snapshot.source} has too few different labelled rows ({len(labelled)} in all) to fit on some and judge on others; bring more"
+            f"{snapshot.source} has too few different labelled {what} ({len(labelled)} rows in all) to fit on some and judge on others; "
+            "bring more"
         )
         raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")

@@ -17,13 +17,17 @@ from tasks.core.evidence import Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
+from tasks.core.learning import LearningPoint
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import cost_metric
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -39,7 +43,7 @@ log = logging.getLogger("evergreen")
 
 
 @task
-def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     import numpy as np
 
@@ -53,11 +57,13 @@ def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence
         rows = np.flatnonzero(~contaminated)
         theirs = models.predict(champion.judged, X).take(rows)
         against_champion = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(blocks, len(rows)))
+    costs, threshold = study.case.use_case.costs, leaderboard.threshold
+    more = [cost_metric(costs, threshold.positive)] if threshold else []
     evidence = Evidence(
         y=y,
         prediction=prediction,
-        metrics=intervals_of(study.schema.task, y, prediction, blocks=blocks, seed=study.case.use_case.seed),
-        baseline=metrics_of(study.schema.task, y, dummy),
+        metrics=intervals_of(study.schema.task, y, prediction, more, blocks=blocks, seed=study.case.use_case.seed),
+        baseline=metrics_of(study.schema.task, y, dummy, more),
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
         against_champion=against_champion,
         contaminated=int(contaminated.sum()),
@@ -78,7 +84,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
     likeliest = sorted(schema.features, key=lambda name: -alone.get(name, 0.0))[:MAX_FEATURES]
     importance = permutation_importance(predict, X, evidence.y, study.loss, features=likeliest, seed=study.case.use_case.seed)
     shown = [each.feature for each in importance if each.feature not in personal]
-    depended_on = [] if schema.target in personal else shown[:SHOWN_DEPENDENCES]
+    depended_on = [] if study.has_personal_target else shown[:SHOWN_DEPENDENCES]
     explanation = Explanation(
         doubts=(*honesty.doubts_of_rows(sides, alone), *_doubts_of_scores(study, leaderboard, evidence)),
         importance=tuple(importance),
@@ -86,6 +92,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
         dependences=tuple(partial_dependence(predict, X, depended_on, classes=shown_classes(evidence.y, evidence.prediction.classes))),
         slices=tuple(error_by_slice(X, losses, shown[:SLICED_FEATURES])),
         against_linear=_against_linear(study, fits, evidence, X),
+        learning=tuple(_learning(study, fits, evidence, X)),
     )
     _keep(explanation)
     return explanation
@@ -101,6 +108,13 @@ def _against_linear(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFram
         return None
     theirs = models.predict(fits.linear, X)
     return compare_predictions(study.loss, evidence.y, evidence.prediction, theirs, blocks=study.split.gate_blocks)
+
+
+def _learning(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFrame) -> Iterator[LearningPoint]:
+    for rows, model in fits.on_fewer.items():
+        said = models.predict(model, X)
+        compared = compare_predictions(study.loss, evidence.y, said, evidence.prediction, blocks=study.split.gate_blocks)
+        yield LearningPoint(rows, float(row_losses(study.loss, evidence.y, said).mean()), compared)
 
 
 def _keep(explanation: Explanation) -> None:
@@ -131,7 +145,7 @@ def report_training(
     study: Study, leaderboard: Leaderboard, evidence: Evidence, explanation: Explanation, version: Version, decision: Decision
 ) -> TrainReport:
     """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
-    case = study.case
+    case, threshold = study.case, leaderboard.threshold
     report = TrainReport(
         use_case=case.name,
         source=study.snapshot.source,
@@ -146,6 +160,8 @@ def report_training(
         loss=study.loss,
         leaderboard=leaderboard.scores,
         complete=leaderboard.is_complete,
+        calibration=leaderboard.calibration,
+        threshold=threshold.without_name() if threshold and study.has_personal_target else threshold,
         metrics=evidence.metrics,
         baseline=evidence.baseline,
         links=_links(case, version.number),
@@ -154,6 +170,7 @@ def report_training(
         aside=study.snapshot.aside,
         lake=versions_of(study.snapshot.lake),
         doubts=explanation.doubts,
+        learning=explanation.learning,
     )
     page = train_page.build(report, study, evidence, explanation)
     path = _page_path(case, version.number)

@@ -90,7 +90,7 @@ def _check_agreement(options: InitOptions, own: UseCase, project: Path) -> None:
 
 def _propose(asked: UseCase, project: Path) -> Proposal:
     reading = reader.read(sources.load(asked.data, asked.reading), asked.reading, sources.split_columns)
-    inferred = schema.infer_schema(reading.table, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
+    inferred = schema.infer_schema(reading.table, target=asked.target, task=asked.task, time=asked.time, group=asked.group, drop=asked.drop)
     personal = suspect_personal(reading.table)
     hidden = {*personal, *asked.pii}
     columns = with_reading(inferred.columns, reading.evidence)
