@@ -104,7 +104,7 @@ class _SinceStart(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
-        return f"{record.relativeCreated / 1000:6.1f} s  {super().format(record)}"
+        return f"{record.relativeCreated / 1000:6.1f} s  {names.on_one_line(super().format(record))}"
 
 
 def _show_progress() -> None:

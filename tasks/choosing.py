@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from tasks.adapters import memory, models, snapshots, tracking
 from tasks.adapters.trials import TrialStore
 from tasks.core import names, search, splits
-from tasks.core.blending import blend, weights_of
+from tasks.core.blending import blend, put_together, weights_of
+from tasks.core.calibration import calibration_for, mended
 from tasks.core.candidates import BLEND, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.metrics import row_losses
 from tasks.core.recipe import Recipe
 from tasks.core.results import Leaderboard, Score
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import measure_threshold, threshold_of
 from tasks.record import publish_table, task
 
 if TYPE_CHECKING:
@@ -42,18 +44,29 @@ def choose(study: Study) -> Leaderboard:
     """Try candidates, variations of the best of them and their average, within the budget of the use case, and rank them.
 
     Raises:
+        UsageError: costs of errors do not fit the target.
         DataRefusedError: none could be fitted.
     """
-    wanted = study.case.use_case.candidates
-    contest = _Contest(study)
-    contest.run([candidate for candidate in candidates_for(study.schema.task, wanted) if _can_fit(candidate, contest.y)])
+    wanted, contest = study.case.use_case.candidates, _Contest(study)
+    costs = study.case.use_case.costs
+    asked = threshold_of(costs, study.schema.task, contest.y, is_personal=study.has_personal_target)
+    entering = candidates_for(study.schema.task, wanted)
+    if not {*wanted} - {BLEND}:
+        entering = [candidate for candidate in entering if candidate.is_quick_on(contest.y)]
+    contest.run([candidate for candidate in entering if _can_fit(candidate, contest.y)])
     scores = contest.scores(with_blend=not wanted or BLEND in wanted)
-    if not math.isfinite(scores[0].loss):
-        message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows"
+    if not scores or not math.isfinite(scores[0].loss):
+        of = f" of more groups of '{study.schema.group}'" if study.schema.group else ""
+        message = f"no candidate could be fitted to {study.snapshot.source}; see the messages above, or bring more rows{of}"
         raise DataRefusedError(message, where=study.snapshot.source)
-    _publish(study, scores)
+    y, said = contest.out_of_fold(scores[0])
+    calibration = calibration_for(study.loss, y, said, is_ordered=study.split.is_ordered)
+    said = mended(calibration.layer, said) if calibration else said
+    threshold = measure_threshold(asked, costs, y, said) if asked else None
+    leaderboard = Leaderboard(scores, contest.allowance.is_unspent, calibration, threshold)
+    _publish(study, leaderboard)
     contest.store.forget()
-    return Leaderboard(scores, contest.allowance.is_unspent)
+    return leaderboard
 
 
 def _can_fit(candidate: Candidate, labels: np.ndarray) -> bool:
@@ -63,7 +76,12 @@ def _can_fit(candidate: Candidate, labels: np.ndarray) -> bool:
     return not why_not
 
 
-def _publish(study: Study, scores: Sequence[Score]) -> None:
+def _publish(study: Study, leaderboard: Leaderboard) -> None:
+    scores, calibration, threshold = leaderboard.scores, leaderboard.calibration, leaderboard.threshold
+    if calibration:
+        log.info("its probabilities are mended: %s %.4g instead of %.4g", study.loss, calibration.after, calibration.before)
+    if threshold:
+        log.info("%s", threshold.without_name() if study.has_personal_target else threshold)
     rows = [
         {"candidate": s.candidate, "loss": f"{s.loss:.6g}", "±": f"{s.error:.3g}", "folds": str(s.folds), "seconds": f"{s.seconds:.1f}"}
         for s in scores
@@ -73,7 +91,8 @@ def _publish(study: Study, scores: Sequence[Score]) -> None:
     chosen = scores[0]
     settings = {f"settings/{name}": str(value) for name, value in chosen.settings.items()}
     weights = {f"weight/{name}": str(share) for name, share in chosen.weights.items()}
-    tracking.log_params({"candidate": chosen.candidate} | settings | weights)
+    ways = {"is_calibrated": str(calibration is not None)} | ({"threshold": repr(threshold.value)} if threshold else {})
+    tracking.log_params({"candidate": chosen.candidate} | settings | weights | ways)
 
 
 @dataclass
@@ -132,7 +151,7 @@ class _Contest:
         self.study = study
         self.X: pd.DataFrame = df[study.schema.features]
         self.y = target_of(df, study.schema)
-        self.folds = list(splits.folds(splits.hash_rows(self.X), is_ordered=study.split.is_ordered))
+        self.folds = list(splits.folds(splits.hash_units(df, study.schema), is_ordered=study.split.is_ordered))
         self.first, self.further = search.rungs([len(validate) if len(fit) else 0 for fit, validate in self.folds])
         self.allowance = _Allowance(study.case.use_case.budget)
         self.tried: list[_Tried] = []
@@ -156,7 +175,8 @@ class _Contest:
             self._vary(budget.trials)
         ranked = self._ranked(self.first)
         baseline = [trial for trial in first if trial.is_baseline]
-        self._compare([*baseline, *search.finalists(ranked)], self.further)
+        losses = sorted(loss for tried in self.tried if not tried.trial.is_baseline and math.isfinite(loss := tried.loss(self.first)))
+        self._compare([*baseline, *search.finalists(ranked, losses)], self.further)
 
     def scores(self, *, with_blend: bool) -> tuple[Score, ...]:
         """Rank those that were compared on all folds before the others; the baseline is last, for it is what a model must beat."""
@@ -168,6 +188,17 @@ class _Contest:
         scores += [self._score(tried, self.first) for tried in self.tried if not math.isfinite(tried.loss(folds))]
         is_baseline = {tried.trial.name for tried in self.tried if tried.trial.is_baseline}
         return tuple(sorted(scores, key=lambda score: (score.candidate in is_baseline, -score.folds, score.loss)))
+
+    def out_of_fold(self, score: Score) -> tuple[np.ndarray, Prediction]:
+        """Give the target of the rows of all folds that a score comes from, and what its models say of them, none of which saw them."""
+        import numpy as np
+
+        weights = score.weights or {score.candidate: 1.0}
+        members = [tried for tried in self.tried if tried.trial.name in weights]
+        shares = [weights[tried.trial.name] for tried in members]
+        folds = [fold for fold in range(len(self.folds)) if all(fold in tried.said for tried in members)]
+        said = put_together([blend([tried.said[fold] for tried in members], shares) for fold in folds])
+        return np.concatenate([self.y[self.folds[fold][1]] for fold in folds]), said
 
     def _compare(self, trials: Iterable[Trial], folds: Sequence[int], most: int = 0) -> None:
         """Make trials on further folds while the budget lasts, which the first model need not fit into."""
@@ -257,10 +288,16 @@ class _Contest:
         return _score(tried.trial.name, [tried.losses[fold] for fold in compared], tried.seconds, tried.trial)
 
     def _blended(self, folds: Sequence[int]) -> list[Score]:
-        """Judge the average of those that do better than the baseline; none where fewer than two do, or the best is as good alone."""
+        """Judge an average of those that do better than the baseline; none where fewer than two do, or the best is as good alone."""
+        import numpy as np
+
         limit = min((tried.loss(folds) for tried in self.tried if tried.trial.is_baseline), default=math.inf)
         ranked = sorted((tried for tried in self.tried if tried.loss(folds) < limit), key=lambda tried: tried.loss(folds))
-        weights = weights_of({tried.trial.name: tried.loss(folds) for tried in ranked[: search.FINALISTS]})
+        if not ranked:
+            return []
+        y = np.concatenate([self.y[self.folds[fold][1]] for fold in folds])
+        said = {tried.trial.name: put_together([tried.said[fold] for fold in folds]) for tried in ranked[: search.FINALISTS]}
+        weights = weights_of(self.study.loss, y, said)
         if len(weights) < 2:
             return []
         members = [tried for tried in ranked if tried.trial.name in weights]

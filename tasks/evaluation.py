@@ -17,14 +17,18 @@ from tasks.core.evidence import Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
+from tasks.core.learning import LearningPoint
 from tasks.core.looks import GateRows, count_looks
 from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import cost_metric
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
@@ -42,15 +46,15 @@ log = logging.getLogger("evergreen")
 
 
 @task
-def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
-    evidence = measure(study, fits, champion)
+    evidence = measure(study, fits, champion, leaderboard.threshold)
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
 
 
-def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: Threshold | None = None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     log.info("evaluating on %s gate rows", f"{len(study.split.gate):,}")
     df = snapshots.read(study.snapshot.path)
@@ -58,15 +62,16 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     side = df.iloc[study.split.gate]
     X, y, blocks = side[study.schema.features], target_of(side, study.schema), study.split.gate_blocks
     prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
-    hashes = splits.hash_rows(X)
+    costs, hashes = study.case.use_case.costs, splits.hash_rows(X)
+    more = [cost_metric(costs, threshold.positive)] if threshold else []
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
     against_champion = against(champion.rival) if champion else None
     return Evidence(
         y=y,
         prediction=prediction,
-        metrics=intervals_of(study.schema.task, y, prediction, blocks=blocks, seed=study.case.use_case.seed),
-        baseline=metrics_of(study.schema.task, y, dummy),
+        metrics=intervals_of(study.schema.task, y, prediction, more, blocks=blocks, seed=study.case.use_case.seed),
+        baseline=metrics_of(study.schema.task, y, dummy, more),
         fitted_rows=fitted_rows,
         gate_rows=gate_rows,
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
@@ -99,7 +104,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
     likeliest = sorted(schema.features, key=lambda name: -alone.get(name, 0.0))[:MAX_FEATURES]
     importance = permutation_importance(predict, X, evidence.y, study.loss, features=likeliest, seed=study.case.use_case.seed)
     shown = [each.feature for each in importance if each.feature not in personal]
-    depended_on = [] if schema.target in personal else shown[:SHOWN_DEPENDENCES]
+    depended_on = [] if study.has_personal_target else shown[:SHOWN_DEPENDENCES]
     explanation = Explanation(
         doubts=(*honesty.doubts_of_rows(sides, alone), *_doubts_of_scores(study, leaderboard, evidence)),
         importance=tuple(importance),
@@ -107,6 +112,7 @@ def explain(study: Study, leaderboard: Leaderboard, fits: Fits, evidence: Eviden
         dependences=tuple(partial_dependence(predict, X, depended_on, classes=shown_classes(evidence.y, evidence.prediction.classes))),
         slices=tuple(error_by_slice(X, losses, shown[:SLICED_FEATURES])),
         against_linear=_against_linear(study, fits, evidence, X),
+        learning=tuple(_learning(study, fits, evidence, X)),
     )
     _keep(explanation)
     return explanation
@@ -122,6 +128,13 @@ def _against_linear(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFram
         return None
     theirs = models.predict(fits.linear, X)
     return compare_predictions(study.loss, evidence.y, evidence.prediction, theirs, blocks=study.split.gate_blocks)
+
+
+def _learning(study: Study, fits: Fits, evidence: Evidence, X: pd.DataFrame) -> Iterator[LearningPoint]:
+    for rows, model in fits.on_fewer.items():
+        said = models.predict(model, X)
+        compared = compare_predictions(study.loss, evidence.y, said, evidence.prediction, blocks=study.split.gate_blocks)
+        yield LearningPoint(rows, float(row_losses(study.loss, evidence.y, said).mean()), compared)
 
 
 def _keep(explanation: Explanation) -> None:
@@ -152,7 +165,7 @@ def report_training(
     study: Study, leaderboard: Leaderboard, evidence: Evidence, explanation: Explanation, version: Version, decision: Decision
 ) -> TrainReport:
     """Publish the run's report: as a page, as artifacts in Prefect and MLflow, and as the value that is returned."""
-    case = study.case
+    case, threshold = study.case, leaderboard.threshold
     report = TrainReport(
         use_case=case.name,
         source=study.snapshot.source,
@@ -167,6 +180,8 @@ def report_training(
         loss=study.loss,
         leaderboard=leaderboard.scores,
         complete=leaderboard.is_complete,
+        calibration=leaderboard.calibration,
+        threshold=threshold.without_name() if threshold and study.has_personal_target else threshold,
         metrics=evidence.metrics,
         baseline=evidence.baseline,
         links=_links(case, version.number),
@@ -175,6 +190,7 @@ def report_training(
         aside=study.snapshot.aside,
         lake=versions_of(study.snapshot.lake),
         doubts=explanation.doubts,
+        learning=explanation.learning,
     )
     page = train_page.build(report, study, evidence, explanation)
     path = _page_path(case, version.number)

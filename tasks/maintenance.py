@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import home, ledger, snapshots, tracking
+from tasks.adapters import home, ledger, snapshots, tracking, trials
 from tasks.adapters.lake import Lake
 from tasks.core import deliveries
 from tasks.core.errors import StoreError, UsageError
@@ -18,7 +18,7 @@ from tasks.core.maintenance import LakeReport, MaintainReport, held_names, lake_
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from tasks.core.champions import NamedRows
     from tasks.core.deliveries import BatchEntry
@@ -103,22 +103,25 @@ def maintain_lake(plan: Upkeep, use_case: str) -> LakeReport:
 
 
 @task
-def tidy_home(plan: Upkeep) -> tuple[Maintenance, Maintenance]:
-    """Remove stored rows and held batches that nobody needs any more, where all use cases are maintained; say how much of each."""
+def tidy_home(plan: Upkeep) -> dict[str, Maintenance]:
+    """Remove what nobody needs any more from the home, where all use cases are maintained; say how much of each kind."""
     if not plan.is_whole:
-        return Maintenance(), Maintenance()
+        return dict.fromkeys(("snapshots", "held", "trials"), Maintenance())
     folder = plan.settings.home
-    stored = snapshots.remove_unnamed(folder / "snapshots", stored_names(plan.named, plan.waiting), plan.unused_for)
-    return stored, snapshots.remove_unnamed(folder / "held", held_names(plan.waiting), plan.unused_for)
+    return {
+        "snapshots": snapshots.remove_unnamed(folder / "snapshots", stored_names(plan.named, plan.waiting), plan.unused_for),
+        "held": snapshots.remove_unnamed(folder / "held", held_names(plan.waiting), plan.unused_for),
+        "trials": trials.remove_unused(folder / "trials", plan.unused_for),
+    }
 
 
-def report(lakes: Sequence[LakeReport], tidied: tuple[Maintenance, Maintenance]) -> MaintainReport:
+def report(lakes: Sequence[LakeReport], tidied: Mapping[str, Maintenance]) -> MaintainReport:
     """Say what came of it.
 
     Raises:
         StoreError: a lake could not be maintained.
     """
-    found = MaintainReport(tuple(lakes), *tidied)
+    found = MaintainReport(tuple(lakes), tidied)
     if failed := [lake for lake in lakes if lake.problem]:
         message = "; ".join(f"{lake.use_case}: {lake.problem}" for lake in failed)
         raise StoreError(message, where=failed[0].use_case)

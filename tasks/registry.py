@@ -12,6 +12,7 @@ from tasks.core import decisions, names
 from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of
 from tasks.core.errors import UsageError
 from tasks.core.evidence import ChampionFit
+from tasks.core.reading.forms import are_booleans
 from tasks.core.scoring import Scorer
 from tasks.record import task
 
@@ -155,7 +156,8 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     case, schema = study.case, study.schema
     df = snapshots.read(study.snapshot.path)
     example = df[schema.features].iloc[study.split.gate[:EXAMPLE_ROWS]]
-    logged = tracking.log_models(shipped, fits.judged, evidence.fitted_rows, example, evidence.prediction, case.use_case.pii)
+    booleans = [name for name in schema.features if are_booleans(df[name])]
+    logged = tracking.log_models(shipped, fits.judged, evidence.fitted_rows, example, evidence.prediction, case.use_case.pii, booleans)
     tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):

@@ -90,7 +90,7 @@ def _check_agreement(options: InitOptions, own: UseCase, project: Path) -> None:
 
 def _propose(asked: UseCase, project: Path) -> Proposal:
     reading = reader.read(sources.load(asked.data, asked.reading), asked.reading, sources.split_columns)
-    inferred = schema.infer_schema(reading.table, target=asked.target, task=asked.task, time=asked.time, drop=asked.drop)
+    inferred = schema.infer_schema(reading.table, target=asked.target, task=asked.task, time=asked.time, group=asked.group, drop=asked.drop)
     personal = suspect_personal(reading.table)
     hidden = {*personal, *asked.pii}
     columns = with_reading(inferred.columns, reading.evidence)
@@ -109,7 +109,8 @@ def _write(proposal: Proposal, project: Path, *, is_update: bool) -> InitReport:
     suite, changes = _bring_up(projects.own_suite(use_case.name, project), proposal.suite, is_update=is_update)
     texts: dict[Path, str | None] = {case_path: None, suite_path: suite}
     if projects.own_use_case(use_case.name, project) is None:
-        texts[case_path] = use_case_file.write(use_case.name, f"{proposal.reading.rows:,} rows of {source}", proposal.settings)
+        rows = names.counted(proposal.reading.rows, "row")
+        texts[case_path] = use_case_file.write(use_case.name, f"{rows} of {source}", proposal.settings)
     texts[projects.PREFECT_YAML] = _deploy(use_case.name, texts[case_path], project)
     files: dict[str, Outcome] = {}
     for path, text in texts.items():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tasks.core.errors import UnsafeModelError
 from tasks.core.metrics import Prediction
+from tasks.core.thresholds import labels_of
 from tasks.core.trust import refuse_foreign_types, refuse_swapped_bytes
 
 if TYPE_CHECKING:
@@ -118,8 +119,12 @@ def predict(model: Pipeline, features: pd.DataFrame) -> Prediction:
         if not hasattr(model, "predict_proba"):
             return Prediction(model.predict(features))
         proba = model.predict_proba(features)
-    classes = tuple(str(label) for label in model.classes_)
-    return Prediction(model.classes_[proba.argmax(axis=1)], proba, classes)
+    return Prediction(labels_of(model, proba), proba, tuple(classes_of(model)))
+
+
+def classes_of(model: Pipeline) -> list[str]:
+    """Name the classes that a fitted model knows, in the order of its probabilities."""
+    return [str(label) for label in model.classes_]
 
 
 @contextmanager

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
+from tasks.core.lake.values import Maintenance
 from tasks.core.metrics import Prediction
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
 
@@ -26,14 +30,15 @@ class TrialStore:
     search: str
 
     def load(self, trial: str) -> tuple[Prediction, float] | None:
-        """Give what a trial predicted, and the seconds that it took; None where it is not known."""
+        """Give what a trial predicted, and the seconds that it took; None where it is not known. What is known is in use from now on."""
         import numpy as np
 
         try:
-            with np.load(self._path(trial), allow_pickle=False) as kept:
+            os.utime(self._path(trial))
+            with self._path(trial).open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 proba = kept["proba"] if "proba" in kept.files else None
                 return Prediction(kept["values"], proba, tuple(kept["classes"].tolist())), float(kept["seconds"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, BadZipFile):
             return None
 
     def keep(self, trial: str, prediction: Prediction, seconds: float) -> None:
@@ -56,3 +61,19 @@ class TrialStore:
 
     def _path(self, trial: str) -> Path:
         return self.folder / f"{self.search}-{trial}.npz"
+
+
+def remove_unused(folder: Path, unused_for: timedelta) -> Maintenance:
+    """Remove what searches had tried that were killed and did not go on for some time."""
+    searches: dict[str, list[Path]] = {}
+    for path in folder.glob("*-*"):
+        searches.setdefault(path.name.partition("-")[0], []).append(path)
+    latest, sizes = time.time() - unused_for.total_seconds(), list[int]()
+    for paths in searches.values():
+        with suppress(FileNotFoundError):  # its search has just ended
+            found = [path.stat() for path in paths]
+            if max(each.st_mtime for each in found) <= latest:
+                for path, each in zip(paths, found, strict=True):
+                    path.unlink()
+                    sizes.append(each.st_size)
+    return Maintenance(removed=len(sizes), removed_bytes=sum(sizes))

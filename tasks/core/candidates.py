@@ -35,6 +35,8 @@ LANDMARKS = 500  # of the kernel; with fewer rows it is exact
 COSTED_ROWS = 10_000
 LEAVES_OF_A_SMALL_TABLE = 20
 ROWS_TO_WATCH_A_NETWORK = 1000
+UNWATCHED_ALPHA = 1.0
+LEAST_OF_A_CLASS = 10  # rows, so that each part of them that a machine is fitted to has some
 ROWS_PER_LEAF = 5000  # a forest is stored with all its leaves: some thousands in a tree, however many rows
 
 
@@ -50,6 +52,7 @@ class Candidate:
         growth: The power of the number of rows that the cost rises with: 1 linear, 2 quadratic.
         space: What a search may choose for which settings.
         by_default: Whether it competes where a use case names none.
+        most_by_default: Rows to which it does so, divided by the root of the number of classes; 0 for no limit.
         most_rows: More than these it cannot be fitted to in reasonable time; 0 for no limit.
         asks: Says in a clause why it is not for a target, empty where it is.
     """
@@ -61,12 +64,26 @@ class Candidate:
     growth: float = 1.0
     space: Mapping[str, Space] = field(default_factory=dict[str, "Space"])
     by_default: bool = False
+    most_by_default: int = 0
     most_rows: int = 0
     asks: Callable[[np.ndarray], str] | None = None
 
     def seconds(self, rows: int) -> float:
         """Estimate the CPU seconds to fit so many rows; good for an order of magnitude."""
         return self.cost * (rows / COSTED_ROWS) ** self.growth
+
+    def is_quick_on(self, y: np.ndarray) -> bool:
+        """Say whether it may compete unasked on the rows of a target.
+
+        >>> import numpy as np
+        >>> svm = Candidate("svm", ("regression", "binary"), build_svm, most_by_default=100)
+        >>> svm.is_quick_on(np.zeros(100)), svm.is_quick_on(np.array(["no", "yes"] * 40))
+        (True, False)
+        """
+        import numpy as np
+
+        classes = 1 if y.dtype.kind == "f" else len(np.unique(y))
+        return not self.most_by_default or len(y) <= self.most_by_default / classes**0.5
 
     def why_not(self, y: np.ndarray) -> str:
         """Say in a clause why it cannot be fitted to the rows of a target; empty where it can.
@@ -135,15 +152,22 @@ def build_kernel(recipe: Recipe, *, narrowness: float = 1.0) -> Pipeline:
 
 
 def build_svm(recipe: Recipe, *, alpha: float = 1.0, narrowness: float = 1.0) -> Pipeline:
-    """Fit a support vector machine with a radial kernel; its distances become probabilities on rows that it was not fitted to."""
+    """Fit a support vector machine with a radial kernel; its distances become probabilities on rows that it was not fitted to.
+
+    Of several classes each has a machine of its own: the votes of pairs, which one machine gives, make poor probabilities.
+    """
     from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import SVC, SVR
 
     radial: dict[str, Any] = {"kernel": "rbf", "C": 1 / alpha, "gamma": narrowness * _bandwidth(recipe)}
     if recipe.is_regression:
         return _on_scaled(recipe, _of_standard_target(SVR(**radial)))
     settings: dict[str, Any] = {"cv": max(2, min(CALIBRATION_FOLDS, recipe.rarest)), "ensemble": False}
-    return _on_scaled(recipe, CalibratedClassifierCV(SVC(**radial, random_state=recipe.seed), **settings))
+    machine = SVC(**radial, random_state=recipe.seed)
+    if recipe.task == "binary":
+        return _on_scaled(recipe, CalibratedClassifierCV(machine, **settings))
+    return _on_scaled(recipe, CalibratedClassifierCV(OneVsRestClassifier(machine), method="temperature", **settings))
 
 
 def build_nearest_neighbours(recipe: Recipe, *, neighbours: int = 15) -> Pipeline:
@@ -157,14 +181,15 @@ def build_nearest_neighbours(recipe: Recipe, *, neighbours: int = 15) -> Pipelin
 def build_mlp(
     recipe: Recipe, *, hidden_layer_sizes: tuple[int, ...] = (64, 32), learning_rate_init: float = 0.003, alpha: float = 0.0001
 ) -> Pipeline:
-    """Fit a small network."""
+    """Fit a small network; where rows are too few to watch the fit, its weights are held back instead."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+    is_watched = recipe.can_stop_early and recipe.rows >= ROWS_TO_WATCH_A_NETWORK
     settings: dict[str, Any] = {
         "hidden_layer_sizes": hidden_layer_sizes,
         "learning_rate_init": learning_rate_init,
-        "alpha": alpha,
-        "early_stopping": recipe.can_stop_early and recipe.rows >= ROWS_TO_WATCH_A_NETWORK,
+        "alpha": alpha if is_watched else max(alpha, UNWATCHED_ALPHA),
+        "early_stopping": is_watched,
         "max_iter": 200,
         "random_state": recipe.seed,
     }
@@ -218,11 +243,13 @@ def build_boosting(
     return _on_encoded(recipe, _of_logarithm(booster(**settings)) if of_log else booster(**settings))
 
 
-def _has_a_class_of_one(y: np.ndarray) -> str:
+def _has_a_rare_class(y: np.ndarray) -> str:
     import numpy as np
 
-    is_class = y.dtype.kind != "f"
-    return "a class has a single row, and its probabilities need two" if is_class and np.unique(y, return_counts=True)[1].min() < 2 else ""
+    rarest = LEAST_OF_A_CLASS if y.dtype.kind == "f" else int(np.unique(y, return_counts=True)[1].min())
+    if rarest >= LEAST_OF_A_CLASS:
+        return ""
+    return f"its rarest class has {rarest} row{'s' if rarest > 1 else ''} to fit, and probabilities need {LEAST_OF_A_CLASS}"
 
 
 def _is_negative(y: np.ndarray) -> str:
@@ -256,7 +283,18 @@ CANDIDATES = (
     Candidate("lasso", ("regression",), build_lasso, 0.1),
     Candidate("logistic", ("binary", "multiclass"), build_logistic, 0.1, space=PENALTY, by_default=True),
     Candidate("kernel", ALL, build_kernel, 1.2, space=WIDTH),
-    Candidate("svm", ALL, build_svm, 6.0, 2.0, space={"alpha": Log(0.01, 100.0), **WIDTH}, most_rows=10_000, asks=_has_a_class_of_one),
+    Candidate(
+        "svm",
+        ALL,
+        build_svm,
+        6.0,
+        2.0,
+        space={"alpha": Log(0.01, 100.0), **WIDTH},
+        by_default=True,
+        most_by_default=8000,
+        most_rows=10_000,
+        asks=_has_a_rare_class,
+    ),
     Candidate("nearest_neighbours", ALL, build_nearest_neighbours, 0.2, 1.7, space={"neighbours": Whole(3, 60)}, most_rows=200_000),
     Candidate("mlp", ALL, build_mlp, 0.7, space=NETWORK, by_default=True),
     Candidate("random_forest", ALL, build_random_forest, 4.3, 1.1, space=FOREST),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tasks.core import gate
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.core.gate import Comparison, Decision
     from tasks.core.honesty import Doubt
     from tasks.core.importance import Dependence, Importance
+    from tasks.core.learning import LearningPoint
     from tasks.core.looks import GateRows
     from tasks.core.metrics import Interval, Prediction
     from tasks.core.slices import Slice
@@ -25,11 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fits:
-    """The winning recipe and the baseline, fitted on everything but the gate rows; the linear candidate where it lost."""
+    """The winning recipe and the baseline, fitted on everything but the gate rows.
+
+    Attributes:
+        judged: The winner.
+        dummy: The baseline.
+        linear: The linear candidate; None where it won or did not compete.
+        on_fewer: The winner fitted to fewer rows, by their number, the fewest first.
+    """
 
     judged: Pipeline
     dummy: Pipeline
     linear: Pipeline | None = None
+    on_fewer: Mapping[int, Pipeline] = field(default_factory=dict[int, "Pipeline"])
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,7 @@ class Explanation:
         dependences: Of predictions on the most important features that are not personal.
         slices: Parts of the gate rows, the largest loss first.
         against_linear: Paired comparison with the linear candidate; None where that won or did not compete.
+        learning: Fits to fewer rows, the fewest first.
     """
 
     doubts: tuple[Doubt, ...] = ()
@@ -141,12 +151,14 @@ class Explanation:
     dependences: tuple[Dependence, ...] = ()
     slices: tuple[Slice, ...] = ()
     against_linear: Comparison | None = None
+    learning: tuple[LearningPoint, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Give what MLflow keeps of it beside the page."""
         return {
             "warnings": [doubt.as_json() for doubt in self.doubts],
             "importance": [{"feature": each.feature, **each.rise.as_json()} for each in self.importance],
+            "learning_curve": [point.as_json() for point in self.learning],
             "slices": [{**vars(part), "loss": part.loss.as_json()} for part in self.slices],
         }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tasks.core.lake.values import LakeSnapshot, Maintenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tasks.core.champions import NamedRows
     from tasks.core.deliveries import BatchEntry
@@ -48,18 +48,17 @@ class MaintainReport:
 
     Attributes:
         lakes: What was done to each.
-        snapshots: Stored rows that were removed from the home.
-        held: Files of batches that no longer wait for a person, likewise.
+        home: What was removed from the home: stored rows (`snapshots`), files of batches that no longer wait for a person (`held`),
+            and what searches that were killed had tried (`trials`).
     """
 
     lakes: tuple[LakeReport, ...]
-    snapshots: Maintenance
-    held: Maintenance
+    home: Mapping[str, Maintenance]
 
     @property
     def total(self) -> Maintenance:
         """Add up everything."""
-        return sum((lake.done for lake in self.lakes), self.snapshots + self.held)
+        return sum([*(lake.done for lake in self.lakes), *self.home.values()], Maintenance())
 
     @property
     def state_name(self) -> str:
@@ -76,8 +75,7 @@ class MaintainReport:
         """Give the document that scripts may rely on; keys are added, never renamed."""
         return {
             "lakes": [{"use_case": lake.use_case, "kept_snapshots": lake.kept, **lake.done.model_dump()} for lake in self.lakes],
-            "snapshots": _removed(self.snapshots),
-            "held": _removed(self.held),
+            **{name: _removed(done) for name, done in self.home.items()},
             "total": _removed(self.total),
         }
 
@@ -85,7 +83,7 @@ class MaintainReport:
 def describe(report: MaintainReport, _folder: str) -> str:
     """Give what a person reads of a maintenance."""
     lakes = [f"{'lake':<10}  {lake.use_case}: {lake}" for lake in report.lakes]
-    home = [f"{name:<10}  {told(done)} removed from the home" for name, done in (("snapshots", report.snapshots), ("held", report.held))]
+    home = [f"{name:<10}  {told(done)} removed from the home" for name, done in report.home.items()]
     return "\n".join([*lakes, *home, f"{'total':<10}  {report.state_message}"])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
 
@@ -93,28 +93,31 @@ def row_losses(loss: Loss, y: np.ndarray, prediction: Prediction) -> np.ndarray:
     return -np.log(np.clip((proba * truth).sum(axis=1), 1e-15, 1.0))
 
 
-def metrics_of(task: Task, y: np.ndarray, prediction: Prediction) -> dict[str, float]:
-    """Compute every metric of a task; NaN where the rows do not define it."""
+def metrics_of(task: Task, y: np.ndarray, prediction: Prediction, more: Sequence[Metric] = ()) -> dict[str, float]:
+    """Compute every metric of a task, and more of them; NaN where the rows do not define one."""
     import numpy as np
 
-    return {name: float(values[0]) for name, values in _weighted(task, y, prediction, np.ones((len(y), 1))).items()}
+    return {name: float(values[0]) for name, values in _weighted((*_serving(task), *more), y, prediction, np.ones((len(y), 1))).items()}
 
 
-def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: int, seed: int) -> dict[str, Interval]:
+def intervals_of(
+    task: Task, y: np.ndarray, prediction: Prediction, more: Sequence[Metric] = (), *, blocks: int, seed: int
+) -> dict[str, Interval]:
     """Add 95 % bootstrap intervals to the metrics of a task.
 
     Args:
         task: What kind of prediction.
         y: True values, shape (n,).
         prediction: Of the same rows.
+        more: Metrics beside those of the task.
         blocks: Contiguous blocks to draw where rows are ordered; 0 draws single rows.
         seed: Of the draws.
     """
     import numpy as np
 
-    parts = [_weighted(task, y, prediction, weights) for weights in _resamples(len(y), blocks, seed)]
+    parts = [_weighted((*_serving(task), *more), y, prediction, weights) for weights in _resamples(len(y), blocks, seed)]
     intervals: dict[str, Interval] = {}
-    for name, value in metrics_of(task, y, prediction).items():
+    for name, value in metrics_of(task, y, prediction, more).items():
         values = np.concatenate([part[name] for part in parts])
         values = values[np.isfinite(values)]
         low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (np.nan, np.nan)
@@ -125,7 +128,7 @@ def intervals_of(task: Task, y: np.ndarray, prediction: Prediction, *, blocks: i
 
 def mse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean squared error, in the square of the target's unit."""
-    return _mean(row_losses("squared_error", y, prediction), weights)
+    return weighted_mean(row_losses("squared_error", y, prediction), weights)
 
 
 def rmse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
@@ -135,7 +138,7 @@ def rmse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarr
 
 def mae(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean absolute error, in the target's unit."""
-    return _mean(row_losses("absolute_error", y, prediction), weights)
+    return weighted_mean(row_losses("absolute_error", y, prediction), weights)
 
 
 def r2(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
@@ -143,24 +146,24 @@ def r2(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray
     import numpy as np
 
     centred = y - y.mean()
-    variance = np.maximum(_mean(centred**2, weights) - _mean(centred, weights) ** 2, 0.0)
-    variance[variance <= 1e-12 * _mean(centred**2, weights)] = np.nan  # of equal numbers, what is left is rounding
+    variance = np.maximum(weighted_mean(centred**2, weights) - weighted_mean(centred, weights) ** 2, 0.0)
+    variance[variance <= 1e-12 * weighted_mean(centred**2, weights)] = np.nan  # of equal numbers, what is left is rounding
     return 1 - mse(y, prediction, weights) / variance
 
 
 def brier(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean squared distance of the probabilities to the truth, in [0, 2]."""
-    return _mean(row_losses("brier", y, prediction), weights)
+    return weighted_mean(row_losses("brier", y, prediction), weights)
 
 
 def log_loss(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean negative log probability of the true class, in nats."""
-    return _mean(row_losses("log_loss", y, prediction), weights)
+    return weighted_mean(row_losses("log_loss", y, prediction), weights)
 
 
 def accuracy(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Share of rows whose most probable class is the true one."""
-    return _mean(y == prediction.values, weights)
+    return weighted_mean(y == prediction.values, weights)
 
 
 def balanced_accuracy(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
@@ -248,8 +251,12 @@ METRICS = (
 )
 
 
-def _weighted(task: Task, y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> dict[str, np.ndarray]:
-    return {metric.name: metric.compute(y, prediction, weights) for metric in METRICS if task in metric.tasks}
+def _serving(task: Task) -> list[Metric]:
+    return [metric for metric in METRICS if task in metric.tasks]
+
+
+def _weighted(metrics: Sequence[Metric], y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> dict[str, np.ndarray]:
+    return {metric.name: metric.compute(y, prediction, weights) for metric in metrics}
 
 
 def _checked(prediction: Prediction) -> np.ndarray:
@@ -259,7 +266,8 @@ def _checked(prediction: Prediction) -> np.ndarray:
     return prediction.proba
 
 
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average values of n rows by weights of shape (n, r)."""
     return values @ weights / weights.sum(axis=0)
 
 

@@ -43,6 +43,9 @@ class CaseOptions(SourceOptions):
     target: Annotated[str | None, Field(title="Target", description="column to predict (default: the last one)")] = None
     task: Annotated[Task | None, Field(title="Task", description="what kind of prediction (default: from the target)")] = None
     time: Annotated[str | None, Field(title="Time column", description="column that orders the rows (default: found)")] = None
+    group: Annotated[
+        str | None, Field(title="Group", description="column whose rows belong together, and are never on both sides of a split")
+    ] = None
 
 
 class TrainOptions(CaseOptions):

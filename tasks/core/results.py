@@ -11,11 +11,14 @@ from tasks.core.metrics import Interval
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tasks.core.calibration import Calibration
     from tasks.core.gate import Decision
     from tasks.core.honesty import Doubt
+    from tasks.core.learning import LearningPoint
     from tasks.core.reading.terms import ReadVerdict, Repair, SetAside
     from tasks.core.spaces import Setting
     from tasks.core.table import Schema
+    from tasks.core.thresholds import Threshold
     from tasks.core.validation import Validation
 
 LISTED_ROWS = 100
@@ -73,10 +76,14 @@ class Leaderboard:
     Attributes:
         scores: Of all that was tried.
         is_complete: Whether the search ended by itself, and not because its seconds or its memory were spent.
+        calibration: What mends the probabilities of the best; None where it does not help.
+        threshold: From which probability on the best says a class; None where it says the most likely one.
     """
 
     scores: tuple[Score, ...]
     is_complete: bool = True
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
 
     @property
     def best(self) -> Score:
@@ -117,6 +124,8 @@ class TrainReport:
         loss: Name of the per-row loss that decided.
         leaderboard: Candidates, the best one first.
         complete: Whether the search for them ended by itself.
+        calibration: What mends the winner's probabilities; None where it does not help.
+        threshold: From which probability on it says a class; None where it says the most likely one.
         metrics: Of the judged fit on the gate rows.
         baseline: The same metrics of the dummy.
         links: Where to look.
@@ -125,6 +134,7 @@ class TrainReport:
         aside: Rows of the source that do not fit, counted as quarantined.
         lake: Versions of the tables that the rows came from; empty where they are not from the lake.
         doubts: What to distrust.
+        learning: What the winner comes to when it is fitted to fewer rows, the fewest first.
     """
 
     use_case: str
@@ -140,6 +150,8 @@ class TrainReport:
     loss: str = ""
     leaderboard: tuple[Score, ...] = ()
     complete: bool = True
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
     metrics: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     links: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -148,6 +160,7 @@ class TrainReport:
     aside: tuple[SetAside, ...] = ()
     lake: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     doubts: tuple[Doubt, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
 
     @property
     def read_verdict(self) -> ReadVerdict:
@@ -175,6 +188,7 @@ class TrainReport:
             "target": self.schema.target,
             "inferred": {
                 "time": self.schema.time,
+                "group": self.schema.group,
                 "columns": [{"name": c.name, "type": c.type, "role": c.role, "evidence": c.evidence} for c in self.schema.columns],
             },
             "reading": {
@@ -188,7 +202,10 @@ class TrainReport:
             "snapshot": {"versions": dict(self.lake), "digest": self.snapshot},
             "metrics": {name: interval.as_json() for name, interval in self.metrics.items()},
             "baseline": {name: _number(value) for name, value in self.baseline.items()},
+            "learning_curve": [point.as_json() for point in self.learning],
             "leaderboard": [_score(score) for score in self.leaderboard],
+            "calibration": self.calibration.as_json() if self.calibration else None,
+            "threshold": self.threshold.as_json() if self.threshold else None,
             "decision": self.decision.as_json(),
             "links": dict(self.links),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},

@@ -37,6 +37,7 @@ LEAK_CORRELATION = 0.9999
 # How evidence begins that others look for.
 IDENTIFIER = "an identifier"
 LEAK = "suspected leak"
+GROUP = "suspected group"
 TIME_NAME = re.compile(r"(?:.*_)?(?:ts|time|timestamp|date|datetime)|.*_at")
 
 
@@ -46,15 +47,17 @@ def infer_schema(
     target: str | None = None,
     task: Task | None = None,
     time: str | None = None,
+    group: str | None = None,
     drop: Collection[str] = (),
 ) -> Schema:
     """Decide what each column is for, with the evidence; what is given is kept or refused, never overruled.
 
     Args:
         rows: As a reader gives them: `float64`, `str` and `datetime64[us]` columns.
-        target: The column to predict; if None the last one that is neither dropped nor the time column.
+        target: The column to predict; if None the last one that is not given another role.
         task: The kind of prediction; if None from the target's values.
-        time: The column that orders the rows; if None found where exactly one can.
+        time: The column that orders the rows; if None found where exactly one can and no group is given.
+        group: The column that says which rows belong together, and must not lie on both sides of a split.
         drop: Columns that models must not see.
 
     Raises:
@@ -67,14 +70,16 @@ def infer_schema(
     ('binary', 'sold', 'last column; 2 distinct values')
     """
     names = [str(name) for name in rows]
-    chosen, why = _choose_target(names, target, time, drop)
+    chosen, why = _choose_target(names, target, time, group, drop)
     values = rows[chosen]
     task, shape = _task_of(values, task)
     if time is not None:
         _check_orders_rows(rows[time])
     fixed: dict[str, tuple[Role, str]] = dict.fromkeys(drop, ("unused", "dropped as given"))
     fixed[chosen] = ("target", f"{why}; {shape}")
-    ordering = time or _find_time(rows, [name for name in names if name not in fixed])
+    if group is not None:
+        fixed[group] = ("group", f"given; {_check_groups(rows[group], time)}")
+    ordering = time if time or group else _find_time(rows, [name for name in names if name not in fixed])
     if ordering is not None:
         fixed[ordering] = ("time", "given" if time else _describe_order(rows[ordering]))
     columns = [_column(rows[name], values, fixed.get(name)) for name in names]
@@ -97,15 +102,15 @@ def _column(values: pd.Series, target: pd.Series, fixed: tuple[Role, str] | None
     return Column(name, kind, *_role_of(values, target))
 
 
-def _choose_target(names: list[str], target: str | None, time: str | None, drop: Collection[str]) -> tuple[str, str]:
-    for name in (target, time, *drop):
+def _choose_target(names: list[str], target: str | None, time: str | None, group: str | None, drop: Collection[str]) -> tuple[str, str]:
+    for name in (target, time, group, *drop):
         if name is not None and name not in names:
             what = "column"
             raise UsageError.unknown(what, name, names)
-    roles = [name for name in (target, time, *set(drop)) if name is not None]
+    roles = [name for name in (target, time, group, *set(drop)) if name is not None]
     for name in roles:
         if roles.count(name) > 1:
-            message = f"column '{name}' is given two roles; it can be only one of target, time column and dropped"
+            message = f"column '{name}' is given two roles; it can be only one of target, time column, group and dropped"
             raise UsageError(message, where=name)
     if target is not None:
         return target, "given"
@@ -195,6 +200,18 @@ def _check_orders_rows(values: pd.Series) -> None:
     if values.nunique() < 2:
         message = f"column '{name}' cannot order the rows: it is the same in all of them; leave --time out"
         raise DataRefusedError(message, where=name)
+
+
+def _check_groups(values: pd.Series, time: str | None) -> str:
+    """Say what a column of groups holds."""
+    name = str(values.name)
+    if time is not None:
+        message = f"rows are divided by the time in '{time}' or by the groups in '{name}', not by both; leave one out"
+        raise UsageError(message, where="group")
+    if values.nunique() < 2:
+        message = f"column '{name}' cannot tell which rows belong together: it has no two values; leave --group out"
+        raise DataRefusedError(message, where=name)
+    return describe(values)
 
 
 def _find_time(rows: pd.DataFrame | Table, names: list[str]) -> str | None:
@@ -295,7 +312,7 @@ def _suspect_group(values: pd.Series, distinct: int) -> str:
     """Say whether rows may belong together by a column, by its name and by values that return."""
     returns = MIN_GROUPS <= distinct <= values.notna().sum() / 2
     is_named = returns and GROUP_NAME.fullmatch(_snake(values)) and (type_of(values) == "category" or _are_whole(values.dropna()))
-    return f"suspected group: {distinct} values return" if is_named else ""
+    return f"{GROUP}: {distinct} values return" if is_named else ""
 
 
 def _tells_a_cycle(values: pd.Series) -> bool:

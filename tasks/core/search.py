@@ -24,6 +24,8 @@ PARENTS = 3  # candidates of which variations are tried in each round
 PATIENCE = 3  # rounds without an improvement, after which the search ends
 IMPROVEMENT = 0.001
 FINALISTS = 6
+LEAST_FINALISTS = 3
+HOPELESS = 1.5  # times the least loss
 WORTH_AVERAGING = 0.01  # of the loss of the best alone, which is easier to look into
 ROWS_TO_COMPARE = 2000  # validation rows that suffice to weigh candidates; a further fold would cost more than it tells
 
@@ -76,9 +78,11 @@ def parents(ranked: Sequence[Trial]) -> list[Candidate]:
     return [next(trial.candidate for trial in ranked if trial.candidate.name == name) for name in best]
 
 
-def finalists(ranked: Sequence[Trial]) -> list[Trial]:
-    """Keep the better half, but no fewer than can be averaged."""
-    return list(ranked[: max(FINALISTS, (len(ranked) + 1) // 2)])
+def finalists(ranked: Sequence[Trial], losses: Sequence[float]) -> list[Trial]:
+    """Keep the better half, but no fewer than can be averaged, and none that is so far behind that an average has no use for it."""
+    kept = max(FINALISTS, (len(ranked) + 1) // 2)
+    near = sum(loss <= HOPELESS * losses[0] for loss in losses)
+    return list(ranked[: min(kept, max(LEAST_FINALISTS, near))])
 
 
 def is_improved(before: float, loss: float) -> bool:

@@ -127,6 +127,11 @@ class Study:
         return self.case.use_case.loss_for(self.schema.task)
 
     @property
+    def has_personal_target(self) -> bool:
+        """Say whether no value of the target may be told."""
+        return self.schema.target in self.case.use_case.pii
+
+    @property
     def rows(self) -> RowCounts:
         """Say where every row that was read went."""
         return dataclasses.replace(self.snapshot.rows, used=len(self.split.fit), holdout=len(self.split.gate))

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.table import Schema
+
 GATE_SHARE = 0.2
 MIN_GATE_ROWS = 30
 FIRST_SPREAD = 0.5
 FOLDS = 5
+BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,18 @@ class Split:
         fit: Rows that the judged fit may see.
         gate: Rows that both models are compared on.
         is_ordered: Whether the rows have an order in time.
+        gate_groups: Groups that the gate rows are of, those of each side by side; 0 where each row stands for itself.
     """
 
     fit: np.ndarray
     gate: np.ndarray
     is_ordered: bool
+    gate_groups: int = 0
 
     @property
     def gate_blocks(self) -> int:
         """Count the contiguous blocks whose means count as independent; 0 where each row does."""
-        return min(20, len(self.gate) // 5) if self.is_ordered else 0
+        return min(BLOCKS, len(self.gate) // 5 if self.is_ordered else self.gate_groups)
 
 
 def hash_rows(df: pd.DataFrame) -> np.ndarray:
@@ -77,6 +82,16 @@ def hash_sorted(df: pd.DataFrame) -> np.ndarray:
     import numpy as np
 
     return np.sort(hash_rows(df))
+
+
+def hash_units(df: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Hash what must stay on one side to uint64: the group of each row, or where it has none the row itself."""
+    import numpy as np
+
+    hashes = hash_rows(df[schema.features])
+    if schema.group is None:
+        return hashes
+    return np.where(df[schema.group].isna(), hashes, hash_rows(df[[schema.group]]))
 
 
 def _hash_dates(column: pd.Series) -> np.ndarray:
@@ -117,8 +132,8 @@ def gate_size(rows: int, spread: float = FIRST_SPREAD) -> int:
     return int(min(GATE_SHARE * rows, max(200, (spread / 0.015) ** 2)))
 
 
-def split_by_hash(hashes: np.ndarray, use_case: str, size: int) -> Split:
-    """Judge on the `size` lowest salted hashes of the fifth of hash space that is set aside for it."""
+def split_by_hash(hashes: np.ndarray, use_case: str, size: int, *, is_grouped: bool = False) -> Split:
+    """Judge on the `size` lowest salted hashes of the fifth of hash space that is set aside for it; equal ones stay together."""
     import numpy as np
 
     salt = np.uint64(int.from_bytes(hashlib.sha256(use_case.encode()).digest()[:8], "big"))
@@ -127,7 +142,11 @@ def split_by_hash(hashes: np.ndarray, use_case: str, size: int) -> Split:
     # Duplicates share a hash, so a cut between two equal hashes would put one row on both sides.
     limit = np.sort(places[side])[:size][-1:] if size else np.array([], dtype=np.uint64)
     gate = side & (places <= limit[0]) if len(limit) else np.zeros(len(hashes), dtype=bool)
-    return Split(fit=np.flatnonzero(~gate), gate=np.flatnonzero(gate), is_ordered=False)
+    judged = np.flatnonzero(gate)
+    if is_grouped:
+        judged = judged[np.argsort(places[judged], kind="stable")]
+    groups = len(np.unique(places[judged])) if is_grouped else 0
+    return Split(fit=np.flatnonzero(~gate), gate=judged, is_ordered=False, gate_groups=groups)
 
 
 def split_by_time(times: np.ndarray, size: int) -> Split:

@@ -6,6 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from tasks.core.names import CONTROL, counted
 from tasks.core.page import shorten
 
 if TYPE_CHECKING:
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
 # The page, the JSON and MLflow have all of them.
-SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro"})
+SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost"})
 MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def of_training(report: TrainReport, folder: str) -> str:
@@ -35,10 +35,10 @@ def of_training(report: TrainReport, folder: str) -> str:
         *_metrics(report),
         *_warnings(report),
         f"decision    {report.state_name.lower()} · {report.decision.reason}",
-        f"version     {report.version} of {report.use_case}{_called(report.aliases)}",
+        f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
-    return "\n".join(_CONTROL.sub(" ", line) for line in lines)
+    return "\n".join(CONTROL.sub(" ", line) for line in lines)
 
 
 def _reading(report: TrainReport) -> list[str]:
@@ -46,8 +46,7 @@ def _reading(report: TrainReport) -> list[str]:
     told: list[str] = []
     if report.aside:
         first = report.aside[0]
-        rows = "1 row" if len(report.aside) == 1 else f"{len(report.aside):,} rows"
-        told.append(f"{rows} set aside, the first on line {first.line}: {first.reason}")
+        told.append(f"{counted(len(report.aside), 'row')} set aside, the first on line {first.line}: {first.reason}")
     told += [str(repair) for repair in report.repairs[:SHOWN_REPAIRS]]
     told += [f"and {len(report.repairs) - SHOWN_REPAIRS} more repairs"] if len(report.repairs) > SHOWN_REPAIRS else []
     return [shorten(f"repaired    {'; '.join(told)}", MAX_WIDTH)] if told else []
@@ -62,7 +61,7 @@ def describe(schema: Schema) -> str:
     """
     kind = schema.task if schema.task == "regression" else f"{schema.task} classification"
     count = len(schema.features)
-    ordered = f", in order of '{schema.time}'" if schema.time else ""
+    ordered = f", in order of '{schema.time}'" if schema.time else f", in groups of '{schema.group}'" if schema.group else ""
     unused = [f"'{column.name}' ({column.evidence.partition(':')[0]})" for column in schema.columns if column.role == "unused"]
     left = f", without {', '.join(unused[:3])}" + (" …" if len(unused) > 3 else "") if unused else ""
     return f"{kind} of '{schema.target}' from {count} column{'s' if count != 1 else ''}{ordered}{left}"
@@ -127,6 +126,10 @@ def _relative(link: str, folder: str) -> str:
     'mlflow ui --backend-store-uri sqlite:///mlflow.db'
     """
     return re.sub(rf"(^|[\s'\"=]|:///){re.escape(folder)}/", r"\1", link)
+
+
+def _deciding(report: TrainReport) -> str:
+    return f"; {report.threshold}" if report.threshold else ""
 
 
 def _called(aliases: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Task = Literal["regression", "binary", "multiclass"]
 ColumnType = Literal["number", "category", "datetime", "text"]
-Role = Literal["feature", "target", "time", "unused"]
+Role = Literal["feature", "target", "time", "group", "unused"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class Schema:
     def time(self) -> str | None:
         """Name the column that orders the rows, if one does."""
         return next(iter(self.names("time")), None)
+
+    @property
+    def group(self) -> str | None:
+        """Name the column that says which rows belong together, if one is given."""
+        return next(iter(self.names("group")), None)
 
     @property
     def is_ordered(self) -> bool:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tasks.core import charts, training_plots
+from tasks.core.learning import would_more_help
 from tasks.core.metrics import row_losses
 from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, number, render, shorten
 from tasks.core.results import LINEAR
@@ -25,7 +26,7 @@ TONES: dict[str, Tone] = {"promoted": "good", "kept": "neutral", "refused": "bad
 
 def build(report: TrainReport, study: Study, evidence: Evidence, explanation: Explanation) -> str:
     """Give the page of one training run as HTML; of personal columns it shows no values."""
-    is_hidden = report.schema.target in study.case.use_case.pii
+    is_hidden = study.has_personal_target
     page = Page(
         title=f"{report.use_case}, version {report.version}",
         verdict=Verdict(TONES[report.decision.verdict], report.state_name, report.decision.reason),
@@ -39,6 +40,7 @@ def build(report: TrainReport, study: Study, evidence: Evidence, explanation: Ex
             *_dependence(explanation, study),
             *_errors(explanation, evidence, study, is_hidden=is_hidden),
             _candidates(report),
+            *_learning(report, evidence, study),
             _columns(report),
             *_reading(report),
             _validation(report),
@@ -58,7 +60,7 @@ def _training(report: TrainReport, study: Study) -> Section:
     facts = Facts(
         (
             ("Source", report.source),
-            ("Judged on", "the latest rows" if study.split.is_ordered else "rows drawn by their hash"),
+            ("Judged on", _judged_on(study)),
             ("Loss that decides", report.loss),
             ("Tried", f"{len(report.leaderboard)} candidates{'' if report.complete else ', cut short by the budget'}"),
             ("Aliases", ", ".join(report.aliases) or "none"),
@@ -69,6 +71,13 @@ def _training(report: TrainReport, study: Study) -> Section:
     return Section("Training", (Text(f"Task: {shorten(describe(report.schema), MAX_DESCRIPTION)}"), Text(f"Rows: {report.rows}"), facts))
 
 
+def _judged_on(study: Study) -> str:
+    if study.split.is_ordered:
+        return "the latest rows"
+    groups = study.split.gate_groups
+    return f"all rows of {groups:,} groups drawn by their hash" if groups else "rows drawn by their hash"
+
+
 def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -> Section:
     """Say what won, and by how much on the gate rows."""
     others = [("the dummy", evidence.against_dummy), ("the linear candidate", explanation.against_linear)]
@@ -77,6 +86,12 @@ def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -
     won = report.leaderboard[0] if report.leaderboard else None
     made_of = ", ".join(f"{100 * share:.0f} % {name}" for name, share in won.weights.items()) if won else ""
     told = f"`{won.candidate}` won{f': {made_of}' if made_of else ''}." if won else ""
+    if report.calibration:
+        before, after = number(report.calibration.before), number(report.calibration.after)
+        told += f" Its probabilities are mended: {report.loss} {after} instead of {before} on rows that were not fitted to."
+    if report.threshold:
+        why = "as cost least on rows that were not fitted to" if report.threshold.is_measured else "as the costs of errors ask for"
+        told += f" {report.threshold}, {why}."
     if won and any(score.candidate in LINEAR for score in report.leaderboard) and explanation.against_linear is None:
         told += " It is the linear candidate itself."
     columns = ("compared with", "gate rows", "loss", "95 % from", "to")
@@ -102,7 +117,7 @@ def _metrics(report: TrainReport, study: Study, evidence: Evidence) -> Section:
     return Section(
         "Metrics",
         (
-            Text(f"Measured on {held}; intervals hold 95 % of {'block ' if study.split.is_ordered else ''}bootstrap resamples."),
+            Text(f"Measured on {held}; intervals hold 95 % of {'block ' if study.split.gate_blocks else ''}bootstrap resamples."),
             Table("Judged fit against the dummy", ("metric", "value", "low", "high", "dummy"), rows),
             Figure("Metrics with their intervals", charts.interval_chart(intervals, title="Metrics", reference_label="dummy")),
         ),
@@ -171,6 +186,15 @@ def _candidates(report: TrainReport) -> Section:
     columns = ("candidate", "loss", "± error", "seconds")
     table = Table(f"Mean {report.loss} over validation folds", columns, rows, numeric=("seconds",), marked={0: "chosen"})
     return Section("Candidates", (table,))
+
+
+def _learning(report: TrainReport, evidence: Evidence, study: Study) -> list[Section]:
+    """Say whether more rows would help."""
+    if not report.learning:
+        return []
+    loss = float(row_losses(study.loss, evidence.y, evidence.prediction).mean())
+    points = [*((point.rows, point.loss) for point in report.learning), (report.rows.used, loss)]
+    return [Section("Would more rows help?", (Text(would_more_help(report.learning)), training_plots.of_learning(points, report.loss)))]
 
 
 def _columns(report: TrainReport) -> Section:

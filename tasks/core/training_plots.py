@@ -79,6 +79,14 @@ def over_time(losses: np.ndarray, blocks: int, loss: str) -> Figure:
     return Figure("Mean loss over the gate rows in order of time", drawn)
 
 
+def of_learning(points: Sequence[tuple[int, float]], loss: str) -> Figure:
+    """Show how the loss on the gate rows falls with the rows that are fitted to."""
+    rows, losses = zip(*points, strict=True)
+    series = charts.Series(loss, [float(count) for count in rows], [*losses])
+    drawn = charts.line_chart([series], title="Learning curve", x_title="Rows fitted to", y_title=f"Mean {loss}")
+    return Figure("Mean loss on the gate rows of fits to a quarter, to half, and to all of the rows", drawn)
+
+
 def of_importance(importance: Sequence[Importance]) -> Figure:
     """Show by how much the loss rises without each feature."""
     rows = [charts.Interval(each.feature, *(100 * end for end in vars(each.rise).values())) for each in importance]

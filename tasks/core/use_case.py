@@ -56,6 +56,21 @@ class Budget(BaseModel):
     memory_gb: Annotated[float | None, Field(gt=0, description="of the process, above which no further trial begins")] = None
 
 
+class Costs(BaseModel):
+    """What wrong predictions of a binary target cost, in any unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    false_positive: Annotated[float, Field(gt=0, allow_inf_nan=False, description="of a row that is said to be positive and is not")] = 1.0
+    false_negative: Annotated[float, Field(gt=0, allow_inf_nan=False, description="of a positive row that is said not to be")] = 1.0
+    positive: Annotated[str | None, Field(description="class that is looked for; default: the second in order")] = None
+
+    @property
+    def are_equal(self) -> bool:
+        """Say whether both errors cost the same, so that the more likely class is the cheaper one to say."""
+        return self.false_positive == self.false_negative
+
+
 class Schedule(BaseModel):
     """When the deployments of a use case run by themselves; one that has no time runs when asked."""
 
@@ -76,6 +91,7 @@ class UseCase(BaseModel):
     target: Annotated[str | None, Field(description="column to predict; default: the last one")] = None
     task: Annotated[Task | None, Field(description="kind of prediction; default: from the target")] = None
     time: Annotated[str | None, Field(description="column that orders the rows; default: found")] = None
+    group: Annotated[str | None, Field(description="column whose rows belong together, such as a customer; no model sees it")] = None
     key: Annotated[
         tuple[str, ...],
         Field(
@@ -93,6 +109,7 @@ class UseCase(BaseModel):
     ] = ()
     budget: Annotated[Budget, Field(description="what the search for a model may take")] = Budget()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
+    costs: Annotated[Costs, Field(description="what errors cost, where they do not cost the same")] = Costs()
     refit: Annotated[Literal["never", "ordered", "always"], Field(description="when the shipped fit adds the gate rows")] = "ordered"
     seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
     gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
@@ -136,12 +153,13 @@ class UseCase(BaseModel):
 
     @classmethod
     def _keys(cls, parent: str = "") -> Iterable[str]:
-        nested: dict[str, type[BaseModel]] = {"budget": Budget, "gate": Gate, "reading": ReadingOptions, "schedule": Schedule}
+        sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
+        nested = {section.__name__.lower(): section for section in sections} | {"reading": ReadingOptions}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:
         """Let what a call says go before what the file says."""
-        given = options.model_dump(include={"data", "target", "task", "time"}, exclude_none=True)
+        given = options.model_dump(include={"data", "target", "task", "time", "group"}, exclude_none=True)
         reading = self.reading.model_copy(update=ReadingOptions.from_pairs(options.read).model_dump(exclude_unset=True))
         budget = self.budget.model_copy(update=options.model_dump(include={"trials", "seconds"}, exclude_none=True))
         return self.model_copy(update={**given, "reading": reading, "budget": budget})

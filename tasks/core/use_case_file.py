@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import BaseModel
 
 from tasks.core.command import choices_of
-from tasks.core.schema import IDENTIFIER, LEAK
+from tasks.core.schema import GROUP, IDENTIFIER, LEAK
 from tasks.core.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -62,7 +62,16 @@ def settle(asked: UseCase, schema: Schema, data: str | None, personal: Mapping[s
         settings["pii"] = Setting([*untold], " and ".join(dict.fromkeys(untold.values())), is_certain=False)
     if leaks := [column.name for column in schema.columns if LEAK in column.evidence]:
         settings["drop"] = Setting(leaks, "the target may be read off", is_certain=False)
-    return {**settings, **_key(asked, schema)}
+    return {**settings, **_group(schema), **_key(asked, schema)}
+
+
+def _group(schema: Schema) -> dict[str, Setting]:
+    if schema.group is not None:
+        return {"group": Setting(schema.group, "given")}
+    suspected = [column.name for column in schema.columns if GROUP in column.evidence]
+    if schema.time is not None or len(suspected) != 1:
+        return {}
+    return {"group": Setting(suspected[0], "its values return; only where new ones will come", is_certain=False)}
 
 
 def _key(asked: UseCase, schema: Schema) -> dict[str, Setting]:

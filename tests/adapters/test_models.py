@@ -20,11 +20,13 @@ from sklearn.preprocessing import FunctionTransformer
 from tasks.adapters import models
 from tasks.core import candidates, features
 from tasks.core.blending import build_blend
+from tasks.core.calibration import build_calibrated, fit_layer
 from tasks.core.candidates import BLEND, CANDIDATES
 from tasks.core.errors import UnsafeModelError
 from tasks.core.recipe import Recipe
 from tasks.core.schema import infer_schema
 from tasks.core.snapshot import target_of
+from tasks.core.thresholds import Threshold, build_thresholded
 from tasks.core.trust import ALLOWED_TYPES
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ TABLES = {
 
 CASES = [(candidate, task, table) for candidate in CANDIDATES for task in candidate.tasks for table in TABLES]
 BLENDED = [(BLEND, task, table) for task in ("regression", "binary", "multiclass") for table in TABLES]
+FINISHED: list[tuple[str, Task, str]] = [("finished", "binary", "mixed"), ("finished", "multiclass", "mixed")]
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,14 @@ def fitted(patch: pytest.MonkeyPatch) -> dict[tuple[str, Task, str], Fitted]:
         df = table(task)
         model = models.fit(blend, df[TABLES[kind]], target_of(df, infer_schema(df)))
         done[name, task, kind] = Fitted(model, skops.io.dumps(model), linear.rows)
+    for name, task, kind in FINISHED:
+        df = table(task)
+        X, y, plain = df[TABLES[kind]], target_of(df, infer_schema(df)), done["logistic", task, kind]
+        said = models.predict(plain.model, X)
+        model = build_calibrated(plain.model, fit_layer(said, y), X, y)
+        if task == "binary":
+            model = build_thresholded(model, Threshold("yes", 0.2), X, y)
+        done[name, task, kind] = Fitted(model, skops.io.dumps(model), plain.rows)
     return done
 
 
@@ -150,7 +161,9 @@ def stored(fitted: dict[tuple[str, Task, str], Fitted]) -> Fitted:
 # ------------------------------------------------------------------------------------------------------------ the candidates
 
 
-@pytest.mark.parametrize(("name", "task", "kind"), [*((candidate.name, task, kind) for candidate, task, kind in CASES), *BLENDED])
+@pytest.mark.parametrize(
+    ("name", "task", "kind"), [*((candidate.name, task, kind) for candidate, task, kind in CASES), *BLENDED, *FINISHED]
+)
 def test_a_stored_candidate_predicts_bit_by_bit_what_it_did(
     fitted: dict[tuple[str, Task, str], Fitted], name: str, task: Task, kind: str
 ) -> None:
@@ -182,6 +195,14 @@ def test_classes_are_told_in_the_order_of_their_probabilities(fitted: dict[tuple
     assert prediction.classes == ("high", "low", "middle")
     assert prediction.proba is not None
     assert [prediction.classes[i] for i in prediction.proba.argmax(axis=1)] == prediction.values.tolist()
+
+
+def test_a_stored_model_says_a_class_from_its_threshold_on(fitted: dict[tuple[str, Task, str], Fitted]) -> None:
+    case = fitted["finished", "binary", "mixed"]
+    prediction = models.predict(models.load(case.content, sha256(case.content), "model.skops"), case.rows)
+    assert ((prediction.values == "yes") == (prediction.of_class("yes") >= 0.2)).all()
+    assert ((prediction.of_class("yes") >= 0.2) & (prediction.of_class("yes") < 0.5)).any()
+    assert case.model.predict(case.rows).tolist() == prediction.values.tolist()
 
 
 def test_the_least_change_of_a_prediction_changes_its_digest(fitted: dict[tuple[str, Task, str], Fitted]) -> None:

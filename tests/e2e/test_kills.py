@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tasks import registry
+from tasks.core import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,3 +133,19 @@ def nothing_stays_open(home: Path, report: dict[str, object], monkeypatch: pytes
     assert registry.load_model("houses").feature_names_in_.tolist() == ["size", "rooms"]
 
     assert list(home.rglob("*.partial")) == []
+
+
+def test_a_search_goes_on_with_what_it_had_found_before_the_kill(clerk: Clerk) -> None:
+    write_houses(clerk.desk.folder)
+    trials = clerk.desk.home / "trials"
+    clerk.run("train", "houses.csv", killed_at=(", shallow_boosting: ", 0))
+    known: dict[str, float] = {}
+    for path in trials.glob("*.npz"):
+        with np.load(path) as kept:
+            known[path.stem.partition("-")[2]] = float(kept["seconds"])
+    report = json.loads(clerk.run("train", "houses.csv", "--json").stdout)
+    spent = {score["candidate"]: score["seconds"] for score in report["leaderboard"]}
+    # Had it been fitted again, it would not have taken the very same time.
+    before = sum(known[names.digest("shallow_boosting", "{}", str(fold))[:32]] for fold in range(5))
+    assert spent["shallow_boosting"] == round(before, 3)
+    assert not [*trials.iterdir()], "nothing is kept of a search that has ended"

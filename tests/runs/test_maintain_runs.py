@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -74,6 +76,17 @@ def test_whatever_is_removed_the_rows_that_a_version_names_are_rebuilt_bit_for_b
     assert done.removed_bytes > 0
     pd.testing.assert_frame_equal(lake().read(snapshot), rows, check_exact=True)
     pd.testing.assert_frame_equal(lake().read(newest), before, check_exact=True)
+
+
+def test_what_killed_searches_had_tried_is_removed_from_the_home(project: Project, life: tuple[pd.DataFrame, LakeSnapshot, Run]) -> None:
+    assert life
+    left = project.folder / "home" / "trials" / "search-trial.npz"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"predictions")
+    os.utime(left, (0, time.time() - 8 * 86_400))
+    report = project.maintain().state.result()
+    assert report.as_json()["trials"] == {"files": 1, "bytes": 11}
+    assert not left.exists()
 
 
 def test_training_goes_on_after_all_that(life: tuple[pd.DataFrame, LakeSnapshot, Run], project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,32 @@ def champion(project: Project) -> None:
 
 def report_of(project: Project, name: str, df: pd.DataFrame, **options: object) -> ScoreReport:
     return project.score(use_case="tanks", data=project.write_table(name, df), **options).state.result()
+
+
+def test_where_a_missed_row_costs_more_it_is_said_from_a_lower_probability_on(project: Project) -> None:
+    costs = {"false_negative": 9, "positive": "high"}
+    project.write_use_case("alarms", key=["key"], target="y", candidates=["logistic"], costs=costs)
+    table = rows(3, 400)
+    table["y"] = np.where(table["a"] + 9 * table["b"] + np.random.default_rng(0).logistic(50, 5, 400) > 100, "high", "low")
+    run = project.train(use_case="alarms", data=project.write_table("alarms", table))
+    assert run.report.threshold is not None
+    assert (run.report.threshold.positive, run.report.as_json()["threshold"]["value"]) == ("high", pytest.approx(0.1, abs=0.05))
+    assert run.report.metrics["cost"].value < run.report.baseline["cost"]
+    page = Path(run.report.links["report"]).read_text(encoding="utf-8")
+    assert f"{run.report.threshold}, as " in html.unescape(page)
+    scored = pd.read_parquet(project.score(use_case="alarms", data=project.write_table("more", rows(4))).state.result().out)
+    assert ((scored["prediction"] == "high") == (scored["proba_high"] >= run.report.threshold.value)).all()
+    assert scored["proba_high"].between(run.report.threshold.value, 0.5).any()
+
+
+def test_of_a_personal_target_neither_log_nor_page_names_the_class_that_costs_are_about(project: Project) -> None:
+    project.write_use_case("secrets", key=["key"], target="y", candidates=["logistic"], costs={"false_negative": 9}, pii=["y"])
+    table = rows(5)
+    table["y"] = table["y"].map({"high": "sick", "low": "cured"})
+    run = project.train(use_case="secrets", data=project.write_table("secrets", table))
+    told = [*run.log, Path(run.report.links["report"]).read_text(encoding="utf-8"), str(run.report.as_json())]
+    assert any("the class that is looked for is said from a probability of" in each for each in told)
+    assert not [each for each in told if "sick" in each or "cured" in each]
 
 
 @pytest.mark.usefixtures("champion")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,12 @@ import pandas as pd
 import pytest
 
 from tasks import registry
-from tasks.adapters import home, ledger, models, tracking
-from tasks.core import candidates, search, splits
+from tasks.adapters import home, ledger, tracking
+from tasks.core import splits
 from tasks.core.errors import DataRefusedError, UsageError
 
 if TYPE_CHECKING:
     from conftest import Project, Run
-    from sklearn.pipeline import Pipeline
 
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b", "c", "y"]}, "severity": "critical"}
 
@@ -63,6 +61,16 @@ def test_the_first_version_is_promoted(life: dict[str, Run]) -> None:
     assert (first.flow_run.state.type.value, first.flow_run.state.name) == ("COMPLETED", "Promoted")
     assert first.flow_run.state.message.startswith("version 1 of prices: first champion: first version; loss −")
     assert first.report.aliases == ("challenger", "champion")
+
+
+def test_a_run_says_what_fewer_rows_would_have_come_to(life: dict[str, Run]) -> None:
+    report = life["better"].report
+    quarter, half = report.as_json()["learning_curve"]
+    assert (quarter["rows"], half["rows"]) == (report.rows.used // 4, report.rows.used // 2)
+    assert quarter["low"] < quarter["difference"] < quarter["high"]
+    page = Path(report.links["report"]).read_text(encoding="utf-8")
+    assert "<h2>Would more rows help?</h2>" in page
+    assert f"Fitted to {half['rows']} rows it loses {100 * half['difference']:.1f} % more" in page
 
 
 def test_a_run_keeps_the_name_that_a_person_typed(life: dict[str, Run]) -> None:
@@ -130,24 +138,23 @@ def test_the_ledger_holds_the_line_of_champions_and_the_champion_loads(life: dic
     assert float(np.abs(error).mean()) < 0.2
 
 
-def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_other(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "WORTH_AVERAGING", 0.0)
-    project.write_use_case("spirals", data="spirals.csv", candidates=["ridge", "mlp", "svm", "nearest_neighbours", "blend"])
+def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_other(project: Project) -> None:
+    # One of them knows the slopes, the other the waves.
+    project.write_use_case("waves", data="waves.csv", candidates=["ridge", "nearest_neighbours", "blend"])
     random = np.random.default_rng(1)
-    table = pd.DataFrame(random.uniform(-3, 3, size=(400, 2)).round(4), columns=["a", "b"])
-    project.write_table("spirals", table.assign(y=np.sin(table["a"]) * table["b"] + random.normal(size=400)))
-    run = project.train(use_case="spirals")
+    table = pd.DataFrame(random.uniform(-3, 3, size=(400, 5)).round(4), columns=list("abcde"))
+    noise = 0.1 * random.normal(size=400)
+    project.write_table("waves", table.assign(y=(0.5 * table.sum(axis=1) + 2 * np.sin(2 * table["a"]) + noise).round(4)))
+    run = project.train(use_case="waves")
     ranked = {score.candidate: score for score in run.report.leaderboard}
     assert next(iter(ranked)) == "blend"
     members = ranked["blend"].weights
-    assert set(members) <= {"mlp", "svm", "nearest_neighbours"}
-    assert sum(members.values()) == pytest.approx(1, abs=0.01)
-    assert all(ranked["blend"].loss < ranked[name].loss for name in members)
+    assert set(members) == {"ridge", "nearest_neighbours"}
+    assert sum(members.values()) == pytest.approx(1)
+    assert all(ranked["blend"].loss < 0.99 * ranked[name].loss for name in members)
     assert (run.flow_run.state.name, run.report.aliases) == ("Promoted", ("challenger", "champion"))
     assert tracking.params_of(run.report.run_id)["candidate"] == "blend"
-    assert len(registry.load_model("spirals").predict(table)) == 400
+    assert len(registry.load_model("waves").predict(table)) == 400
 
 
 def test_a_search_spends_no_more_trials_than_it_may_and_ships_the_settings_that_it_found(project: Project) -> None:
@@ -178,39 +185,13 @@ def test_a_search_that_ran_out_of_seconds_says_that_it_is_not_complete_and_has_a
     assert "the search ends before it is complete: its 1e-06 seconds are spent" in run.log
 
 
-def test_a_search_that_was_cut_off_goes_on_with_what_it_had_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.write_use_case("tired", data="tired.csv", candidates=["ridge", "lasso"])
-    project.write_table("tired", linear_table())
-    fits: list[str] = []
-    fit = models.fit
-
-    def fit_a_few(model: Pipeline, *rows: object) -> Pipeline:
-        fits.append(type(model[-1]).__name__)
-        if fits.count("LassoCV") == 2:
-            raise KeyboardInterrupt
-        return fit(model, *rows)
-
-    monkeypatch.setattr(models, "fit", fit_a_few)
-    with pytest.raises(KeyboardInterrupt):
-        project.train(use_case="tired")
-    assert fits.count("Ridge") == 5, "it was compared on all folds"
-    fits.clear()
-    monkeypatch.setattr(models, "fit", lambda model, *rows: fits.append(type(model[-1]).__name__) or fit(model, *rows))
-    assert project.train(use_case="tired").report.decision.verdict == "promoted"
-    # The lasso on the four other folds and as the winner, and the linear candidate that it is compared with.
-    assert (fits.count("Ridge"), fits.count("LassoCV")) == (1, 5), "only what was not known is fitted"
-    assert not [*(project.folder / "home" / "trials").glob("*")], "nothing is kept of a search that has ended"
-
-
-def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = tuple(replace(c, most_rows=100) if c.name == "svm" else c for c in candidates.CANDIDATES)
-    monkeypatch.setattr(candidates, "CANDIDATES", small)
+def test_a_candidate_that_so_many_rows_would_take_too_long_is_left_out_and_told(project: Project) -> None:
     project.write_use_case("plains", data="plains.csv", candidates=["ridge", "svm"])
-    project.write_table("plains", linear_table())
+    project.write_table("plains", linear_table(rows=12_000))
     run = project.train(use_case="plains")
     assert [score.candidate for score in run.report.leaderboard] == ["ridge", "dummy"]
-    used = run.report.rows.used
-    assert f"candidate svm is left out: it is for at most 100 rows, and {used} are to fit" in run.log
+    used = f"{run.report.rows.used:,}"
+    assert f"candidate svm is left out: it is for at most 10,000 rows, and {used} are to fit" in run.log
 
 
 def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_when_nothing_changed(project: Project) -> None:
@@ -302,6 +283,32 @@ def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_a
     assert run.report.decision.verdict == "promoted"
     assert [line for line in run.log if line.startswith("fitting")] == ["fitting ridge on 240 rows", "fitting ridge again on all 300 rows"]
     assert [check.outcome for check in run.report.decision.checks if check.code == "refit"] == ["passed"]
+
+
+def test_rows_of_a_group_are_on_one_side_and_models_learn_nothing_of_it(project: Project) -> None:
+    random = np.random.default_rng(0)
+    shop = np.arange(600) // 6
+    # What a shop's rows have in common can be learned by heart, and is worth nothing for another shop.
+    traits, level = random.normal(size=(100, 3)).round(4)[shop], random.normal(size=100)[shop]
+    table = pd.DataFrame(traits, columns=["a", "b", "c"]).assign(shop=[f"s{each}" for each in shop], d=random.normal(size=600).round(4))
+    table["y"] = (level + 0.1 * random.normal(size=600)).round(4)
+    project.write_use_case("shops", data="shops.csv", candidates=["nearest_neighbours"])
+    project.write_use_case("grouped", data="shops.csv", candidates=["nearest_neighbours"], group="shop")
+    project.write_table("shops", table)
+    by_row, by_group = project.train(use_case="shops").report, project.train(use_case="grouped").report
+    assert by_row.leaderboard[0].loss < 0.5 < by_group.leaderboard[0].loss, "validation keeps groups together"
+    assert by_row.metrics["mse"].value < 0.5 < by_group.metrics["mse"].value, "and so does the gate"
+    assert (by_row.decision.verdict, by_group.decision.verdict) == ("promoted", "refused")
+    assert by_group.schema.group == by_group.as_json()["inferred"]["group"] == "shop"
+    assert by_group.rows.used % 6 == by_group.rows.holdout % 6 == 0
+    assert f"all rows of {by_group.rows.holdout // 6} groups" in Path(by_group.links["report"]).read_text(encoding="utf-8")
+
+
+def test_groups_that_are_too_few_to_divide_are_told(project: Project) -> None:
+    project.write_table("pairs", linear_table().assign(shop=["a", "b"] * 150))
+    error = project.train(data=str(project.folder / "pairs.csv"), use_case="pairs", group="shop", target="y").error
+    assert isinstance(error, DataRefusedError)
+    assert error.message.endswith("; see the messages above, or bring more rows of more groups of 'shop'")
 
 
 def test_another_target_is_refused_with_the_way_out(project: Project, life: dict[str, Run]) -> None:

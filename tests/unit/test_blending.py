@@ -1,36 +1,50 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.blending import blend, weights_of
+from tasks.core.blending import blend, put_together, weights_of
 from tasks.core.metrics import Prediction, row_losses
 
-LOSSES = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(0, 1e9) | st.just(math.inf), min_size=1, max_size=6)
+
+@given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_shares_are_tenths_that_sum_to_one_and_weigh_whom_they_name(said: list[list[float]]) -> None:
+    y, members = np.array([0.0, 1.0, 2.0, 3.0]), {f"m{place}": Prediction(np.array(values)) for place, values in enumerate(said)}
+    weights = weights_of("squared_error", y, members)
+    assert sum(weights.values()) == pytest.approx(1)
+    assert all(weight >= 0.1 and round(10 * weight) == pytest.approx(10 * weight) for weight in weights.values())
+    assert weights.keys() <= members.keys()
 
 
-@given(LOSSES)
-def test_weights_sum_to_one_and_follow_the_losses(losses: dict[str, float]) -> None:
-    weights = weights_of(losses)
-    if all(math.isinf(loss) for loss in losses.values()):
-        assert weights == {}
-        return
-    assert sum(weights.values()) == pytest.approx(1, abs=0.01)
-    assert min(weights.values()) > 0
-    assert all(weights[a] >= weights[b] for a in weights for b in weights if losses[a] < losses[b])
-    assert min(losses, key=losses.__getitem__) in weights
+def test_who_errs_the_other_way_is_worth_more_than_who_errs_less_the_same_way() -> None:
+    y = np.zeros(3)
+    members = {"good": 1.0, "as good": 1.1, "the other way": -1.5}
+    weights = weights_of("squared_error", y, {name: Prediction(np.full(3, error)) for name, error in members.items()})
+    assert weights == {"good": 0.6, "the other way": 0.4}
 
 
-def test_a_tenth_more_loss_weighs_a_third_and_twice_the_loss_nothing() -> None:
-    assert weights_of({"a": 2.0, "b": 2.2, "c": 4.0, "failed": math.inf}) == {"a": 0.731, "b": 0.269}
+def test_probabilities_are_chosen_by_the_loss_that_decides_and_may_know_different_classes() -> None:
+    y = np.array(["a", "b"])
+    knows_a = Prediction(y, np.array([[0.9, 0.1], [0.9, 0.1]]), ("a", "c"))
+    knows_b = Prediction(y, np.array([[0.9, 0.1], [0.9, 0.1]]), ("b", "c"))
+    assert weights_of("brier", y, {"first": knows_a, "second": knows_b}) == {"first": 0.5, "second": 0.5}
 
 
-def test_who_loses_nothing_is_all_that_counts() -> None:
-    assert weights_of({"a": 0.0, "b": 0.1}) == {"a": 1.0}
+def test_who_is_first_is_taken_where_two_say_the_same() -> None:
+    same = Prediction(np.zeros(2))
+    assert weights_of("absolute_error", np.ones(2), {"one": same, "two": same}) == {"one": 1.0}
+
+
+def test_predictions_of_different_rows_are_put_together_in_their_order() -> None:
+    assert put_together([Prediction(np.array([1.0])), Prediction(np.array([2.0, 3.0]))]).values.tolist() == [1.0, 2.0, 3.0]
+    first = Prediction(np.array(["no"]), np.array([[0.6, 0.4]]), ("no", "yes"))
+    other = Prediction(np.array(["yes"]), np.array([[0.1, 0.9]]), ("maybe", "yes"))
+    both = put_together([first, other])
+    assert (both.classes, both.values.tolist()) == (("maybe", "no", "yes"), ["no", "yes"])
+    assert both.proba is not None
+    assert both.proba.tolist() == [[0.0, 0.6, 0.4], [0.1, 0.0, 0.9]]
 
 
 def test_numbers_are_averaged() -> None:

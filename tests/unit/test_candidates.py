@@ -136,9 +136,9 @@ def test_each_task_has_the_baseline_and_algorithms_to_choose_from() -> None:
     names = {task: [candidate.name for candidate in candidates_for(task)] for task in TASKS}
     boosted = ["hist_gradient_boosting", "deep_boosting", "shallow_boosting"]
     assert names == {
-        "regression": ["dummy", "ridge", "mlp", "extra_trees", *boosted, "log_boosting"],
-        "binary": ["dummy", "logistic", "mlp", "extra_trees", *boosted],
-        "multiclass": ["dummy", "logistic", "mlp", "extra_trees", *boosted],
+        "regression": ["dummy", "ridge", "svm", "mlp", "extra_trees", *boosted, "log_boosting"],
+        "binary": ["dummy", "logistic", "svm", "mlp", "extra_trees", *boosted],
+        "multiclass": ["dummy", "logistic", "svm", "mlp", "extra_trees", *boosted],
     }
 
 
@@ -181,6 +181,29 @@ def test_an_unknown_candidate_gets_the_closest_one_of_its_task(task: Task, wante
 def test_a_search_may_choose_what_a_candidate_takes_and_what_it_has_by_default_is_among_it(candidate: Candidate) -> None:
     defaults = {name: each.default for name, each in signature(candidate.build).parameters.items() if name != "recipe"}
     assert {name: defaults[name] in space for name, space in candidate.space.items()} == dict.fromkeys(candidate.space, True)
+
+
+def test_only_a_machine_that_is_slow_on_many_rows_and_classes_does_not_compete_on_them_unasked() -> None:
+    slow = {candidate.name for candidate in CANDIDATES if candidate.by_default and not candidate.is_quick_on(np.zeros(8001))}
+    assert slow == {"svm"}
+    assert BY_NAME["svm"].is_quick_on(np.zeros(8000))
+    classes = np.array(["a", "b", "c", "d"])
+    assert [BY_NAME["svm"].is_quick_on(np.resize(classes, rows)) for rows in (4000, 4004)] == [True, False]
+
+
+def test_the_weights_of_a_network_are_held_back_where_too_few_rows_could_watch_it() -> None:
+    few, many = (BY_NAME["mlp"].build(Recipe("binary", rows, 0, rows // 2, can_stop_early=True))["model"] for rows in (999, 1000))
+    assert (few.alpha, few.early_stopping) == (1.0, False)
+    assert (many.alpha, many.early_stopping) == (0.0001, True)
+
+
+def test_a_machine_for_each_of_several_classes_gives_better_probabilities_than_the_votes_of_pairs() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(600, 2)), columns=["a", "b"])
+    y = np.array([f"c{sector}" for sector in (np.arctan2(X["a"], X["b"]) // (np.pi / 3)).astype(int)])
+    model = fit(BY_NAME["svm"], schema_of("multiclass", a="number", b="number"), X[:400], y[:400])
+    truth = y[400:, None] == model.classes_[None, :]
+    assert ((model.predict_proba(X[400:]) - truth) ** 2).sum(axis=1).mean() < 0.12
 
 
 def test_a_candidate_says_for_which_rows_it_is_not() -> None:
@@ -247,7 +270,7 @@ def test_classes_of_one_row_or_two_and_names_of_any_kind_break_nothing(candidate
     X = pd.DataFrame({"age": rng.normal(size=80), "place": pd.Series([f"p{row % 9}" for row in range(80)], dtype="str")})
     y = np.array(["größer als 0"] * 40 + ["True"] * 37 + ["0"] * 2 + [""])
     if why_not := candidate.why_not(y):
-        assert (candidate.name, why_not) == ("svm", "a class has a single row, and its probabilities need two")
+        assert (candidate.name, why_not) == ("svm", "its rarest class has 1 row to fit, and probabilities need 10")
         y[-1] = "0"
     model = fit(candidate, schema_of("multiclass", age="number", place="category"), X, y)
     assert list(model.classes_) == sorted(set(y.tolist()))

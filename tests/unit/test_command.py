@@ -12,7 +12,7 @@ from tasks.core.options import Options, PreviewOptions, TrainOptions
 
 TRAIN = "python -m flows.train"
 PREVIEW = "python -m flows preview"
-FLAGS = "--again, --data, --help, --json, --no-record, --read, --seconds, --target, --task, --time, --trials, --use-case, -h"
+FLAGS = "--again, --data, --group, --help, --json, --no-record, --read, --seconds, --target, --task, --time, --trials, --use-case, -h"
 TASKS = "(available: binary, multiclass, regression)"
 
 

@@ -479,6 +479,7 @@ def test_an_explanation_is_json_whatever_is_not_finite() -> None:
     document = Explanation((Doubt("few_rows", "bring more"),), (Importance("town", nothing),), 0, (), slices).as_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == {
         "warnings": [{"code": "few_rows", "message": "bring more"}],
+        "learning_curve": [],
         "importance": [{"feature": "town", "value": 0.5, "low": None, "high": None}],
         "slices": [{"feature": "town", "values": "'a'", "rows": 30, "loss": {"value": 0.5, "low": None, "high": None}, "is_worse": True}],
     }

@@ -133,18 +133,36 @@ def test_a_hundred_and_one_classes_are_refused_and_a_hundred_are_not() -> None:
     assert infer_schema(df[df["y"] != "c100"]).task == "multiclass"
 
 
-@pytest.mark.parametrize("given", [{"target": "siez"}, {"time": "siez"}, {"drop": ["siez"]}])
+@pytest.mark.parametrize("given", [{"target": "siez"}, {"time": "siez"}, {"group": "siez"}, {"drop": ["siez"]}])
 def test_an_unknown_name_gets_the_closest_column(given: dict[str, str]) -> None:
     with pytest.raises(UsageError) as refused:
         infer_schema(table(size=numbers(1, 2), y=texts("a", "b")), **given)  # pyright: ignore[reportArgumentType]
     assert refused.value.message == "there is no column 'siez'; did you mean 'size'? (available: size, x, y)"
 
 
-@pytest.mark.parametrize("given", [{"target": "x", "time": "x"}, {"target": "x", "drop": ["x"]}, {"time": "x", "drop": ["x"]}])
+@pytest.mark.parametrize(
+    "given", [{"target": "x", "time": "x"}, {"target": "x", "drop": ["x"]}, {"time": "x", "drop": ["x"]}, {"group": "x", "target": "x"}]
+)
 def test_a_column_is_given_one_role(given: dict[str, str]) -> None:
     with pytest.raises(UsageError) as refused:
         infer_schema(table(y=texts("a", "b")), **given)  # pyright: ignore[reportArgumentType]
-    assert refused.value.message == "column 'x' is given two roles; it can be only one of target, time column and dropped"
+    assert refused.value.message == "column 'x' is given two roles; it can be only one of target, time column, group and dropped"
+
+
+def test_a_group_is_no_feature_and_no_time_is_looked_for_beside_it() -> None:
+    df = table(when=days(), shop=texts("a", "b", "c"), y=texts("a", "b"))
+    assert infer_schema(df).time == "when"
+    schema = infer_schema(df, group="shop")
+    assert (schema.group, schema.time, "shop" in schema.features, "when" in schema.features) == ("shop", None, False, True)
+    assert column(schema, "shop") == Column("shop", "category", "group", "given; 3 distinct values")
+
+
+def test_rows_are_divided_by_time_or_by_group_and_by_one_that_has_several_values() -> None:
+    df = table(when=days(), shop=texts("a"), y=texts("a", "b"))
+    with pytest.raises(UsageError, match="by the time in 'when' or by the groups in 'shop', not by both; leave one out"):
+        infer_schema(df, time="when", group="shop")
+    with pytest.raises(DataRefusedError, match="'shop' cannot tell which rows belong together: it has no two values; leave --group out"):
+        infer_schema(df, group="shop")
 
 
 def test_dropping_every_column_is_wrong_usage() -> None:

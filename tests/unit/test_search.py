@@ -42,9 +42,16 @@ def test_variations_are_made_of_the_best_candidates_that_have_something_to_vary_
 
 def test_the_better_half_goes_on_but_no_fewer_than_can_be_averaged() -> None:
     many = [trial("ridge", number) for number in range(21)]
-    assert search.finalists(many) == many[:11]
-    assert search.finalists(many[:8]) == many[: search.FINALISTS]
-    assert search.finalists(many[:2]) == many[:2]
+    assert search.finalists(many, [1.0] * 21) == many[:11]
+    assert search.finalists(many[:8], [1.0] * 8) == many[: search.FINALISTS]
+    assert search.finalists(many[:2], [1.0] * 2) == many[:2]
+    assert search.finalists([], []) == []
+
+
+def test_who_is_far_behind_does_not_go_on_unless_hardly_any_other_does() -> None:
+    five = [trial("ridge", number) for number in range(5)]
+    assert search.finalists(five, [1.0, 1.1, 1.2, 1.5, 1.6]) == five[:4]
+    assert search.finalists(five, [0.0, 1.0, 2.0, 3.0, 4.0]) == five[:3]
 
 
 @given(st.lists(st.integers(0, 50_000), min_size=5, max_size=5))

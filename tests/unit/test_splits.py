@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.splits import FIRST_SPREAD, FOLDS, Split, content_digest, folds, gate_size, hash_rows, split_by_hash, split_by_time
+from tasks.core.splits import (
+    FIRST_SPREAD,
+    FOLDS,
+    Split,
+    content_digest,
+    folds,
+    gate_size,
+    hash_rows,
+    hash_units,
+    split_by_hash,
+    split_by_time,
+)
 from tasks.core.table import Column, Schema
 
 # Rows of 0 … 39 that are the gate side of use case diabetes.
@@ -43,6 +54,36 @@ def sides(rows: list[Row]) -> list[bool]:
 
 def spread_hashes(rows: int, seed: int = 0) -> np.ndarray:
     return hash_rows(pd.DataFrame({"x": np.random.default_rng(seed).normal(size=rows)}))
+
+
+# ------------------------------------------------------------------------------------------------------------ groups
+
+
+def grouped(shops: list[str | None]) -> tuple[pd.DataFrame, Schema]:
+    df = pd.DataFrame({"x": np.arange(float(len(shops))), "shop": pd.Series(shops, dtype="str"), "y": 0.0})
+    roles = {"x": "feature", "shop": "group", "y": "target"}
+    return df, Schema(tuple(Column(name, "number", role, "") for name, role in roles.items()), "regression")
+
+
+@given(st.lists(st.sampled_from([None, *"abcdefghij"]), min_size=20, max_size=60), st.integers(1, 30))
+def test_rows_of_a_group_lie_on_one_side_and_in_one_fold_and_are_side_by_side_at_the_gate(shops: list[str | None], size: int) -> None:
+    df, schema = grouped(shops)
+    hashes = hash_units(df, schema)
+    found = split_by_hash(hashes, "diabetes", size, is_grouped=True)
+    assert sorted([*found.fit, *found.gate]) == list(range(len(shops)))
+    parts = [(found.fit, found.gate), *folds(hashes, is_ordered=False)]
+    for fit, other in parts:
+        assert {shops[row] for row in fit} & {shops[row] for row in other} <= {None}
+    units = [hashes[row] for row in found.gate]
+    assert found.gate_groups == len(set(units)) == sum(a != b for a, b in pairwise([None, *units]))
+    assert found.gate_blocks == min(20, found.gate_groups)
+
+
+def test_a_row_of_no_group_stands_for_itself() -> None:
+    df, schema = grouped([None, None, "a", "a"])
+    first, second, *both = hash_units(df, schema)
+    assert first != second
+    assert both[0] == both[1]
 
 
 # ------------------------------------------------------------------------------------------------------------ row hashes

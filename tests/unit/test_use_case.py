@@ -89,7 +89,8 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 
-KEYS = "budget, candidates, data, description, drop, gate, key, landing, loss, pii, reading, refit, schedule, seed, target, task, time"
+KEYS = "budget, candidates, costs, data, description, drop, gate, group, key, landing, loss, pii, reading, refit, schedule, seed"
+KEYS += ", target, task, time"
 READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, query, quote, sheet, skip"
 
 
@@ -97,6 +98,10 @@ READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, que
     ("values", "told"),
     [
         ({"taget": "price"}, f"'taget'; did you mean 'target'? (available: {KEYS})"),
+        (
+            {"costs": {"false_positve": 2}},
+            "'false_positve'; did you mean 'false_positive'? (available: false_negative, false_positive, positive)",
+        ),
         ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: tolerance)"),
         ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, train)"),
         ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
@@ -115,6 +120,14 @@ def test_a_use_case_is_called_like_its_file_and_not_by_a_key_in_it() -> None:
 def test_a_mistyped_key_is_told() -> None:
     with pytest.raises(UsageError, match=r"called 'dta'; did you mean 'data'\?"):
         UseCase.from_values("houses", {"dta": "houses.csv"}, where="houses.yaml")
+
+
+def test_the_class_that_costs_are_about_may_be_written_as_a_number() -> None:
+    assert houses(costs={"false_negative": 5, "positive": 1}).costs.positive == "1"
+
+
+def test_an_error_costs_something() -> None:
+    assert refusal(costs={"false_negative": 0}) == "houses.yaml: 'costs.false_negative' is 0: input should be greater than 0"
 
 
 def test_a_use_case_without_data_is_about_the_rows_that_are_ingested() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import yaml
 from hypothesis import example, given
@@ -95,6 +96,14 @@ def test_what_is_asked_or_found_is_set_and_what_only_a_person_can_know_is_sugges
         "drop": (["twice"], "the target may be read off"),
         "key": (["id"], "it is an identifier: 30 distinct values in 30 rows; only where no other table uses them again"),
     }
+
+
+def test_a_group_is_suggested_where_one_column_may_be_it_and_set_where_it_is_given() -> None:
+    count = np.arange(30.0)
+    df = pd.DataFrame({"customer_id": count % 10, "size": count**0.5, "price": count**1.5})
+    found, given = (settle(asked(), infer_schema(df, target="price", group=group), None, {})["group"] for group in (None, "customer_id"))
+    assert (found.value, found.is_certain, given.value, given.is_certain) == ("customer_id", False, "customer_id", True)
+    assert found.why == "its values return; only where new ones will come"
 
 
 def test_what_a_person_has_said_is_not_suggested_again() -> None:
