@@ -272,7 +272,8 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
     split = _split(case, snapshot, df, splits.gate_size(labelled, last.spread if last and last.spread else splits.FIRST_SPREAD))
     if not len(split.gate) or not len(split.fit):
         what = "rows" if snapshot.schema.group is None else f"groups of '{snapshot.schema.group}'"
-        message = f"{snapshot.source} has too few different labelled {what} ({labelled} rows in all) to fit on some and judge on others; bring more"
+        few = f"{snapshot.source} has too few different labelled {what} ({labelled} rows in all)"
+        message = f"{few} to fit on some and judge on others; bring more"
         raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")
     return Study(case, snapshot, split)

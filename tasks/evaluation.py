@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tasks.core.metrics import Prediction
     from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
+    from tasks.core.thresholds import Threshold
 
 TOLD_DOUBTS = 20
 EXPLANATION = "explanation.json"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ATTEMPT = Attempt(snapshot="a" * 64, configuration="b" * 64, columns="c" * 64, target="price", task="regression")
 ROWS = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0]})
-FITTED_ROWS = np.array([2**64 - 1, 7, 3], dtype=np.uint64)
+FITTED_ROWS = np.array([3, 7, 2**64 - 1], dtype=np.uint64)
 # A training run that is killed between the artifact and the version.
 KILLED_RUN = """
 import sys, time

@@ -102,7 +102,7 @@ READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, que
             {"costs": {"false_positve": 2}},
             "'false_positve'; did you mean 'false_positive'? (available: false_negative, false_positive, positive)",
         ),
-        ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: tolerance)"),
+        ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: approval, approval_days, tolerance)"),
         ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, train)"),
         ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
     ],
