@@ -1,31 +1,26 @@
 """Every door's first step: read the call, set the environment, and only then import engines.
 
 Importing this module sets what MLflow, Great Expectations and Evidently read. `main` answers `--help` from the options
-type alone, then finds or starts a Prefect server, runs the flow, and turns what comes of it into output and exit code.
+type alone, then loads what runs the flow, and turns what comes of it into output and exit code.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib
 import io
 import json
-import logging
 import os
 import sys
 import time
 import traceback
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from tasks import questions, setup
-from tasks.adapters import home, projects, server, sources
-from tasks.adapters.lake import Lake
-from tasks.core import command, deliveries, maintenance, names, scoring, summary
-from tasks.core.deployments import ALL
+from tasks.adapters import home
+from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
     DeploymentsOptions,
@@ -35,25 +30,14 @@ from tasks.core.options import (
     Options,
     PreviewOptions,
     ScoreOptions,
-    SourceOptions,
     TrainOptions,
 )
-from tasks.core.use_case import LAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from tasks.core.settings import Settings
-
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-PREFECT_CLIENT = {
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "evergreen",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # Progress is our own, and `main` tells a failure once; what Prefect says of it stands in the run's log.
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-}
-log = logging.getLogger("evergreen")
 
 
 @dataclass(frozen=True)
@@ -63,20 +47,12 @@ class Job:
     Attributes:
         options: What it can be asked.
         engines: What its flow needs, imported while the server starts.
-        tell: Gives what a person reads of its outcome, with paths relative to a folder.
+        tell: The function that gives what a person reads of its outcome, with paths relative to a folder.
     """
 
     options: type[Options]
     engines: tuple[str, ...]
-    tell: Callable[[Any, str], str]
-
-
-class Outcome(Protocol):
-    """What a job comes to."""
-
-    def as_json(self) -> dict[str, object]:
-        """Give the document that scripts may rely on."""
-        ...
+    tell: str
 
 
 class Answer(Protocol):
@@ -93,34 +69,34 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """A question: its options, and the verb that answers it."""
+    """A question: its options, and the verb that answers it, in one answer or several."""
 
     options: type[Any]
-    ask: Callable[[Any], Iterable[Answer]]
+    verb: str
 
 
 JOBS = {
     "train": Job(
         options=TrainOptions,
         engines=("pandas", "sklearn.ensemble", "sklearn.linear_model", "mlflow.sklearn", "great_expectations", "skops.io"),
-        tell=summary.of_training,
+        tell="tasks.core.summary:of_training",
     ),
     "ingest": Job(
         options=IngestOptions,
         engines=("pandas", "deltalake", "great_expectations"),
-        tell=deliveries.describe,
+        tell="tasks.core.deliveries:describe",
     ),
     "score": Job(
         options=ScoreOptions,
         engines=("pandas", "deltalake", "mlflow.sklearn", "great_expectations", "skops.io", "sklearn.ensemble"),
-        tell=scoring.describe,
+        tell="tasks.core.scoring:describe",
     ),
-    "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell=maintenance.describe),
+    "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }
 QUESTIONS = {
-    "preview": Question(PreviewOptions, questions.preview),
-    "init": Question(InitOptions, setup.init),
-    "deployments": Question(DeploymentsOptions, questions.write_deployments),
+    "preview": Question(PreviewOptions, "tasks.questions:preview"),
+    "init": Question(InitOptions, "tasks.setup:init"),
+    "deployments": Question(DeploymentsOptions, "tasks.questions:write_deployments"),
 }
 
 # Wrong settings are told by `main` in one sentence, and by `tasks.record` where there is no `main`.
@@ -135,8 +111,12 @@ def main(job: str, argv: Sequence[str] | None = None) -> None:
     with _outermost_door(as_json=as_json):
         if job not in JOBS:
             raise UsageError.unknown("job", job, [*JOBS, *QUESTIONS])
-        outcome = _run(job, command.parse(f"python -m flows.{job}", JOBS[job].options, arguments))
-        _tell(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else JOBS[job].tell(outcome, str(Path.cwd())))
+        asked = JOBS[job]
+        call = command.parse(f"python -m flows.{job}", asked.options, arguments)
+        from flows import _running
+
+        outcome = _running.run(job, asked.engines, call)
+        _tell(json.dumps(outcome.as_json(), ensure_ascii=False) if as_json else resolve_name(asked.tell)(outcome, str(Path.cwd())))
 
 
 def answer(question: str, argv: Sequence[str]) -> None:
@@ -144,7 +124,9 @@ def answer(question: str, argv: Sequence[str]) -> None:
     as_json = command.wants_json(argv)
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
-        for answer in asked.ask(command.parse(f"python -m flows {question}", asked.options, argv).options):
+        options = command.parse(f"python -m flows {question}", asked.options, argv).options
+        ask: Callable[[Any], Iterable[Answer]] = resolve_name(asked.verb)
+        for answer in ask(options):
             _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
 
 
@@ -213,81 +195,6 @@ def _in_one_sentence(*, as_json: bool) -> Generator[None]:
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (nothing beyond this line could say it better)
         _fail(_unexpected(error), as_json=as_json)
-
-
-def _run(job: str, call: command.Call[Options]) -> Outcome:
-    if not call.record:
-        os.environ["EVERGREEN_RECORD"] = "false"
-    _show_progress()
-    settings = home.settings()
-    home.bootstrap()
-    use_case, has_suite = _look_ahead(job, call.options, settings)
-    home.prepare(settings.home)
-    log.info("starting: the engines%s", " and Prefect" if settings.record else "")
-    with _prefect(settings.home) if settings.record else contextlib.nullcontext() as started:
-        for engine in JOBS[job].engines:
-            if has_suite or engine != "great_expectations":  # seconds that only a suite is worth
-                importlib.import_module(engine)
-        flow = getattr(importlib.import_module(f"flows.{job}"), job)
-        if started:
-            started.wait()
-        record = importlib.import_module("tasks.record")
-        run_name = names.run_name(job, use_case, names.digest(call.options.model_dump_json()))
-        try:
-            # Standard output belongs to the answer.
-            with contextlib.redirect_stdout(sys.stderr):
-                return record.named(flow, run_name)(call.options)
-        finally:
-            record.flush()
-
-
-def _look_ahead(job: str, options: Options, settings: Settings) -> tuple[str, bool]:
-    """Tell what a person mistyped before seconds of imports; give the use case's name, and whether it has a suite."""
-    if not isinstance(options, SourceOptions):
-        return getattr(options, "use_case", None) or ALL, False
-    case = projects.resolve(options, settings, lambda name: Lake(settings.lake_address, name).begun_with() is not None)
-    if case.use_case.data != LAKE and not (job == "ingest" and options.data is None):
-        sources.check(case.use_case.data)
-    return case.name, case.suite is not None
-
-
-@contextlib.contextmanager
-def _prefect(folder: Path) -> Generator[server.HomeServer | None]:
-    """Point Prefect at the server that answers, or else at the home's own, which this process then shares."""
-    for name, value in PREFECT_CLIENT.items():
-        os.environ.setdefault(name, value)
-    url = server.configured_url(os.environ)
-    if url and server.is_healthy(url):
-        yield None
-        return
-    if url:
-        log.warning("the Prefect server at %s does not answer; recording on a server of this home instead", url)
-    own = server.HomeServer(folder)
-    own.join()
-    os.environ.update({"PREFECT_API_URL": own.url, "PREFECT_HOME": str(own.folder)})
-    try:
-        yield own
-    finally:
-        own.leave()
-
-
-class _SinceStart(logging.Formatter):
-    """Progress lines that begin with the seconds since the start."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write one line."""
-        return f"{record.relativeCreated / 1000:6.1f} s  {super().format(record)}"
-
-
-def _show_progress() -> None:
-    progress = logging.StreamHandler(sys.stderr)
-    progress.setFormatter(_SinceStart())
-    log.addHandler(progress)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    logging.getLogger().addHandler(logging.NullHandler())  # what engines log of a failure, with its trace, is told once by `main`
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
 
 
 def _fail(error: EvergreenError, *, as_json: bool) -> NoReturn:

@@ -31,8 +31,9 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     ingestion.prepare_stores(case)
     if options.accept:
         reception, delivery, batch = ingestion.find_waiting(case, options)
+        take = _take_labels if delivery.kind == "labels" else _take
         with ingestion.taking(reception, delivery):
-            _take(reception, delivery, batch, options.because or "")
+            take(reception, delivery, batch, options.because or "")
         return ingestion.report(reception)
     reception = ingestion.open_reception(case, options)
     for delivery in ingestion.come_in(reception):
@@ -42,7 +43,7 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
             if mending.is_sheet(batch):
                 _mend(reception, delivery, batch)
             elif delivery.kind == "labels":
-                _take_labels(reception, delivery, labels.in_utc(batch))
+                _take_new_labels(reception, delivery, labels.in_utc(batch))
             elif not ingestion.is_known(reception, delivery, batch):
                 _take(reception, delivery, ingestion.complete(reception, batch))
     return ingestion.report(reception)
@@ -51,18 +52,25 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
 def _take(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> None:
     news = ingestion.find_news(reception, delivery, batch, because)
     if news:
-        verdict = validation.judge(reception.case, news.batch)
-        ingestion.take(reception, delivery, news, ingestion.inspect(reception, delivery, news.batch, verdict), because)
+        verdict = validation.judge(reception.case, news.judged, ingestion.asked(reception, batch))
+        late = validation.judge_labels(reception.case, news.late, reception.target)
+        ingestion.take(reception, delivery, news, ingestion.inspect(reception, delivery, news, verdict, late), because)
 
 
-def _take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
+def _take_new_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
     if not labels.is_known(reception, delivery, batch):
-        labels.take_labels(reception, delivery, batch)
+        _take_labels(reception, delivery, batch)
+
+
+def _take_labels(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> None:
+    brought = labels.find_labels(reception, delivery, batch)
+    verdict = validation.judge_labels(reception.case, brought.batch, reception.target)
+    labels.take(reception, delivery, brought, labels.inspect(reception, delivery, brought, verdict), because)
 
 
 def _mend(reception: Reception, delivery: Delivery, sheet: Batch) -> None:
     mended = mending.find_mended(reception, delivery, sheet)
     if mended and mended.before.kind == "labels":
-        mending.mend_labels(reception, delivery, mended)
+        mending.mend_labels(reception, delivery, mended, validation.judge_labels(reception.case, mended.batch, reception.target))
     elif mended:
-        mending.mend(reception, delivery, mended, validation.judge(reception.case, mended.batch))
+        mending.mend(reception, delivery, mended, validation.judge(reception.case, mended.batch, mended.asked))

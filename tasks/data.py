@@ -12,6 +12,7 @@ from tasks.core import hiding, mending, schema, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
+from tasks.core.names import counted
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
@@ -21,11 +22,12 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
     from tasks.core.reading.reader import Reading
+    from tasks.core.reading.terms import Sort
     from tasks.core.scoring import Scorer
     from tasks.core.settings import Settings
     from tasks.core.validation import Validation
@@ -78,31 +80,29 @@ def _has_lake(settings: Settings, name: str) -> bool:
 
 @task
 def read_rows(case: Case) -> Batch:
-    """Read the table, repair what can be repaired, and store the rows that fit under their digest.
+    """Read the table as what suite and lake know of it, repair what can be repaired, and store the rows that fit under their digest.
 
     Raises:
         UsageError: there is no such source.
         DataRefusedError: it holds no table, or one that can be read in more than one way.
     """
-    return _rows(case)
+    return _rows(_knowing(case))
 
 
 @task
 def read_inputs(case: Case, scorer: Scorer) -> Batch:
-    """Read rows to be predicted as `read_rows` does; what holds text for the model and the lake is read as text.
+    """Read rows to be predicted as `read_rows` does, and as what the model asks for.
 
     Raises:
         UsageError: there is no such source.
         DataRefusedError: it holds no table, or one that can be read in more than one way.
     """
-    inputs = [column.name for column in scorer.inputs]
-    texts = [column.name for column in scorer.inputs if column.type == "category"]
-    return _rows(_knowing(case, [*inputs, *case.use_case.key, scorer.target], texts))
+    return _rows(_knowing(case, [scorer.target], {column.name: column.sort for column in scorer.inputs}))
 
 
 @task
 def read_delivery(case: Case) -> Batch:
-    """Read what has come as `read_rows` does, and as what the lake keeps; of a sheet of mended rows, keep the cells as a person wrote them.
+    """Read what has come as `read_rows` does; of a sheet of mended rows, keep the cells as a person wrote them.
 
     Raises:
         UsageError: there is no such source.
@@ -128,14 +128,15 @@ def _rows(case: Case) -> Batch:
     return batch
 
 
-def _knowing(case: Case, names: Iterable[str] = (), texts: Iterable[str] = ()) -> Case:
-    """Give a use case with what is known of its columns, and beside that what its lake declares."""
-    lake = Lake(case.settings.lake_address, case.name)
+def _knowing(case: Case, names: Iterable[str] = (), kinds: Mapping[str, Sort] | None = None) -> Case:
+    """Give a use case with what its suite expects of its columns, what its lake declares, and before these what a model asks for."""
+    lake, known, key = Lake(case.settings.lake_address, case.name), projects.kinds_of(case.suite), case.use_case.key
     if (begun := lake.begun_with()) is not None:
-        declared = lake.columns()
-        names = [*names, *declared.names, *([begun.target] if begun.target else []), ROW_KEY, VALUE, OBSERVED]
-        texts = [*texts, *(column.name for column in declared.columns if column.kind == "str")]
-    reading = case.use_case.reading.knowing(names, texts)
+        declared, key = lake.columns(), begun.key
+        known |= {column.name: column.sort for column in declared.columns if column.sort}
+        names = [*names, *([begun.target] if begun.target else []), ROW_KEY, VALUE, OBSERVED]
+    known |= kinds or {}
+    reading = case.use_case.reading.knowing([*names, *known, *key], known, key)
     return dataclasses.replace(case, use_case=case.use_case.model_copy(update={"reading": reading}))
 
 
@@ -160,8 +161,8 @@ def _stored(case: Case, reading: Reading) -> Batch:
     digest = splits.digest_of_frames(snapshots.cut(table.frames()))
     path = snapshots.write_frames(snapshots.cut(table.frames()), case.settings.home / "snapshots", digest)
     if reading.aside:
-        log.warning("set aside because they do not fit: %s rows, the first on line %s", len(reading.aside), reading.aside[0].line)
-    log.info("read %s rows of %s columns: %s", f"{reading.rows:,}", len(table.names), reading.verdict)
+        log.warning("does not fit, and is set aside: %s, the first on line %s", counted(len(reading.aside), "row"), reading.aside[0].line)
+    log.info("read %s of %s: %s", counted(reading.rows, "row"), counted(len(table.names), "column"), reading.verdict)
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside, evidence=reading.evidence)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +17,19 @@ from tasks.adapters import home, landing, ledger, sheets, snapshots
 from tasks.core import deliveries, mending, names, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
-from tasks.core.findings import Arrival, Inspection, Judgement
+from tasks.core.findings import Judgement
 from tasks.core.formats.source import CHANGED, shown_url
-from tasks.core.incidents import inspect_batch
-from tasks.core.lake.values import LakeSnapshot, Receipt
-from tasks.core.mending import Pile
+from tasks.core.lake.known import FEW_ROWS, find_changed, say_refused
+from tasks.core.lake.values import Receipt
+from tasks.core.mending import Aside, Pile
+from tasks.core.parts import WHOLE, Scope
 from tasks.core.profiles import Profile, profile_rows
-from tasks.core.reading.reader import as_frame, as_rows
+from tasks.core.reading.reader import as_rows
 from tasks.core.row_sets import NO_ROWS, RowSet
 from tasks.core.snapshot import Batch
 from tasks.core.use_case import LAKE
 from tasks.core.validation import ExpectationResult, Validation
-from tasks.reception import Reception, asides, rows_of, tell_columns
+from tasks.reception import Reception, failing, rows_of, tell_columns
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from tasks.adapters.lake import Lake
     from tasks.adapters.lake.meeting import Encounter
-    from tasks.core.deliveries import Decision
+    from tasks.core.findings import Inspection
     from tasks.core.lake.known import Meeting, Settled
     from tasks.core.lake.values import Terms
     from tasks.core.options import IngestOptions
@@ -59,7 +60,7 @@ class News:
         came: All its rows.
         batch: Those that are not known.
         places: Where each of these stands among all.
-        late: Where known rows stand that bring the label of one that had none.
+        late: Known rows that bring the label of one that had none; None where there are none.
         differing: Rows of `batch` whose key the lake has with other values, by reason.
         twins: Rows that share a key with one another and with no row of the lake.
         encounter: How the keys were looked up; None where no key names rows.
@@ -68,7 +69,7 @@ class News:
     came: Batch
     batch: Batch
     places: np.ndarray
-    late: Sequence[int] = ()
+    late: Batch | None = None
     differing: Mapping[str, RowSet] = field(default_factory=dict[str, RowSet])
     twins: Meeting | None = None
     encounter: Encounter | None = None
@@ -79,6 +80,11 @@ class News:
         import numpy as np
 
         return cls(batch, batch, np.arange(len(batch.lines)))
+
+    @property
+    def judged(self) -> Batch | None:
+        """Give the rows that are judged as such; None where all are known."""
+        return self.batch if len(self.places) or not len(self.came.lines) else None
 
     def rows(self, places: np.ndarray) -> RowSet:
         """Give rows by where they stand among all."""
@@ -252,10 +258,10 @@ def _missing(rows: int, kind: str) -> pd.Series[Any]:
 
 @task
 def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> News | None:
-    """Leave out the rows of a batch that are known by their key; None where nothing is left to be judged, and all is done.
+    """Leave out the rows of a batch that are known by their key; None where it brings nothing else.
 
     Raises:
-        DataRefusedError: most rows have a key that stands for other values.
+        DataRefusedError: most rows have a key that stands for other values, and they are more than a few corrections.
         StoreError: a store cannot be read or written.
     """
     if reception.lake(batch).holds(batch.delivered):
@@ -266,34 +272,41 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
         return News.of(batch)
     stored, twins = encounter.meeting.split()
     settled = stored.settle()
-    differing = len(settled.differing) + len(twins.settle().differing)
-    if 2 * differing > len(batch.lines):
-        raise DataRefusedError(_say_no_key(encounter.key, differing, len(batch.lines)), where=delivery.name)
+    if why := _say_refused(encounter, settled, twins.settle(), len(batch.lines)):
+        raise DataRefusedError(why, where=delivery.name)
     news = _without(batch, settled, twins, encounter)
-    if len(news.places):
+    if news.judged or news.late or batch.aside or because:
         return news
-    if len(news.late) or batch.aside or because:
-        _let_in(reception, delivery, news, because=because)
-    else:
-        told = f"each of its {len(batch.lines):,} rows is in the lake"
-        entry = dataclasses.replace(reception.entry(delivery, batch.delivered, "ingested", (told,)), decided_at="")
-        reception.tell_known(delivery, dataclasses.replace(entry, rows=BatchRows(read=len(batch.lines), known=len(batch.lines))))
+    told = f"each of its {len(batch.lines):,} rows is in the lake"
+    entry = dataclasses.replace(reception.entry(delivery, batch.delivered, "ingested", (told,)), decided_at="")
+    reception.tell_known(delivery, dataclasses.replace(entry, rows=BatchRows(read=len(batch.lines), known=len(batch.lines))))
     return None
 
 
+def asked(reception: Reception, batch: Batch) -> Scope:
+    """Say what of the suite a batch is asked: not for columns that are new or missing as in the last one, which a person has accepted."""
+    lake, target = reception.lake(batch), reception.lake(batch).terms.target
+    entries = (entry for entry in reversed(reception.entries) if entry.kind == "rows" and entry.decision in TAKEN and entry.profile)
+    last = next((names for entry in entries if (names := deliveries.arrival_of(entry).without(target).profile.names)), None)
+    if lake.begun_with() is None or last is None:
+        return WHOLE
+    came, kept = snapshots.column_names(batch.path), lake.columns().names
+    missing = [name for name in kept if name not in (*last, *came, target)]
+    return Scope(unasked=missing, unseen=[name for name in came if name in last and name not in kept])
+
+
 @task
-def inspect(reception: Reception, delivery: Delivery, batch: Batch, validation: Validation) -> Judgement:
+def inspect(reception: Reception, delivery: Delivery, news: News, validation: Validation, late: Validation) -> Judgement:
     """Find out whether the data themselves show damage, beside the champion's rows and the batches that were taken before."""
-    use_case, target = reception.case.use_case, reception.lake(batch).terms.target
-    profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
-    entries = [e for e in reception.entries if e.decision in TAKEN and e.profile and e.digest != batch.delivered]
-    past = [Arrival(e.name, deliveries.profile_of(e, without=target), deliveries.arrived_us(e)) for e in entries]
-    if not past:
-        return Judgement(validation, profile, Inspection(()))
-    champions = _champions_profile(reception)
-    reference = deliveries.without_column(champions, target) if champions else past[0].profile
-    now = Arrival(delivery.name, deliveries.without_column(profile, target), datetime.now(UTC).timestamp() * 1e6)
-    return Judgement(validation, profile, inspect_batch(now, reference, past, time=use_case.time))
+    came, target, pii = news.came, reception.lake(news.came).terms.target, _personal(reception, news.came)
+    rows = profile_rows(snapshots.read_frames(news.batch.path), pii=pii) if news.judged else None
+    profile = rows or Profile(rows=0, columns=(), digest="", contents="")
+    if news.late and target:
+        paths = [batch.path for batch in (news.judged, news.late) if batch]
+        labels = profile_rows(chain.from_iterable(snapshots.read_frames(path, columns=[target]) for path in paths), pii=pii)
+        profile = profile.replacing(labels.columns[0]) if rows else labels
+    inspection = reception.inspect(delivery, came.delivered, profile, len(came.lines) + len(came.aside))
+    return Judgement(validation, profile, inspection, late)
 
 
 @task
@@ -306,11 +319,12 @@ def take(reception: Reception, delivery: Delivery, news: News, judgement: Judgem
         DataRefusedError: the lake cannot keep the rows as they are.
         StoreError: a store cannot be written.
     """
+    lake, validation = reception.lake(news.came), judgement.validation
     if judgement.against and not because:
-        _hold(reception, delivery, news, judgement)
+        entry = reception.held(delivery, news.came, news.came.delivered, judgement, _why_never(lake, news, judgement))
+        reception.conclude(delivery, entry, judgement, _pile(news, judgement), news.judged)
         return
-    validation = judgement.validation
-    if reception.lake(news.batch).begun_with() is None and validation.quarantined == len(news.batch.lines):
+    if lake.begun_with() is None and validation.quarantined == len(news.batch.lines):
         _, (reason, *_) = validation.set_aside(0, len(news.batch.lines))
         message = f"no lake begins without a row, and all of these are set aside, the first because {reason}"
         raise DataRefusedError(message, where=delivery.name)
@@ -329,13 +343,14 @@ def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Deliver
         raise UsageError(message, where="--because")
     reception = Reception(case, ())
     entry = deliveries.find_waiting(reception.entries, options.accept or "", case.name)
-    staged, lines, aside = Path(entry.staged), *(_held_file(case, entry.digest, what) for what in ("lines", "aside"))
+    staged, lines, aside = Path(entry.staged), *(reception.held_file(entry.digest, what) for what in ("lines", "aside"))
     if not (staged.exists() and lines.exists()):
         message = f"the rows of batch {entry.digest[:SHOWN_DIGITS]} are gone from {staged}; deliver {entry.name} again"
         raise UsageError(message, where="--accept")
     misfits = as_rows(snapshots.read(aside)) if aside.exists() else []
     numbers = snapshots.read_column(lines, "line").to_numpy()
-    return reception, Delivery(entry.name, entry.name), Batch(staged, staged.stem[:64], entry.name, numbers, aside=tuple(misfits))
+    delivery = Delivery(entry.name, entry.name, kind=entry.kind)
+    return reception, delivery, Batch(staged, staged.stem[:64], entry.name, numbers, aside=tuple(misfits))
 
 
 def report(reception: Reception) -> IngestReport:
@@ -364,25 +379,30 @@ def _personal(reception: Reception, batch: Batch) -> Collection[str]:
     return pii | (came - {*lake.columns().names, lake.terms.target})
 
 
-def _hold(reception: Reception, delivery: Delivery, news: News, judgement: Judgement) -> None:
-    import pandas as pd
+def _pile(news: News, judgement: Judgement) -> Pile:
+    """Give the rows that are set aside: new ones that fail, those that could not be read, and known ones whose label fails."""
+    import numpy as np
 
-    batch = news.came
-    folder, digest = reception.case.settings.home / "held", batch.delivered
-    snapshots.write(pd.DataFrame({"line": batch.lines}), folder, _held_file(reception.case, digest, "lines").stem)
-    if batch.aside:
-        snapshots.write(as_frame(batch.aside), folder, _held_file(reception.case, digest, "aside").stem)
-    accepting = f"--use-case {reception.case.name} --accept {digest[:SHOWN_DIGITS]} --because TEXT"
-    how = f"to take it in all the same: python -m flows.ingest {accepting}"
-    decision: Decision = "refused" if judgement.validation.refusal else "held"
-    rows = BatchRows(read=len(batch.lines) + len(batch.aside))
-    entry = reception.entry(delivery, digest, decision, (*judgement.against, how))
-    pile = Pile(snapshots.column_names(news.batch.path), partial(asides, news.batch, judgement.validation))
-    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, staged=str(batch.path)), judgement, pile, news.batch)
+    names, batch, late = snapshots.column_names(news.batch.path), news.batch, news.late
+
+    def read() -> Iterator[Aside]:
+        read = len(batch.lines) + len(batch.aside)
+        yield from failing(batch, judgement.validation, np.arange(len(batch.lines)) + 1)
+        yield from mending.unread(batch.aside, names, len(batch.lines) + 1)
+        yield from failing(late, judgement.late, np.arange(len(late.lines)) + read + 1) if late else ()
+
+    return Pile(names, read)
 
 
-def _held_file(case: Case, digest: str, what: str) -> Path:
-    return case.settings.home / "held" / f"{case.name}-{digest}-{what}.parquet"
+def _why_never(lake: Lake, news: News, judgement: Judgement) -> str:
+    """Say why the lake could not take a batch in even if a person accepted it; empty where it could."""
+    try:
+        kept = _settle(news, judgement)
+        frames, _ = _new_rows(lake, news, kept, judgement.inspection)
+        lake.check(frames, _late_labels(lake, news, kept))
+    except DataRefusedError as error:
+        return error.message
+    return ""
 
 
 def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
@@ -399,25 +419,33 @@ def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
         return None
 
 
-def _say_no_key(key: Sequence[str], differing: int, rows: int) -> str:
-    named = " and ".join(map(repr, key))
-    why = f"{differing:,} of {rows:,} rows have a key that another row has with other values: {named} names more than one row"
-    how = "name in key: all columns that do so together, and another use case where its lake was begun already"
-    return f"{why}; {how}"
+def _say_refused(encounter: Encounter, stored: Settled, twins: Settled, rows: int) -> str:
+    """Say why most rows cannot have the keys that they have; empty where they can, or where a few rows are corrected."""
+    corrected, repeated = len(stored.differing), len(twins.differing)
+    if 2 * (corrected + repeated) <= rows or repeated < corrected <= FEW_ROWS:
+        return ""
+    changed = find_changed(encounter.shares(stored)) if corrected > repeated else []
+    return say_refused(encounter.key, encounter.target, corrected + repeated, rows, changed)
 
 
 def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounter) -> News:
     """Leave known rows out of a batch."""
     import numpy as np
+
+    places = np.delete(np.arange(len(batch.lines)), settled.known)
+    left = batch if not len(settled.known) else _part(batch, places, "new") if len(places) else dataclasses.replace(batch, lines=places)
+    late = _part(batch, settled.late, "late") if len(settled.late) else None
+    news = News(batch, left, places, late, twins=twins, encounter=encounter)
+    return dataclasses.replace(news, differing=news.by_reason(settled))
+
+
+def _part(batch: Batch, places: np.ndarray, what: str) -> Batch:
+    """Store some rows of a batch."""
     import pandas as pd
 
-    places, left = np.delete(np.arange(len(batch.lines)), settled.known), batch
-    if len(settled.known) and len(places):
-        name = f"{batch.digest}-{splits.content_digest(pd.DataFrame({'place': places}))[:SHOWN_DIGITS]}-new"
-        path = snapshots.write_frames(_picked(batch.path, places), batch.path.parent, name)
-        left = dataclasses.replace(batch, path=path, lines=batch.lines[places])
-    news = News(batch, left, places, settled.late.tolist(), twins=twins, encounter=encounter)
-    return dataclasses.replace(news, differing=news.by_reason(settled))
+    name = f"{batch.digest}-{splits.content_digest(pd.DataFrame({'place': places}))[:SHOWN_DIGITS]}-{what}"
+    path = snapshots.write_frames(_picked(batch.path, places), batch.path.parent, name)
+    return dataclasses.replace(batch, path=path, lines=batch.lines[places], aside=batch.aside if what == "new" else ())
 
 
 def _picked(path: Path, places: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -431,57 +459,81 @@ def _picked(path: Path, places: np.ndarray, columns: Sequence[str] | None = None
         start += len(df)
 
 
-def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Judgement | None = None, because: str = "") -> None:
+@dataclass(frozen=True)
+class _Kept:
+    """What comes in of a delivery.
+
+    Attributes:
+        validation: What the suite says of new rows, and what their keys do.
+        known: New rows that repeat one before them.
+        repeated: Those of them that bring its label, by where they stand among all.
+        late: The known rows whose label comes in, by where they stand among those that bring one.
+    """
+
+    validation: Validation
+    known: RowSet
+    repeated: Sequence[int]
+    late: np.ndarray
+
+
+def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Judgement, because: str = "") -> None:
     """Let the lake take in what is new, with the labels that known rows bring, and write it down."""
-    lake, batch, frames, told = reception.lake(news.came), news.batch, iter(()), list[str]()
-    late, validation = [*news.late], judgement.validation if judgement else Validation("")
-    if judgement:
-        known, twins_late, results = _settle(news, validation)
-        validation = dataclasses.replace(validation, results=(*validation.results, *results))
-        judgement, late = dataclasses.replace(judgement, validation=validation), sorted({*late, *twins_late})
-        frames, left_out = _fit(lake, _kept(batch, validation, known), judgement.inspection)
-        told = [*judgement.against, *judgement.noted, *left_out, *([SAME_KEY] if results else [])]
-    else:
-        batch = dataclasses.replace(batch, lines=batch.lines[:0])
-    pile = Pile(snapshots.column_names(batch.path), partial(asides, batch, validation))
+    lake, kept = reception.lake(news.came), _settle(news, judgement)
+    has_twins = len(kept.validation.results) > len(judgement.validation.results)
+    judgement = dataclasses.replace(judgement, validation=kept.validation)
+    frames, left_out = _new_rows(lake, news, kept, judgement.inspection)
+    pile = _pile(news, judgement)
     receipt = lake.append(
-        batch.delivered,
+        news.came.delivered,
         frames,
         arrived_at=datetime.now(UTC),
         aside=map(sheets.for_quarantine, pile.read()),
-        late=_late_labels(lake, news, late),
+        late=_late_labels(lake, news, kept),
+        repeated=_labels_at(lake, news.came.path, kept.repeated),
         looked=news.encounter.looked if news.encounter else None,
     )
+    told = [*judgement.against, *judgement.noted, *left_out, *([SAME_KEY] if has_twins else [])]
     told += [f"{receipt.late:,} known rows bring the label that they lacked"] if receipt.late else []
-    entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", tuple(told))
+    entry = reception.entry(delivery, news.came.delivered, "accepted" if because else "ingested", tuple(told))
     rows = rows_of(lake, receipt, len(news.came.lines) + len(news.came.aside))
-    profile = judgement.profile.to_json() if judgement else ""
-    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, because=because, profile=profile), judgement, pile, batch)
+    profile = judgement.profile.to_json() if judgement.profile.columns else ""
+    reception.conclude(delivery, dataclasses.replace(entry, rows=rows, because=because, profile=profile), judgement, pile, news.judged)
 
 
-def _settle(news: News, validation: Validation) -> tuple[RowSet, Sequence[int], list[ExpectationResult]]:
-    """Say which rows repeat one before them, which of these bring its label, and which are set aside because they differ."""
+def _settle(news: News, judgement: Judgement) -> _Kept:
+    """Say what comes in: rows that repeat one before them do not, nor those that are set aside because they differ."""
     import numpy as np
 
-    aside, twins, known, late = dict(news.differing), news.twins, NO_ROWS, list[int]()
+    aside, twins, known, repeated, validation = dict(news.differing), news.twins, NO_ROWS, list[int](), judgement.validation
     if twins and len(twins.places):
         bad = [
             start + validation.set_aside(start, start + snapshots.FRAME_ROWS)[0]
             for start in range(0, len(news.places), snapshots.FRAME_ROWS)
         ]
         settled = twins.settle(np.isin(np.searchsorted(news.places, twins.places), np.concatenate(bad)))
-        known, late = news.rows(settled.known), settled.late.tolist()
+        known, repeated = news.rows(settled.known), settled.late.tolist()
         for reason, rows in news.by_reason(settled).items():
             aside[reason] = aside.get(reason, NO_ROWS).union(rows)
     results = [ExpectationResult(why, "warning", success=False, failing_rows=rows, quarantine=True) for why, rows in aside.items()]
-    return known, late, results
+    late = len(news.late.lines) if news.late else 0
+    failing_late, _ = judgement.late.set_aside(0, late)
+    validation = dataclasses.replace(validation, results=(*validation.results, *results))
+    return _Kept(validation, known, repeated, np.delete(np.arange(late), failing_late))
 
 
-def _late_labels(lake: Lake, news: News, places: Sequence[int]) -> Iterator[pd.DataFrame]:
+def _new_rows(lake: Lake, news: News, kept: _Kept, inspection: Inspection) -> tuple[Iterable[pd.DataFrame], tuple[str, ...]]:
+    return _fit(lake, _kept(news.batch, kept.validation, kept.known), inspection) if news.judged else ((), ())
+
+
+def _late_labels(lake: Lake, news: News, kept: _Kept) -> Iterator[pd.DataFrame]:
+    return _labels_at(lake, news.late.path, kept.late) if news.late else iter(())
+
+
+def _labels_at(lake: Lake, path: Path, places: Sequence[int] | np.ndarray) -> Iterator[pd.DataFrame]:
     import numpy as np
 
-    if places and lake.terms.target:
-        yield from _picked(news.came.path, np.array(places), [*lake.terms.key, lake.terms.target])
+    if len(places) and lake.terms.target:
+        yield from _picked(path, np.asarray(places), [*lake.terms.key, lake.terms.target])
 
 
 def _record_cut_off(reception: Reception, delivery: Delivery, batch: Batch, because: str) -> None:
@@ -489,8 +541,8 @@ def _record_cut_off(reception: Reception, delivery: Delivery, batch: Batch, beca
     lake = reception.lake(batch)
     rows = rows_of(lake, Receipt(batch=batch.delivered, is_new=False), len(batch.lines) + len(batch.aside))
     profile = profile_rows(snapshots.read_frames(batch.path), pii=_personal(reception, batch))
-    names = snapshots.column_names(batch.path)
-    pile = Pile(names, lambda: mending.stored(lake.quarantined(batch.delivered), names))
+    columns = snapshots.column_names(batch.path)
+    pile = Pile(columns, lambda: mending.stored(lake.quarantined(batch.delivered), columns))
     entry = reception.entry(delivery, batch.delivered, "accepted" if because else "ingested", (CUT_OFF,))
     entry = dataclasses.replace(entry, rows=rows, because=because, profile=profile.to_json())
     reception.conclude(delivery, entry, pile=pile)
@@ -515,17 +567,3 @@ def _fit(lake: Lake, frames: Iterable[pd.DataFrame], inspection: Inspection) -> 
     if lake.begun_with() is None or not new + missing:
         return frames, ()
     return (df.drop(columns=new).assign(**dict.fromkeys(missing)) for df in frames), tell_columns(new, missing)
-
-
-def _champions_profile(reception: Reception) -> Profile | None:
-    """Give the profile of the rows that the champion was made from, taken once; None where they are not of the lake."""
-    case, settings = reception.case, reception.case.settings
-    line = ledger.line_of_champions(settings.ledger_address, case.name)
-    if not line or not line[-1].lake:
-        return None
-    snapshot, pii = LakeSnapshot.from_text(line[-1].lake), sorted(case.use_case.pii)
-    path = settings.home / "profiles" / f"{case.name}-{names.digest(snapshot.digest, *pii)[:16]}.json"
-    if not path.exists():
-        log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
-        snapshots.write_text(profile_rows(reception.lake().read_chunks(snapshot), pii=pii).to_json(), path)
-    return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))

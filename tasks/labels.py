@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.adapters import sheets, snapshots
 from tasks.core import mending, names
-from tasks.core.deliveries import OBSERVED, TAKEN, BatchEntry, BatchRows, Delivery
+from tasks.core.deliveries import OBSERVED, TAKEN, VALUE, BatchEntry, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
+from tasks.core.findings import Inspection, Judgement
 from tasks.core.mending import Aside, Pile
+from tasks.core.profiles import Profile, profile_rows
+from tasks.core.row_sets import RowSet
+from tasks.core.validation import ExpectationResult
+from tasks.reception import Reception, failing
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from tasks.adapters.lake import Lake
     from tasks.core.lake.values import Receipt
     from tasks.core.snapshot import Batch
-    from tasks.reception import Reception
+    from tasks.core.validation import Validation
 
 SHOWN_KEYS = 20
 ZONED = "UTC"  # what reading says of times that name their zone
@@ -54,39 +62,125 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
         return False
     lake = reception.lake()
     overruled = lake.count_overruled(_named(lake, batch)) if known.kind == "labels" else 0
-    if overruled and delivery.name != known.name and _taken(reception, _digest_again(delivery, batch)) is None:
+    is_dated = OBSERVED in snapshots.column_names(batch.path)
+    if overruled and not is_dated and delivery.name != known.name and _taken(reception, _digest_again(delivery, batch)) is None:
         return False
-    told = f"{overruled:,} of its keys have other labels by now, and to set these again, deliver the file under another name"
+    how = "was observed later" if is_dated else "came by now, and to set these again, deliver the file under another name"
+    told = f"for {overruled:,} of its keys another label {how}"
     reception.tell_known(delivery, dataclasses.replace(known, reasons=(told,) if overruled else ()))
     return True
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Labels that come alone.
+
+    Attributes:
+        came: All that came.
+        digest: What they are known by.
+        batch: Those that say which row they belong to, and what its label is.
+        places: Where each of these stands among all.
+    """
+
+    came: Batch
+    digest: str
+    batch: Batch
+    places: np.ndarray
+
+
 @task
-def take_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:
-    """Let the lake take labels in that come alone; those that cannot be read, or do not say which row they belong to, are set aside.
+def find_labels(reception: Reception, delivery: Delivery, batch: Batch) -> Labels:
+    """Find what a delivery says of which rows.
 
     Raises:
-        DataRefusedError: there are no rows that they could belong to, none can be kept, or the lake cannot keep them as they are.
-        StoreError: a store cannot be written.
+        DataRefusedError: there are no rows that it could be about, or it says nothing.
     """
+    import numpy as np
+
     lake = reception.lake()
     if lake.begun_with() is None:
         message = f"{reception.case.name} has no rows that labels could belong to; ingest rows first"
         raise DataRefusedError(message, where=delivery.name)
-    if not any(map(len, _named(lake, batch))):
-        first = next(_asides(lake, batch))
-        message = f"none of these labels can be kept, the first on line {first.lines[0]} because {first.reasons[0]}"
-        raise DataRefusedError(message, where=delivery.name)
+    named_by, value = lake.names_rows_by(), lake.terms.target or VALUE
+    says = [name for name in (*named_by, value) if name in snapshots.column_names(batch.path)]
+    places = np.flatnonzero(np.concatenate([df.notna().all(axis=1) for df in snapshots.read_frames(batch.path, columns=says)]))
+    if not len(places):
+        raise DataRefusedError(_say_none(batch, _asides(lake, batch), value), where=delivery.name)
     digest = _digest_again(delivery, batch) if _taken(reception, batch.delivered) else batch.delivered
-    aside = map(sheets.for_quarantine, _asides(lake, batch))
-    receipt = lake.append_labels(digest, _named(lake, batch), arrived_at=datetime.now(UTC), aside=aside)
-    counts, columns = lake.count_labels(), snapshots.column_names(batch.path)
-    unknown = _tell_unknown(lake.labels_without_row(digest, SHOWN_KEYS), is_hidden=bool({*lake.terms.key} & {*lake.terms.personal}))
+    path = snapshots.write_frames(_those(batch, says), batch.path.parent, f"{batch.digest}-labels")
+    return Labels(batch, digest, dataclasses.replace(batch, path=path, lines=batch.lines[places], aside=()), places)
+
+
+def _say_none(batch: Batch, asides: Iterator[Aside], value: str) -> str:
+    """Say why no label of a delivery can be kept."""
+    first = next(asides, None)
+    line, reason = (first.lines[0], first.reasons[0]) if first else (next(iter(batch.lines), 1), f"'{value}' is empty")
+    return f"none of these labels can be kept, the first on line {line} because {reason}"
+
+
+@task
+def inspect(reception: Reception, delivery: Delivery, labels: Labels, validation: Validation) -> Judgement:
+    """Find out whether the data themselves show damage, beside labels that were taken before."""
+    came, target, pii = labels.came, reception.target, reception.case.use_case.pii
+    if target not in snapshots.column_names(came.path):
+        return Judgement(validation, Profile(rows=0, columns=(), digest="", contents=""), Inspection(()))
+    profile = profile_rows(snapshots.read_frames(came.path, columns=[target]), pii=pii)
+    validation = dataclasses.replace(validation, results=(*validation.results, *_from_the_future(labels.batch)))
+    return Judgement(validation, profile, reception.inspect(delivery, labels.digest, profile, len(came.lines) + len(came.aside)))
+
+
+def _from_the_future(batch: Batch) -> Iterator[ExpectationResult]:
+    """Find labels that no later one could ever correct; a day is left for zones that are not told."""
+    import numpy as np
+
+    if OBSERVED in snapshots.column_names(batch.path):
+        latest = datetime.now(UTC) + timedelta(days=1)
+        times = snapshots.read_column(batch.path, OBSERVED)
+        is_wrong = np.asarray(times > latest, dtype=bool) if times.dtype.kind == "M" else np.zeros(len(times), dtype=bool)
+        if is_wrong.any():
+            told, rows = f"'{OBSERVED}' is never in the future", RowSet.where(is_wrong)
+            yield ExpectationResult(told, "warning", success=False, failing_rows=rows, quarantine=True, columns=(OBSERVED,))
+
+
+@task
+def take(reception: Reception, delivery: Delivery, labels: Labels, judgement: Judgement, because: str = "") -> None:
+    """Let the lake take labels in that come alone; those that cannot be read, fail, or do not say which row they belong to, are set aside.
+
+    Labels are held where something speaks against them and no person has accepted them.
+
+    Raises:
+        DataRefusedError: none can be kept, or the lake cannot keep them as they are.
+        StoreError: a store cannot be written.
+    """
+    lake, came, validation = reception.lake(), labels.came, judgement.validation
+    pile = Pile(snapshots.column_names(came.path), partial(_all_asides, lake, labels, validation))
+    if judgement.against and not because:
+        entry = reception.held(delivery, came, labels.digest, judgement, _why_never(lake, labels, validation))
+        reception.conclude(delivery, entry, judgement, pile, labels.batch)
+        return
+    if validation.quarantined == len(labels.places):
+        _, (reason, *_) = validation.set_aside(0, len(labels.places))
+        message = f"none of these labels can be kept, the first on line {labels.batch.lines[0]} because {reason}"
+        raise DataRefusedError(message, where=delivery.name)
+    aside = map(sheets.for_quarantine, pile.read())
+    receipt = lake.append_labels(labels.digest, _kept(labels, validation), arrived_at=datetime.now(UTC), aside=aside)
+    entry = reception.entry(delivery, labels.digest, "accepted" if because else "ingested", (*judgement.against, *judgement.noted))
+    rowless, keys = lake.labels_without_row(labels.digest, SHOWN_KEYS)
+    rows = _rows_of(lake, receipt, len(came.lines) + len(came.aside), rowless)
+    told = _tell(lake, keys)
+    if OBSERVED in pile.names and (overruled := lake.count_overruled(_kept(labels, validation))):
+        told.append(f"for {overruled:,} of these keys a label holds that was observed later")
+    profile = judgement.profile.to_json() if judgement.profile.columns else ""
+    entry = dataclasses.replace(entry, rows=rows, reasons=(*told, *entry.reasons), because=because, profile=profile)
+    pile = Pile(pile.names, lambda: mending.stored(lake.quarantined(labels.digest), pile.names))
+    reception.conclude(delivery, entry, judgement, pile, labels.batch)
+
+
+def _tell(lake: Lake, keys: list[str]) -> list[str]:
+    """Say what the labels of the lake are, and which of a batch name no row."""
+    counts = lake.count_labels()
     told = f"of all labels so far {counts.late:,} came late, {counts.corrected:,} corrected one before, {counts.unknown:,} name no row"
-    entry = dataclasses.replace(reception.entry(delivery, digest, "ingested", (told, *unknown)), kind="labels")
-    rows = _rows_of(lake, receipt, len(batch.lines) + len(batch.aside))
-    pile = Pile(columns, lambda: mending.stored(lake.quarantined(digest), columns))
-    reception.conclude(delivery, dataclasses.replace(entry, rows=rows), pile=pile)
+    return [told, *_tell_unknown(keys, is_hidden=bool({*lake.terms.key} & {*lake.terms.personal}))]
 
 
 def _tell_unknown(keys: list[str], *, is_hidden: bool) -> list[str]:
@@ -111,8 +205,39 @@ def _named(lake: Lake, batch: Batch) -> Iterator[pd.DataFrame]:
         yield df.dropna(subset=[name for name in key if name in df]).reset_index(drop=True)
 
 
+def _those(batch: Batch, says: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield the labels that have a cell in each of some columns."""
+    for df in snapshots.read_frames(batch.path):
+        yield df.dropna(subset=[*says]).reset_index(drop=True)
+
+
+def _kept(labels: Labels, validation: Validation) -> Iterator[pd.DataFrame]:
+    """Yield the labels that are not set aside."""
+    start = 0
+    for df in snapshots.read_frames(labels.batch.path):
+        rows, _ = validation.set_aside(start, start + len(df))
+        yield df.drop(index=df.index[rows]).reset_index(drop=True)
+        start += len(df)
+
+
+def _why_never(lake: Lake, labels: Labels, validation: Validation) -> str:
+    """Say why the lake could not take labels in even if a person accepted them; empty where it could."""
+    try:
+        lake.check_labels(_kept(labels, validation))
+    except DataRefusedError as error:
+        return error.message
+    return ""
+
+
+def _all_asides(lake: Lake, labels: Labels, validation: Validation) -> Iterator[Aside]:
+    """Yield the labels that are set aside: those that fail, those that name no row, and those that could not be read."""
+    came = labels.came
+    yield from failing(labels.batch, validation, labels.places + 1)
+    yield from _asides(lake, came)
+
+
 def _asides(lake: Lake, batch: Batch) -> Iterator[Aside]:
-    """Yield the labels that are set aside: those that name no row, and then those that could not be read."""
+    """Yield the labels that name no row, and then those that could not be read."""
     import numpy as np
 
     key, start = lake.names_rows_by(), 0
@@ -126,10 +251,11 @@ def _asides(lake: Lake, batch: Batch) -> Iterator[Aside]:
     yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
 
 
-def _rows_of(lake: Lake, receipt: Receipt, read: int) -> BatchRows:
-    """Say where the labels of a batch are: by its receipt, or by the lake where it was there already."""
-    labelled, quarantined = receipt.labels, receipt.quarantined
+def _rows_of(lake: Lake, receipt: Receipt, read: int, rowless: int) -> BatchRows:
+    """Say where the labels of a batch are, by its receipt, or by the lake where it was there already; those without a row label none."""
+    labels, quarantined = receipt.labels, receipt.quarantined
     if not receipt.is_new:
         held = next((arrival for arrival in lake.batches() if arrival.batch == receipt.batch), None)
-        labelled, quarantined = (held.labels, held.labels_quarantined) if held else (0, 0)
+        labels, quarantined = (held.labels, held.labels_quarantined) if held else (0, 0)
+    labelled = labels - rowless
     return BatchRows(read=read, labelled=labelled, unlabelled=read - labelled - quarantined, quarantined=quarantined)

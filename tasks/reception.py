@@ -13,20 +13,25 @@ from typing import TYPE_CHECKING
 from tasks import record
 from tasks.adapters import landing, ledger, sheets, snapshots
 from tasks.adapters.lake import Lake
-from tasks.core import batch_page, deliveries, mending
+from tasks.core import batch_page, deliveries, names
 from tasks.core.batch_page import Example
 from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
-from tasks.core.lake.values import Terms
+from tasks.core.findings import Arrival
+from tasks.core.incidents import inspect_delivery
+from tasks.core.lake.values import LakeSnapshot, Terms
 from tasks.core.mending import Aside, Pile
+from tasks.core.profiles import Profile, profile_rows
+from tasks.core.reading.reader import as_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from tasks.core.deliveries import Decision
-    from tasks.core.findings import Judgement
+    from tasks.core.findings import Inspection, Judgement
     from tasks.core.lake.values import Receipt
     from tasks.core.snapshot import Batch, Case
     from tasks.core.validation import Validation
@@ -55,20 +60,27 @@ class Reception:
         terms = begun or Terms(key=use_case.key, target=use_case.target or last)
         return Lake(address, use_case.name, terms.model_copy(update={"personal": use_case.pii}))
 
+    @property
+    def target(self) -> str | None:
+        """Name the column of the labels."""
+        return self.lake().terms.target
+
     def find_taken(self, delivery: Delivery, digest: str) -> BatchEntry | None:
         """Find the batch of a digest, if it was taken before.
 
         Raises:
-            DataRefusedError: other content was taken under the same name.
+            DataRefusedError: other content was taken under the same name, and no key tells which of it is new.
         """
         entries = self.entries
         found = next((entry for entry in entries if entry.digest == digest and entry.decision in TAKEN), None)
-        other = deliveries.other_content(entries, delivery, digest) if Path(delivery.source).is_file() else None
-        if found or other is None:
+        if found or self.lake().terms.key or not Path(delivery.source).is_file():
             return found
-        came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
-        message = f"{delivery.name} {came}; give this file a name of its own"
-        raise DataRefusedError(message, where=delivery.name)
+        if other := deliveries.other_content(entries, delivery, digest):
+            came = f"came at {other.decided_at} with other content, as batch {other.digest[:SHOWN_DIGITS]}"
+            how = "give this file a name of its own; a table that grows under one name needs a use case with key:"
+            message = f"{delivery.name} {came}; {how}"
+            raise DataRefusedError(message, where=delivery.name)
+        return None
 
     def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
         """Give a decision on a delivery, to be filled in and written down."""
@@ -90,6 +102,64 @@ class Reception:
         else:
             landing.put_away(delivery, "refused", "\n".join(entry.reasons))
 
+    def held(self, delivery: Delivery, batch: Batch, digest: str, judgement: Judgement, never: str = "") -> BatchEntry:
+        """Keep a batch for a person, and say how it is taken in all the same.
+
+        Args:
+            delivery: What it came with.
+            batch: All that came.
+            digest: What it is known by.
+            judgement: What speaks against it.
+            never: Why no person can have it taken in; empty where one can.
+        """
+        accepting = f"--use-case {self.case.name} --accept {digest[:SHOWN_DIGITS]} --because TEXT"
+        how = f"nor can it be accepted: {never}" if never else f"to take it in all the same: python -m flows.ingest {accepting}"
+        if not never:
+            self._keep(batch, digest)
+        entry = self.entry(delivery, digest, "refused" if judgement.refusals else "held", (*judgement.against, how))
+        rows = BatchRows(read=len(batch.lines) + len(batch.aside))
+        return replace(entry, rows=rows, staged="" if never else str(batch.path))
+
+    def _keep(self, batch: Batch, digest: str) -> None:
+        import pandas as pd
+
+        folder = self.case.settings.home / "held"
+        snapshots.write(pd.DataFrame({"line": batch.lines}), folder, self.held_file(digest, "lines").stem)
+        if batch.aside:
+            snapshots.write(as_frame(batch.aside), folder, self.held_file(digest, "aside").stem)
+
+    def held_file(self, digest: str, what: str) -> Path:
+        """Give the file of what belongs to a batch that is held, beside its rows."""
+        return self.case.settings.home / "held" / f"{self.case.name}-{digest}-{what}.parquet"
+
+    def inspect(self, delivery: Delivery, digest: str, profile: Profile, delivered: int) -> Inspection:
+        """Find out whether the data themselves show damage, beside the champion's rows and what was taken before.
+
+        Args:
+            delivery: What came.
+            digest: What it is known by.
+            profile: Of what it brings.
+            delivered: How many rows came, known ones among them.
+        """
+        taken = (entry for entry in self.entries if entry.decision in TAKEN and entry.profile and entry.digest != digest)
+        past = [deliveries.arrival_of(entry) for entry in taken]
+        now = Arrival(delivery.name, profile, datetime.now(UTC).timestamp() * 1e6, delivered, delivery.kind == "labels")
+        champions = self._champions_profile() if past else None
+        return inspect_delivery(now, past, champions, target=self.lake().terms.target, time=self.case.use_case.time)
+
+    def _champions_profile(self) -> Profile | None:
+        """Give the profile of the rows that the champion was made from, taken once; None where they are not of the lake."""
+        case, settings = self.case, self.case.settings
+        line = ledger.line_of_champions(settings.ledger_address, case.name)
+        if not line or not line[-1].lake:
+            return None
+        snapshot, pii = LakeSnapshot.from_text(line[-1].lake), sorted(case.use_case.pii)
+        path = settings.home / "profiles" / f"{case.name}-{names.digest(snapshot.digest, *pii)[:16]}.json"
+        if not path.exists():
+            log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
+            snapshots.write_text(profile_rows(self.lake().read_chunks(snapshot), pii=pii).to_json(), path)
+        return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))
+
     def tell_known(self, delivery: Delivery, entry: BatchEntry) -> None:
         """Say that a delivery brings nothing that is not there, and move it out of the way."""
         landing.put_away(delivery, "done")
@@ -107,7 +177,7 @@ class Reception:
             batch: Those that were judged.
         """
         settings, pii = self.case.settings, self.case.use_case.pii
-        before = next((e for e in reversed(self.entries) if e.decision in TAKEN and e.profile and e.digest != entry.digest), None)
+        before = next((e for e in reversed(self.entries) if deliveries.is_alike(e, entry)), None)
         sheet = _write_sheet(settings.home, entry, pile) if pile and entry.rows.quarantined > 0 else ""
         aside = sheets.first_rows(pile.read(), batch_page.SHOWN_ROWS) if pile else ()
         examples = _examples(batch, judgement.validation) if batch and judgement else {}
@@ -121,6 +191,8 @@ class Reception:
         self.reports.append(report)
         record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
         (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+        for reason in entry.reasons if entry.decision in TAKEN and not entry.mends else ():
+            log.info("%s: %s", entry.name, reason)
 
 
 def _write_sheet(home: Path, entry: BatchEntry, pile: Pile) -> str:
@@ -163,15 +235,20 @@ def _spelled(cell: object) -> str | None:
     return f"{cell:.12g}" if isinstance(cell, float) else str(cell)
 
 
-def asides(batch: Batch, validation: Validation) -> Iterator[Aside]:
-    """Yield the rows that are set aside: those that fail, and then those that could not be read."""
+def failing(batch: Batch, validation: Validation, places: np.ndarray) -> Iterator[Aside]:
+    """Yield the rows that fail what sets them aside.
+
+    Args:
+        batch: The rows.
+        validation: What the suite says of them.
+        places: Of each row its place in the delivery, from 1.
+    """
     start = 0
     for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
         rows, reasons = validation.set_aside(start, start + len(df))
         if len(rows):
-            yield Aside(df.iloc[rows], start + rows + 1, batch.lines[start + rows], reasons)
+            yield Aside(df.iloc[rows], places[start + rows], batch.lines[start + rows], reasons)
         start += len(df)
-    yield from mending.unread(batch.aside, snapshots.column_names(batch.path), len(batch.lines) + 1)
 
 
 def tell_columns(new: Iterable[str], missing: Iterable[str]) -> tuple[str, ...]:

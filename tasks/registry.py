@@ -15,6 +15,7 @@ from tasks.core import gate, names, splits
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Attempt, Epoch, Version
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import ChampionFit
+from tasks.core.reading.forms import are_booleans
 from tasks.core.scoring import Scorer
 from tasks.record import task
 
@@ -136,7 +137,8 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     df = snapshots.read(study.snapshot.path)
     example = df[schema.features].iloc[study.split.gate[:SMOKE_ROWS]]
     fitted_rows = splits.hash_rows(df[schema.features].iloc[study.split.fit])
-    logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction, case.use_case.pii)
+    booleans = [name for name in schema.features if are_booleans(df[name])]
+    logged = tracking.log_models(shipped, fits.judged, fitted_rows, example, evidence.prediction, case.use_case.pii, booleans)
     tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):

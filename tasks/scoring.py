@@ -46,7 +46,7 @@ def score(case: Case, scorer: Scorer, batch: Batch, validation: Validation, out:
     place = Path(out).absolute() if out else folder / f"{names.stem_of(batch.source)}-{scoring[:8]}.parquet"
     if known := scores.recall(folder, scoring, place):
         return _report(case, scorer, batch, known, is_known=True)
-    scores.check_out(place, scores.written(folder))
+    scores.check_out(out or place, scores.written(folder))
     parts = scores.Parts(folder / scoring)
     with home.lock(case.settings.home, f"score-{scoring[:16]}"):
         _score_parts(case, scorer, batch, validation, parts, scoring)

@@ -109,7 +109,8 @@ def _write(proposal: Proposal, project: Path, *, is_update: bool) -> InitReport:
     suite, changes = _bring_up(projects.own_suite(use_case.name, project), proposal.suite, is_update=is_update)
     texts: dict[Path, str | None] = {case_path: None, suite_path: suite}
     if projects.own_use_case(use_case.name, project) is None:
-        texts[case_path] = use_case_file.write(use_case.name, f"{proposal.reading.rows:,} rows of {source}", proposal.settings)
+        rows = names.counted(proposal.reading.rows, "row")
+        texts[case_path] = use_case_file.write(use_case.name, f"{rows} of {source}", proposal.settings)
     texts[projects.PREFECT_YAML] = _deploy(use_case.name, texts[case_path], project)
     files: dict[str, Outcome] = {}
     for path, text in texts.items():

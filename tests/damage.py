@@ -1365,6 +1365,17 @@ def booleans_in_many_spellings(table: CleanTable, rng: random.Random) -> Damaged
     return _file(table, _lines(table))
 
 
+def has_true_and_false(table: CleanTable) -> bool:
+    return any(row[column] == "true" for column in table.columns("boolean") for row in table.rows)
+
+
+@kind(has_true_and_false)
+def booleans_of_other_programs(table: CleanTable, rng: random.Random) -> Damaged:
+    """Spell true and false as pandas, R or spreadsheets do; the truth is as before."""
+    spelled = rng.choice((str.title, str.upper))
+    return _respelled(table, COMMA, lambda cell: spelled(cell) if cell in ("true", "false") else cell, "boolean")
+
+
 @kind(has("date"))
 def dates_in_mixed_formats(table: CleanTable, rng: random.Random) -> Damaged:
     """Mix formats, so that 03/04/2024 may be either month: the cells stand."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tasks.core.options import SourceOptions
+    from tasks.core.reading.terms import Sort
     from tasks.core.settings import Settings
 
 DEFAULT_USE_CASE = "diabetes"
@@ -125,6 +126,14 @@ def parse_use_case(name: str, text: str, *, where: str) -> UseCase:
 def find_suite(name: str, project: Path) -> Path | None:
     """Find the suite of a use case, if it has one."""
     return next((p for folder in (project, bundled()) if (p := folder / SUITES / f"{name}.json").is_file()), None)
+
+
+def kinds_of(suite: Path | None) -> dict[str, Sort]:
+    """Say what columns hold, as far as a suite expects it; nothing where the file is no suite, which whoever judges by it will tell."""
+    try:
+        return Suite.from_json(suite.read_text(encoding="utf-8"), where=str(suite)).kinds if suite else {}
+    except (UsageError, UnicodeDecodeError):
+        return {}
 
 
 def own_use_case(name: str, project: Path) -> UseCase | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UsageError
 from tasks.core.names import digest
+from tasks.core.reading.numerals import EXACT_INTEGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,14 +76,20 @@ class Parts:
         return self.folder / f"{place:06}-{what}.parquet"
 
 
-def check_out(out: Path, known: Iterable[Path]) -> None:
+def check_out(place: str | Path, known: Iterable[Path]) -> None:
     """See that a file of predictions can be put in a place before anything is predicted.
+
+    Args:
+        place: As a person wrote it.
+        known: Files that scorings have put in place before.
 
     Raises:
         UsageError: its ending says no format, its folder cannot be written, or something else stands there.
     """
-    message = ""
-    if out.suffix.lower() not in ENDINGS:
+    message, out = "", Path(place).absolute()
+    if out.is_dir() or str(place).endswith(os.sep):
+        message = f"'{place}' names a folder, and predictions are one file; name that, such as {Path(place) / 'predictions.csv'}"
+    elif out.suffix.lower() not in ENDINGS:
         message = f"'{out}' ends with neither .parquet nor .csv; name a file that does"
     elif out.exists() and out not in known:
         message = f"'{out}' is there already and holds something else; name another file, or move that one away"
@@ -130,7 +137,16 @@ def _put_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:
 def _put_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         for place, df in enumerate(frames):
-            df.to_csv(file, index=False, header=place == 0)
+            numbers = {name: _shown(df[name]) for name in df.columns if df[name].dtype.kind == "f"}
+            df.assign(**numbers).to_csv(file, index=False, header=place == 0)
+
+
+def _shown(values: pd.Series[float]) -> pd.Series[Any]:
+    """Give whole numbers as integers, so that a key is written as it came."""
+    is_whole = (values % 1 == 0) & (values.abs() < EXACT_INTEGERS)
+    if not is_whole.any():
+        return values
+    return values.astype(object).where(~is_whole, values.where(is_whole, 0).astype("int64").astype(object))
 
 
 def remember(folder: Path, scoring: str, told: Scored) -> None:

@@ -38,15 +38,15 @@ def evaluate(df: pd.DataFrame, path: Path) -> tuple[ExpectationResult, ...]:
     Raises:
         UsageError: the file is not a suite, or has a `$PARAMETER`, which nothing here gives.
     """
-    suite = _load(path)
+    suite, _ = _load(path)
     return tuple(judged.result for judged in _judge(df, suite.expectations, path))
 
 
-def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, unasked: str | None = None) -> tuple[ExpectationResult, ...]:
+def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, scope: parts.Scope = parts.WHOLE) -> tuple[ExpectationResult, ...]:
     """Evaluate a suite on the rows of a Parquet file, of which only so many are in memory at once, and of columns only those asked for.
 
-    The results are those of `evaluate` on the whole table. What must see a whole column, such as a mean, is given the
-    columns that it names and no other. Of the column `unasked` nothing is expected, not even that it is there.
+    The results are those of `evaluate` on the whole table, as far as it is in scope. What must see a whole column, such as a
+    mean, is given the columns that it names and no other.
 
     Raises:
         UsageError: as `evaluate`.
@@ -54,11 +54,13 @@ def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, unasked:
     from pyarrow import parquet
 
     with parquet.ParquetFile(table, pre_buffer=False) as file:  # a buffer would keep all that was read
-        rows, columns = file.metadata.num_rows, file.metadata.num_columns
-        suite = _load(path, unasked, file.schema_arrow.names)
-        if rows <= rows_at_once and rows * columns <= CELLS_AT_ONCE:
-            return tuple(judged.result for judged in _judge(file.read().to_pandas(), suite.expectations, path))
-        types = {name: str(kind) for name, kind in file.schema_arrow.empty_table().to_pandas().dtypes.items()}
+        suite, columns = _load(path, scope, file.schema_arrow.names)
+        if not suite.expectations:
+            return ()
+        rows = file.metadata.num_rows
+        if rows <= rows_at_once and rows * len(columns) <= CELLS_AT_ONCE:
+            return tuple(judged.result for judged in _judge(file.read(columns).to_pandas(), suite.expectations, path))
+        types = {name: str(kind) for name, kind in file.schema_arrow.empty_table().select(columns).to_pandas().dtypes.items()}
         sights = [parts.sight(e.configuration.type, e.configuration.kwargs, types) for e in suite.expectations]
         found: dict[int, ExpectationResult] = {}
         with _frozen():
@@ -72,7 +74,7 @@ def evaluate_file(table: Path, path: Path, rows_at_once: int = 500_000, unasked:
 def _evaluate_sight(file: ParquetFile, sight: parts.Sight, asked: list[Any], path: Path, rows_at_once: int) -> list[ExpectationResult]:
     """Judge what is asked of the same columns."""
     if sight.of != "rows":
-        seen = file.schema_arrow.empty_table() if sight.of == "names" else file.read(columns=list(sight.columns))
+        seen = file.schema_arrow.empty_table().select(sight.columns) if sight.of == "names" else file.read(columns=list(sight.columns))
         return [one.result for one in _judge_and_collect(seen.to_pandas(), asked, path)]
     found: list[list[parts.Part]] = [[] for _ in asked]
     start = 0
@@ -195,33 +197,24 @@ def _agreeing(found: _Rows, counted: int) -> _Rows:
     )
 
 
-def _load(path: Path, unasked: str | None = None, present: Sequence[str] = ()) -> ExpectationSuite:
+def _load(path: Path, scope: parts.Scope = parts.WHOLE, present: Sequence[str] = ()) -> tuple[ExpectationSuite, list[str]]:
+    """Give a suite as far as it is in scope, and the columns of a table that it is to see."""
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if unasked is not None:
-            asked = (_without(unasked, one, present) for one in values.get("expectations") or [])
-            values["expectations"] = [one for one in asked if one is not None]
         suite = gx.ExpectationSuite(**values)
         # What it cannot build a suite only logs and leaves out (GX 1.24), and what is left out would pass.
         for asked in values.get("expectations") or []:
             ExpectationConfiguration(**asked).to_domain_obj()
+        if scope != parts.WHOLE:
+            narrowed = (scope.narrow(one, present) for one in values.get("expectations") or [])
+            values["expectations"] = [one for one in narrowed if one is not None]
+            suite = gx.ExpectationSuite(**values)
     except (ValueError, TypeError, gx.exceptions.GreatExpectationsError) as error:
         raise _malformed(path, error) from error
-    return suite
-
-
-def _without(column: str, asked: dict[str, Any], present: Sequence[str]) -> dict[str, Any] | None:
-    """Give an expectation less what it asks of a column; None where nothing is left."""
-    kwargs = asked.get("kwargs") or {}
-    if column in (kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")):
-        return None
-    if asked["type"].startswith("expect_table_columns"):
-        lists = {name: [c for c in kwargs[name] if c != column or c in present] for name in ("column_set", "column_list") if name in kwargs}
-        return {**asked, "kwargs": {**kwargs, **lists}}
-    return None if column in kwargs.get("column_list", ()) else asked
+    return suite, scope.seen(present, values.get("expectations") or [])
 
 
 def _malformed(path: Path, error: Exception) -> UsageError:

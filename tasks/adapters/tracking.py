@@ -36,6 +36,7 @@ LAKE_TAG = "evergreen.lake"
 DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
 WARNINGS_TAG = "evergreen.warnings"
+BOOLEANS = "booleans"  # in the metadata of a model
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
 PAGE = 1000
@@ -177,6 +178,7 @@ def log_models(
     example: pd.DataFrame,
     prediction: Prediction,
     personal: Collection[str] = (),
+    booleans: Collection[str] = (),
 ) -> str:
     """Log the shipped fit with its judged fit.
 
@@ -187,6 +189,7 @@ def log_models(
         example: Some rows, which tell the signature; two of them are kept for people to look at.
         prediction: Of at least these.
         personal: Columns of which nothing is kept there.
+        booleans: Columns of text that held true and false alone, so that 1 and 0 of other sources are read as these.
 
     Returns:
         The model's id.
@@ -206,6 +209,7 @@ def log_models(
             signature=mlflow.models.infer_signature(example, prediction.values[: len(example)]),
             input_example=shown,
             pip_requirements=requirements(),
+            metadata={BOOLEANS: sorted(booleans)},
             skops_trusted_types=sorted(ALLOWED_TYPES),
             extra_files=[str(path) for path in sorted(Path(folder).iterdir())],
         )
@@ -318,8 +322,9 @@ def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
 
     refuse_swapped_bytes(content, sha256, name)
     try:
-        columns = json.loads(yaml.safe_load(content)["signature"]["inputs"])
-        return tuple(Input(column["name"], INPUT_TYPES[column["type"]]) for column in columns)
+        said = yaml.safe_load(content)
+        columns, booleans = json.loads(said["signature"]["inputs"]), (said.get("metadata") or {}).get(BOOLEANS, ())
+        return tuple(Input(c["name"], "boolean" if c["name"] in booleans else INPUT_TYPES[c["type"]]) for c in columns)
     except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         message = f"{name} says no columns that its model asks for"
         raise UnsafeModelError(message, where=name) from error

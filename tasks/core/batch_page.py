@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.deliveries import STATE_NAMES, TAKEN
 from tasks.core.hiding import without_values
+from tasks.core.names import counted
 from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten
 from tasks.core.profiles import Profile
 from tasks.core.validation import WORST_FIRST
@@ -61,8 +62,8 @@ def build(
     sections = (
         _delivery(entry),
         *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
-        *([_expectations(judgement, examples or {})] if judgement else []),
-        *([_aside(entry, aside, sheet, judgement.profile.names if judgement else pii, is_hidden=bool(pii))] if aside else []),
+        *([_expectations(judgement, examples or {}, pii)] if judgement else []),
+        *([_aside(entry, aside, sheet, [*pii, *(judgement.profile.names if judgement else ())], is_hidden=bool(pii))] if aside else []),
         *([_changes(judgement.profile, before)] if judgement and before else []),
         *([_columns(judgement.profile)] if judgement else []),
     )
@@ -85,7 +86,9 @@ def tell_rows(entry: BatchEntry) -> str:
     """Say where the rows of a batch went; of one that was not taken, how many came."""
     rows = entry.rows
     if entry.mends:
-        return f"{-rows.quarantined:,} rows that were set aside are taken in: {rows.labelled:,} labelled + {rows.unlabelled:,} unlabelled"
+        known = f" + {rows.known:,} known, with their label" if rows.known else ""
+        told = f"{-rows.quarantined:,} rows that were set aside are taken in"
+        return f"{told}: {rows.labelled:,} labelled + {rows.unlabelled:,} unlabelled{known}"
     if entry.decision in TAKEN:
         return f"Rows: {rows}" if entry.kind == "rows" else f"Labels: {rows}"
     return f"{rows.read:,} {entry.kind} came, and none was taken" if rows.read else "Nothing was taken"
@@ -99,11 +102,11 @@ def _findings(inspection: Inspection) -> Section:
     return Section("Damage", (Table("What the data themselves show", ("finding", "outcome", "column", "what"), rows),))
 
 
-def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]]) -> Section:
-    validation = judgement.validation
+def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]], pii: Collection[str]) -> Section:
+    validation = judgement.whole
     if not validation.results:
         return Section("Expectations", (Text(validation.summary),))
-    hidden = {column.name for column in judgement.profile.columns if column.pii}
+    hidden = {*pii, *(column.name for column in judgement.profile.columns if column.pii)}
     rows = [
         (
             r.expectation,
@@ -135,7 +138,8 @@ def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, names: Coll
     table = Table("Rows set aside", ("line", "reason", "row"), rows)
     if not sheet:
         return Section("Rows set aside", (Text("The first rows that are set aside even if the batch is accepted."), table))
-    told = f"The first {len(rows)} of {entry.rows.quarantined:,} rows; all of them are in the quarantine of the lake, and in a sheet."
+    among = f"The first {len(rows)} of {counted(entry.rows.quarantined, 'row')}"
+    told = f"{among}; all of them are in the quarantine of the lake, and in a sheet."
     how = f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
     hint = "Rows that satisfy everything then are taken in, once each; the others stay set aside, and the sheet may come again."
     personal = [Text("The sheet holds personal values.")] if is_hidden else []
@@ -149,7 +153,7 @@ def _changes(profile: Profile, before: BatchEntry) -> Section:
     pairs.sort(key=lambda pair: _change(*pair), reverse=True)
     rows = [(now.name, _share(past), _share(now), _middle(past), _middle(now), past.distinct, now.distinct) for now, past in pairs]
     columns = ("column", "missing then", "now", "median then", "now ", "distinct then", "now  ")
-    told = f"Then is {before.name}, taken at {before.decided_at}: {last.rows:,} rows; now {profile.rows:,}."
+    told = f"Then is {before.name}, taken at {before.decided_at}: {counted(last.rows, 'row')}; now {profile.rows:,}."
     return Section("What changed since the last batch", (Text(told), Table("Columns, the greatest change first", columns, rows)))
 
 

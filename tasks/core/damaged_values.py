@@ -51,7 +51,13 @@ def check_constant(case: Case) -> Iterator[Finding]:
     """Find columns that always varied and hold one value now, in more rows than one value ever lasted."""
     for column in case.batch.profile.columns:
         past = case.all_past(column.name)
-        if column.distinct != 1 or not past or any(state.distinct < 2 for state in past):
+        # A batch of a few rows may well hold one value, which shows nothing.
+        has_varied = any(state.distinct > 1 for state in past)
+        if (
+            column.distinct != 1
+            or not has_varied
+            or any(state.distinct < 2 and state.present >= case.limits.constant_rows for state in past)
+        ):
             continue
         longest = max(state.longest_run for state in past)
         least = max(case.limits.constant_rows, case.limits.constant_runs * longest)

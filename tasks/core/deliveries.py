@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.findings import Arrival
+from tasks.core.names import on_one_line
 from tasks.core.profiles import Profile
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class Delivery:
     """Something to take in.
 
     Attributes:
-        name: What it is called; the same name never brings other content.
+        name: What it is called; where no key names rows, the same name never brings other content.
         source: Where it is.
         landing: The landing folder that it lies in; None where a person named it.
         kind: Whether it brings rows, or labels alone.
@@ -132,6 +134,10 @@ class BatchReport:
     @property
     def message(self) -> str:
         """Say it in one sentence."""
+        return on_one_line(self._told)
+
+    @property
+    def _told(self) -> str:
         entry, short = self.entry, self.entry.digest[:SHOWN_DIGITS]
         if self.is_known and not entry.decided_at:
             return "; ".join([f"{entry.name} is known", *entry.reasons, "nothing was done"])
@@ -141,7 +147,8 @@ class BatchReport:
         if entry.decision not in TAKEN:
             return f"{entry.name} is {entry.decision}: {'; '.join(entry.reasons)}"
         if entry.mends:
-            mended = f"{-entry.rows.quarantined:,} rows that were set aside are taken in"
+            rows = -entry.rows.quarantined
+            mended = "1 row that was set aside is taken in" if rows == 1 else f"{rows:,} rows that were set aside are taken in"
             return "; ".join([f"{entry.name} mends batch {entry.mends[:SHOWN_DIGITS]}: {mended}", *entry.reasons])
         return f"{entry.name} is batch {short}: {entry.rows}"
 
@@ -233,6 +240,12 @@ def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> B
     raise UsageError(message, where="--accept")
 
 
+def is_alike(entry: BatchEntry, other: BatchEntry) -> bool:
+    """Say whether a batch was taken that brought the same as another: rows, or labels alone."""
+    is_taken = entry.decision in TAKEN and bool(entry.profile) and entry.digest != other.digest
+    return is_taken and entry.kind == other.kind and entry.rows.labelled + entry.rows.unlabelled > 0
+
+
 def other_content(entries: Sequence[BatchEntry], delivery: Delivery, digest: str) -> BatchEntry | None:
     """Give the batch that came under the same name with other content, if one was taken."""
     return next((e for e in entries if e.name == delivery.name and e.digest != digest and e.decision in TAKEN and not e.mends), None)
@@ -251,18 +264,14 @@ def find_mended(entries: Sequence[BatchEntry], digits: str, use_case: str) -> Ba
     return found
 
 
-def profile_of(entry: BatchEntry, *, without: str | None) -> Profile:
-    """Give the profile of a batch less a column.
+def arrival_of(entry: BatchEntry) -> Arrival:
+    """Give a batch that was taken as it is compared with others.
 
     Raises:
-        StoreError: the ledger holds something else.
+        StoreError: the ledger holds something else than its profile.
     """
-    return without_column(Profile.from_json(entry.profile, where=f"the profile of {entry.name} in the ledger"), without)
-
-
-def without_column(profile: Profile, name: str | None) -> Profile:
-    """Leave a column out, such as the target: labels may be late, and what they do is judged elsewhere."""
-    return profile.model_copy(update={"columns": tuple(column for column in profile.columns if column.name != name)})
+    profile = Profile.from_json(entry.profile, where=f"the profile of {entry.name} in the ledger")
+    return Arrival(entry.name, profile, arrived_us(entry), entry.rows.read, entry.kind == "labels")
 
 
 def arrived_us(entry: BatchEntry) -> float:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
+from tasks.core.names import on_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,8 +32,8 @@ class EvergreenError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, where: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = on_one_line(message)
+        super().__init__(self.message)
         self.where = where
 
     def as_json(self) -> dict[str, dict[str, str]]:

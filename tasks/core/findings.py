@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core.units import UnitLimits
+from tasks.core.validation import UNJUDGED, Validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tasks.core.profiles import ColumnProfile, Profile
-    from tasks.core.validation import Severity, Validation
+    from tasks.core.validation import Severity
 
 Code = Literal[
     "column-missing",
@@ -73,11 +74,34 @@ class Limits:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A batch: its name, its profile, and when it came, in microseconds since 1970 where that is known."""
+    """A batch that came.
+
+    Attributes:
+        name: What it is called.
+        profile: Of what it brings that was not there.
+        arrived_us: When it came, in microseconds since 1970 where that is known.
+        delivered: How many rows came with it, known ones among them; None where that is the rows of the profile.
+        is_labels: Whether it brought labels alone.
+    """
 
     name: str
     profile: Profile
     arrived_us: float | None = None
+    delivered: int | None = None
+    is_labels: bool = False
+
+    @property
+    def volume(self) -> int:
+        """Count the rows that came."""
+        return self.profile.rows if self.delivered is None else self.delivered
+
+    def without(self, column: str | None) -> Arrival:
+        """Give the batch less a column."""
+        return replace(self, profile=self.profile.without(column))
+
+    def only(self, column: str | None) -> Arrival:
+        """Give one column of the batch."""
+        return replace(self, profile=self.profile.only(column))
 
 
 @dataclass(frozen=True)
@@ -118,18 +142,35 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found out about a batch before anything is made of it."""
+    """What was found out about a batch before anything is made of it.
+
+    Attributes:
+        validation: What the suite says of what comes for the first time.
+        profile: Of the same, with all labels that come.
+        inspection: What the data themselves show.
+        late: What the suite says of labels that known rows bring.
+    """
 
     validation: Validation
     profile: Profile
     inspection: Inspection
+    late: Validation = UNJUDGED
+
+    @property
+    def refusals(self) -> list[str]:
+        """List what the suite refuses the batch for."""
+        return [f"{judged.suite}: {judged.refusal}" for judged in (self.validation, self.late) if judged.refusal]
 
     @property
     def against(self) -> tuple[str, ...]:
         """List what speaks against taking the batch in; a person may still accept it."""
-        refusal = self.validation.refusal
-        damage = (finding.message for finding in self.inspection.findings if finding.severity == "critical")
-        return (*([f"{self.validation.suite}: {refusal}"] if refusal else []), *damage)
+        return (*self.refusals, *(finding.message for finding in self.inspection.findings if finding.severity == "critical"))
+
+    @property
+    def whole(self) -> Validation:
+        """Give all that the suite says."""
+        late = (replace(result, expectation=f"{result.expectation}, of labels that come late") for result in self.late.results)
+        return Validation(self.validation.suite or self.late.suite, (*self.validation.results, *late))
 
     @property
     def noted(self) -> tuple[str, ...]:

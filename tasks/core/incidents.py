@@ -47,6 +47,46 @@ def inspect_batch(
     return Inspection(tuple(sorted(found, key=lambda finding: finding.severity != "critical")), tuple(_list_not_applicable(case)))
 
 
+def inspect_delivery(
+    now: Arrival, past: Sequence[Arrival], champions: Profile | None, *, target: str | None, time: str | None = None
+) -> Inspection:
+    """Find out what is wrong with rows beside rows that came before, and with labels beside labels, whichever way they come.
+
+    Args:
+        now: What came.
+        past: What was taken before, oldest first.
+        champions: What the rows looked like that the model in use was made from, if there is one.
+        target: The column of the labels.
+        time: The column that orders the rows, if one does.
+    """
+    rows, labels = now.without(target), now.only(target)
+    earlier = [arrival.without(target) for arrival in past if arrival.profile.without(target).columns]
+    told = [arrival.only(target) for arrival in past if _holds(arrival.profile.column(target or ""))]
+    found, not_applicable = list[Finding](), list[tuple[str, str]]()
+    if rows.profile.columns and earlier:
+        inspection = inspect_batch(rows, champions.without(target) if champions else earlier[0].profile, earlier, time=time)
+        found, not_applicable = [*inspection.findings], [*inspection.not_applicable]
+    if _holds(now.profile.column(target or "")) and told:
+        of_champions = champions.only(target) if champions and _holds(champions.column(target or "")) else told[0].profile
+        found += _inspect_labels(labels, of_champions, told)
+    return Inspection(tuple(sorted(found, key=lambda finding: finding.severity != "critical")), tuple(not_applicable))
+
+
+def _holds(column: ColumnProfile | None) -> bool:
+    return column is not None and _filled(column) > 0
+
+
+def _inspect_labels(labels: Arrival, reference: Profile, history: Sequence[Arrival]) -> Iterator[Finding]:
+    """Find damage of labels; that rows have none yet is no damage, so only labels alone are held against labels alone for that."""
+    limits = Limits()
+    case = Case(labels, reference, history[-limits.history :], None, limits)
+    yield from check_constant(case)
+    yield from check_units(case)
+    alone = [arrival for arrival in case.history if arrival.is_labels]
+    if labels.is_labels and alone:
+        yield from check_missing(Case(labels, alone[0].profile, alone, None, limits))
+
+
 def _tell_empty(case: Case) -> Finding:
     return Finding("batch-empty", "critical", "", "the batch holds no rows; look whether its source failed", {"rows": 0})
 
@@ -118,7 +158,7 @@ def _fold(name: str) -> str:
 def _check_rows(case: Case) -> Iterator[Finding]:
     if not case.history:
         return
-    rows, seen = case.batch.profile.rows, [arrival.profile.rows for arrival in case.history]
+    rows, seen = case.batch.volume, [arrival.volume for arrival in case.history]
     least, most = min(seen), max(seen)
     inputs: dict[str, float | str] = {"rows": rows, "least": least, "most": most, "limit": case.limits.volume}
     told = f"{rows:,} rows came, where {least:,} to {most:,} came before"
@@ -147,7 +187,9 @@ def _why_same(now: Profile, before: Profile, case: Case) -> str | None:
         return ", in another order"
     ours, theirs = (_untimed(profile, case.time) for profile in (now, before))
     is_telling = sum(column.distinct for column in ours if not column.pii) >= case.limits.repeated_values
-    return ", under other times" if is_telling and now.rows == before.rows and ours == theirs else None
+    if not is_telling or now.rows != before.rows or ours != theirs:
+        return None
+    return ", with other labels" if len(ours) == len(now.columns) else ", under other times"
 
 
 def _untimed(profile: Profile, time: str | None) -> list[ColumnProfile]:

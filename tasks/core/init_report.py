@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tasks.core.names import counted
 from tasks.core.preview import list_columns
 from tasks.core.suites import describe_changes
 from tasks.core.summary import describe
@@ -88,7 +89,7 @@ class InitReport:
         """Give one readable screen."""
         lines = [
             f"{self.use_case} · {describe(self.schema)}",
-            f"  {'read':<10}{self.rows:,} rows of {self.source}: {self.verdict}",
+            f"  {'read':<10}{counted(self.rows, 'row')} of {self.source}: {self.verdict}",
             *list_columns(self.schema.columns),
             *self._rules(),
             *(f"  {'suggested':<10}{key}: {_listed(setting.value)}, because {setting.why}" for key, setting in self.suggested.items()),

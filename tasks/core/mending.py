@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tasks.core.lake.columns import Columns, Kind
-    from tasks.core.reading.cells import Sort
-    from tasks.core.reading.terms import SetAside
+    from tasks.core.lake.columns import Columns
+    from tasks.core.reading.terms import SetAside, Sort
 
 ROW, LINE, REASONS, TEXT = HELPERS = ("_row", "_line", "_reasons", "_text")
 ROW_NAME = rf"[0-9a-f]{{{BATCH_DIGITS}}}-[1-9][0-9]{{0,17}}"
 HEAD = re.compile(rf"(?P<quote>[\"']?){ROW}(?P=quote)(?P<delimiter>[^\w\s\"']|\t)(?P=quote){LINE}")
-SORTS: dict[Kind, Sort] = {"float64": "number", "int64": "number", "str": "text", "datetime64[us]": "date"}
 ASIDE_ROWS = 10_000  # rows that could not be read are written so many at a time
 
 
@@ -73,7 +71,7 @@ def names_of(batch: str, rows: np.ndarray) -> list[str]:
 
 
 def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) -> Iterator[Aside]:
-    """Give rows that could not be read; where one has a cell for each column, the cells stand in their columns.
+    """Give rows that could not be read; where one has a cell for each column, or names them, the cells stand in their columns.
 
     Args:
         misfits: Of a delivery.
@@ -85,7 +83,7 @@ def unread(misfits: Sequence[SetAside], names: Sequence[str], first_row: int) ->
 
     for start in range(0, len(misfits), ASIDE_ROWS):
         some = misfits[start : start + ASIDE_ROWS]
-        cells = [taken_apart(row.text, len(names)) for row in some]
+        cells = [_written(row.text, names) or taken_apart(row.text, len(names)) for row in some]
         yield Aside(
             cells=pd.DataFrame(cells, columns=list(names), dtype="str"),
             rows=np.arange(len(some), dtype=np.int64) + first_row + start,
@@ -208,7 +206,7 @@ def read_cells(cells: pd.DataFrame, columns: Columns, lines: np.ndarray, pii: Co
     """
     import pandas as pd
 
-    sorts: dict[str, Sort] = {column.name: SORTS.get(column.kind, "text") for column in columns.columns}
+    sorts: dict[str, Sort] = {column.name: column.sort or "text" for column in columns.columns}
     read = {str(name): read_as(sorts.get(str(name), "text"), cells[name], lines) for name in cells.columns}
     failing: dict[int, list[str]] = {}
     for name, column in read.items():

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from pathlib import PurePath
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 
 
@@ -22,6 +23,24 @@ def dashed(text: str) -> str:
     spelled = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "table"
     is_lossy = any(c.isalnum() and not unicodedata.normalize("NFKD", c).encode("ascii", "ignore") for c in text)
     return f"{spelled}-{digest(text)[:6]}" if is_lossy else spelled
+
+
+def on_one_line(text: str) -> str:
+    r"""Write what moves the cursor or the direction of writing, as names of files may hold it, as escapes.
+
+    >>> on_one_line("day\n1.csv is empty")
+    'day\\n1.csv is empty'
+    """
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number with what it counts.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def stem_of(source: str) -> str:

@@ -9,7 +9,7 @@ from tasks.core.row_sets import RowSet
 from tasks.core.rules import COLUMN_TESTS, COMPILED, is_success
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tasks.core.validation import ExpectationResult
 
@@ -41,6 +41,62 @@ class Sight:
 
     of: Literal["names", "rows", "columns"]
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of a suite a table is asked.
+
+    Attributes:
+        unasked: Columns of which nothing is expected, not even that they are there.
+        unseen: Columns that are passed over, as if they had not come, unless the suite names them.
+        only: The column that alone is asked about, as far as what else an expectation needs is there.
+    """
+
+    unasked: Collection[str] = ()
+    unseen: Collection[str] = ()
+    only: str | None = None
+
+    def narrow(self, asked: Mapping[str, Any], present: Collection[str]) -> Mapping[str, Any] | None:
+        """Give an expectation less what is not asked; None where nothing is left.
+
+        Args:
+            asked: In the form of Great Expectations.
+            present: The columns of the table.
+
+        >>> scope = Scope(only="price")
+        >>> [scope.narrow({"type": "expect_x", "kwargs": {"column": name}}, ["id", "price"]) is None for name in ("price", "size")]
+        [False, True]
+        """
+        kwargs: Mapping[str, Any] = asked.get("kwargs") or {}
+        if self.only is not None:
+            named = _named(kwargs) or ()
+            return asked if self.only in named and {*named} <= {*present} else None
+        if not self.unasked:
+            return asked
+        if str(asked["type"]).startswith("expect_table_columns"):
+            return {**asked, "kwargs": {**kwargs, **self._lists(kwargs, present)}}
+        return None if {*_subjects(kwargs)} & {*self.unasked} else asked
+
+    def _lists(self, kwargs: Mapping[str, Any], present: Collection[str]) -> dict[str, list[str]]:
+        """Give the lists of columns that a table is to have, less those that are missing and not asked for."""
+        lists: dict[str, list[str]] = {name: kwargs[name] for name in ("column_set", "column_list") if name in kwargs}
+        return {name: [one for one in names if one not in self.unasked or one in present] for name, names in lists.items()}
+
+    def seen(self, present: Sequence[str], asked: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Give the columns of a table that are looked at.
+
+        >>> Scope(unseen=["yard", "pool"]).seen(["size", "yard", "pool"], [{"type": "expect_x", "kwargs": {"column": "pool"}}])
+        ['size', 'pool']
+        """
+        if not self.unseen:
+            return [*present]
+        kwargs: list[Mapping[str, Any]] = [each.get("kwargs") or {} for each in asked]
+        named = {name for each in kwargs for name in (*(_named(each) or ()), *each.get("column_set", ()))}
+        return [name for name in present if name not in self.unseen or name in named]
+
+
+WHOLE = Scope()
 
 
 @dataclass(frozen=True)
@@ -91,9 +147,13 @@ def sight(kind: str, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> Sig
 
 def _named(kwargs: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Give the columns that an expectation names, or None where only Great Expectations can tell."""
-    own = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
     conditioned = _conditioned(kwargs.get("row_condition"))
-    return None if conditioned is None else (*own, *kwargs.get("column_list", ()), *conditioned)
+    return None if conditioned is None else (*_subjects(kwargs), *conditioned)
+
+
+def _subjects(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    own = (kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs)
+    return (*own, *kwargs.get("column_list", ()))
 
 
 def _conditioned(asked: Mapping[str, Any] | str | None) -> tuple[str, ...] | None:

@@ -96,6 +96,18 @@ class Profile(BaseModel):
         """
         return next((column for column in self.columns if column.name == name), None)
 
+    def without(self, name: str | None) -> Profile:
+        """Leave a column out, such as the target: labels may be late, and are looked at beside labels."""
+        return self.model_copy(update={"columns": tuple(column for column in self.columns if column.name != name)})
+
+    def only(self, name: str | None) -> Profile:
+        """Leave all columns out but one."""
+        return self.model_copy(update={"columns": tuple(column for column in self.columns if column.name == name)})
+
+    def replacing(self, column: ColumnProfile) -> Profile:
+        """Put a column in the place of the one of its name."""
+        return self.model_copy(update={"columns": tuple(column if one.name == column.name else one for one in self.columns)})
+
     def to_json(self) -> str:
         """Write the profile as plain JSON; what is as by default is left out."""
         return self.model_dump_json(exclude_defaults=True)

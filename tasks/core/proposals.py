@@ -1,7 +1,8 @@
 """A first suite for a table that has none: inferred from its profile, for a person to review.
 
-What cannot be drift blocks: the column set, types, and a key that is there twice. Everything else only warns, because on real
-streams up to all later rows leave the first rows' ranges; and nothing sets rows aside by itself, but for those without a key.
+What cannot be drift blocks: the column set and types. Everything else only warns, because on real streams up to all later rows
+leave the first rows' ranges; and nothing sets rows aside by itself, but for those without a key. Rows of one key only warn as
+well, for the lake takes the first of them and knows or sets aside the others.
 """
 
 from __future__ import annotations
@@ -84,15 +85,15 @@ def _expect_columns(profile: Profile) -> Expectation:
 
 
 def _expect_key(profile: Profile, key: Sequence[str]) -> Iterator[Expectation]:
-    """Expect that a key names each row once."""
+    """Expect that a key names each row once; what becomes of a row whose key came before, the lake knows better than a suite."""
     if len(key) > 1:
         columns: list[JsonValue] = [*key]
-        yield _expect("compound_columns_to_be_unique", "critical", "The key: together these name a row.", column_list=columns)
+        yield _expect("compound_columns_to_be_unique", "warning", "The key: together these name a row.", column_list=columns)
     elif key:
         column = profile.column(key[0])
         distinct, how = (column.distinct, "" if column.distinct_is_exact else "about ") if column else (0, "")
         notes = f"The key: it names a row. {how}{distinct:,} distinct values were in {profile.rows:,} rows."
-        yield _expect("column_values_to_be_unique", "critical", _capital(notes), column=key[0])
+        yield _expect("column_values_to_be_unique", "warning", _capital(notes), column=key[0])
 
 
 def _capital(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.core import names
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.forms import as_booleans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from tasks.core.metrics import Prediction
+    from tasks.core.reading.terms import Sort
 
 ID_DIGITS = 16
+SORTS: dict[str, Sort] = {"number": "number", "category": "words", "boolean": "boolean", "datetime": "date"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,12 @@ class Input:
     """A column that a model asks for."""
 
     name: str
-    type: Literal["number", "category", "datetime"]
+    type: Literal["number", "category", "boolean", "datetime"]
+
+    @property
+    def sort(self) -> Sort:
+        """Say what a reader has to read it as."""
+        return SORTS[self.type]
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class ScoreReport:
     def state_message(self) -> str:
         """Say in one sentence what came of it."""
         known = ", known already" if self.is_known else ""
-        return f"{self.source} by version {self.version} of {self.use_case}: {self.rows}{known}"
+        return names.on_one_line(f"{self.source} by version {self.version} of {self.use_case}: {self.rows}{known}")
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
@@ -182,6 +190,10 @@ def _as_category(values: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(None, index=values.index, dtype="str") if values.dtype.kind == "M" else values
 
 
+def _as_boolean(values: pd.Series[Any]) -> pd.Series[Any]:
+    return as_booleans(_as_category(values))
+
+
 def _as_date(values: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
@@ -196,6 +208,7 @@ def _as_date(values: pd.Series[Any]) -> pd.Series[Any]:
 CONVERSIONS = {
     "number": (_as_number, "is no number"),
     "category": (_as_category, "is a date where text is asked for"),
+    "boolean": (_as_boolean, "is a date where true or false is asked for"),
     "datetime": (_as_date, "is no date"),
 }
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from tasks.core.errors import UsageError
+from tasks.core.reading.forms import FORMS
 from tasks.core.validation import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tasks.core.reading.terms import Sort
+
 Origin = Literal["proposed", "edited by hand", "written by hand", "taken out by hand"]
 MARK = "proposal"
 PROPOSED = "proposed"  # meta of a suite: digests of what was ever proposed for it, so that what a person takes out stays out
 # Some kwargs only say what goes without saying; Great Expectations leaves these out when it writes a suite.
+SORTS: dict[str, Sort] = {"float64": "number", "str": "text", "datetime64[us]": "date"}
 SUBJECTS = ("column", "column_list", "column_A", "column_B")
 
 
@@ -75,6 +79,10 @@ class Expectation(BaseModel):
         return _digest(json.dumps([self.said, self.notes]))  # notes too, for they are a person's work
 
 
+def _are_booleans(values: JsonValue) -> bool:
+    return isinstance(values, list) and len(values) > 0 and all(value in FORMS for value in values)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -98,6 +106,27 @@ class Suite(BaseModel):
     def ever_proposed(self) -> frozenset[str]:
         """Give digests of the subjects that were ever proposed for it."""
         return frozenset(str((self.meta or {}).get(PROPOSED, "")).split())
+
+    @property
+    def kinds(self) -> dict[str, Sort]:
+        """Say what columns hold, as far as it is expected: their types, and of text that it is true or false.
+
+        >>> held = {"column": "smoker", "value_set": ["false", "true"]}
+        >>> Suite(name="s", expectations=(Expectation(type="expect_column_values_to_be_in_set", kwargs=held),)).kinds
+        {'smoker': 'boolean'}
+        """
+        kinds: dict[str, Sort] = {}
+        for column, kwargs in self._asked("be_of_type"):
+            if sort := SORTS.get(str(kwargs.get("type_"))):
+                kinds[column] = sort
+        for column, kwargs in self._asked("be_in_set"):
+            if _are_booleans(kwargs.get("value_set")):
+                kinds[column] = "boolean"
+        return kinds
+
+    def _asked(self, what: str) -> list[tuple[str, dict[str, JsonValue]]]:
+        found = (expectation.kwargs for expectation in self.expectations if expectation.type == f"expect_column_values_to_{what}")
+        return [(column, kwargs) for kwargs in found if isinstance(column := kwargs.get("column"), str)]
 
     def remembering(self, subjects: Iterable[str] = ()) -> Suite:
         """Give it with a memory of what it proposes now, and of what was proposed before."""

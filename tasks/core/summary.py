@@ -6,6 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from tasks.core.names import CONTROL, counted
 from tasks.core.page import shorten
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", 
 MAX_WIDTH = 120
 
 # Names come from files and may hold what breaks a line or steers a terminal.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def of_training(report: TrainReport, folder: str) -> str:
@@ -38,7 +38,7 @@ def of_training(report: TrainReport, folder: str) -> str:
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
-    return "\n".join(_CONTROL.sub(" ", line) for line in lines)
+    return "\n".join(CONTROL.sub(" ", line) for line in lines)
 
 
 def _reading(report: TrainReport) -> list[str]:
@@ -46,8 +46,7 @@ def _reading(report: TrainReport) -> list[str]:
     told: list[str] = []
     if report.aside:
         first = report.aside[0]
-        rows = "1 row" if len(report.aside) == 1 else f"{len(report.aside):,} rows"
-        told.append(f"{rows} set aside, the first on line {first.line}: {first.reason}")
+        told.append(f"{counted(len(report.aside), 'row')} set aside, the first on line {first.line}: {first.reason}")
     told += [str(repair) for repair in report.repairs[:SHOWN_REPAIRS]]
     told += [f"and {len(report.repairs) - SHOWN_REPAIRS} more repairs"] if len(report.repairs) > SHOWN_REPAIRS else []
     return [shorten(f"repaired    {'; '.join(told)}", MAX_WIDTH)] if told else []

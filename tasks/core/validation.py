@@ -129,6 +129,11 @@ class Validation:
         if not refusals:
             return ""
         first = refusals[0]
-        told = first.problem or first.found or (f"{len(first.failing_rows)} rows fail" if first.failing_rows else "it does not hold")
+        rows = len(first.failing_rows)
+        failing = "1 row fails" if rows == 1 else f"{rows} rows fail"
+        told = first.problem or first.found or (failing if rows else "it does not hold")
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         return f"{first.expectation}: {told}{more}"
+
+
+UNJUDGED = Validation("")

@@ -18,6 +18,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -275,6 +276,21 @@ def test_of_two_mendings_at_once_the_second_leaves_nothing(lake: Lake) -> None:
     assert (lake.count_labels().total, lake.open_rows(first).rows.tolist()) == (6, [])
 
 
+def test_a_mended_row_brings_the_label_that_another_lacks_once_it_is_let_in(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, rows = "b1" * 32, table(rows=2)
+    lake.append("b0", [rows.drop(columns="y")], arrived_at=at(0))
+    lake.append(first, [], arrived_at=at(1), aside=[aside(6, 7)])
+    found = lake.open_rows(first)
+    mend = partial(lake.mend, "m1", rows.head(0), found.rows[:0], of=found, late=(rows.head(1), found.rows[:1]))
+    with cut_off(monkeypatch, "labels"):
+        mend(arrived_at=at(2))
+    assert (lake.open_rows(first).rows.tolist(), lake.count_labels().total) == ([1, 2], 0)
+    assert mend(arrived_at=at(3)).late == 1
+    assert (lake.open_rows(first).rows.tolist(), lake.open_rows(first).mended) == ([2], {1: "m1"})
+    assert lake.read(lake.snapshot())["y"].fillna(-1).tolist() == [1, -1]
+    assert sum(arrival.quarantined for arrival in lake.batches()) == 1
+
+
 @pytest.mark.parametrize("after", ["quarantine", "labels"])
 def test_a_batch_that_was_cut_off_between_tables_is_finished_by_the_next_delivery(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, after: str
@@ -324,6 +340,28 @@ def test_the_latest_label_that_had_arrived_by_a_time_is_the_one(lake: Lake) -> N
     assert known == {0: [-1, -1, -1, -1], 1: [3, 2, -1, -1], 3: [3, 2, 5, -1]}
     counts = lake.count_labels()
     assert (counts.total, counts.late, counts.corrected, counts.duplicate, counts.unknown) == (6, 5, 1, 1, 1)
+
+
+def test_labels_that_name_no_row_are_listed_once_each_in_their_order(lake: Lake) -> None:
+    lake.append("b1", [table("a"), table("b")], arrived_at=at(0))
+    labels = pd.DataFrame({"id": ["z2", "a1", "z1", "z2", "b3", "a1", "z0"], "y": 1.0})
+    lake.append_labels("l1", [labels[:4], labels[4:]], arrived_at=at(1))
+    lake.append_labels("l2", [pd.DataFrame({"id": ["a0"], "y": [1.0]})], arrived_at=at(2))
+    assert (lake.labels_without_row("l1", 5), lake.labels_without_row("l1", 1)) == ((4, ["z2", "z1", "z0"]), (4, ["z2", "z1"]))
+    assert lake.labels_without_row("l2", 5) == lake.labels_without_row("nobody's", 5) == (0, [])
+
+
+def test_what_a_lake_was_begun_with_says_which_texts_are_true_and_false(lake: Lake) -> None:
+    rows = table().assign(wet=pd.Series(["true", None, "false", "true"], dtype="str"), y="true")
+    lake.append("b1", [rows], arrived_at=at(0))
+    lake.append("b2", [table("b").assign(wet="maybe", y="no")], arrived_at=at(1))
+    assert {column.name: column.sort for column in lake.columns().columns} == {
+        "id": "words",
+        "x": "number",
+        "wet": "boolean",
+        "y": "boolean",
+    }
+    assert [column.sort for column in lake.label_columns().columns] == ["words", "boolean", None]
 
 
 def test_rows_may_come_long_before_the_first_label(lake: Lake) -> None:

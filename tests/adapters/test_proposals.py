@@ -71,8 +71,12 @@ def test_what_cannot_be_drift_is_refused(tmp_path: Path) -> None:
     assert "refused" in consequences(without[:1]).values()
     text = consequences(evaluate(df.assign(size=pd.Series(["large"] * 300, dtype="str")), df, tmp_path))
     assert text["'size': column values to be of type type_=float64"] == "refused"
+
+
+def test_a_key_that_comes_twice_is_told_and_left_to_the_lake(tmp_path: Path) -> None:
+    df = houses()
     twice = consequences(evaluate(df.assign(id=[0.0, *range(299)]), df, tmp_path, key=["id"]))
-    assert twice == {"'id': column values to be unique": "refused"}
+    assert twice == {"'id': column values to be unique": "reported"}
 
 
 def test_rows_without_a_key_are_set_aside_and_the_others_are_not(tmp_path: Path) -> None:

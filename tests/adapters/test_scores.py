@@ -22,6 +22,11 @@ def test_parts_become_one_file(tmp_path: Path, name: str, read: object) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_key_of_whole_numbers_is_written_as_it_came(tmp_path: Path) -> None:
+    scores.put([pd.DataFrame({"id": [1000.0, None], "x": [0.1, 2.0]}), pd.DataFrame({"id": [1e300], "x": [-0.5]})], tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text(encoding="utf-8") == "id,x\n1000,0.1\n,2\n1e+300,-0.5\n"
+
+
 def test_parts_are_counted_and_read_in_their_order_and_survive_whoever_wrote_them(tmp_path: Path) -> None:
     first = scores.Parts(tmp_path / "parts")
     first.write(1, FRAMES[1], FRAMES[0][:0])
@@ -53,6 +58,8 @@ def test_a_place_that_cannot_take_the_file_is_told(tmp_path: Path) -> None:
         (tmp_path / "p.txt", "ends with neither .parquet nor .csv"),
         (tmp_path / "taken.csv", "is there already and holds something else"),
         (tmp_path / "taken.csv" / "p.csv", "cannot write to"),
+        (f"{tmp_path}/day.csv/", "day.csv/' names a folder, and predictions are one file; name that, such as .*/day.csv/predictions.csv"),
+        (tmp_path, "names a folder"),
     ):
         with pytest.raises(UsageError, match=message):
             scores.check_out(out, [])

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
 # A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
-# killed when what writes files and tables has been called, or has returned, so many times.
+# killed when what writes files and tables has been called, or has returned, so many times, others after a line of progress.
 CLERK = """
-import importlib, json, os, resource, signal, sys
+import importlib, json, logging, os, resource, signal, sys, threading
 from pathlib import Path
 from flows import _entry
 for job in _entry.JOBS:
@@ -40,6 +40,12 @@ def count(frame, event, _):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+class Killer(logging.Handler):
+    def emit(self, record):
+        if line in record.getMessage():
+            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            seconds or signal.pause()
+
 def work(desk, room, variables, job, arguments):
     for stream, path in zip((sys.stdout, sys.stderr), told):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
@@ -50,11 +56,13 @@ def work(desk, room, variables, job, arguments):
     os.environ.update(variables)
     if left:
         sys.setprofile(count)
+    if line:
+        logging.getLogger("evergreen").addHandler(Killer())
     _entry.main(job, [*arguments, "--no-record"])
 
 told = [Path(sys.argv[1], name) for name in ("out", "err")]
-for line in sys.stdin:
-    left, room, desk, variables, job, *arguments = json.loads(line)
+for order in sys.stdin:
+    left, line, seconds, room, desk, variables, job, *arguments = json.loads(order)
     child = os.fork()
     if not child:
         try:
@@ -126,20 +134,23 @@ class Clerk:
     process: subprocess.Popen[str]
     desk: Desk
 
-    def run(self, job: str, *arguments: str, killed_after: int = 0, room: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, job: str, *arguments: str, killed_after: int = 0, killed_at: tuple[str, float] = ("", 0.0), room: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a job.
 
         Args:
             job: Its name.
             arguments: As on the command line.
             killed_after: Kill it after so many calls and returns of what writes, if it comes so far.
+            killed_at: Kill it so many seconds after it told a line of progress that holds this, if it comes so far.
             room: Let no file grow beyond so many bytes, as on a full disk.
             variables: Settings.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         environment = self.desk.environment(EVERGREEN_RECORD="false", **variables)
-        order = [killed_after, room, str(self.desk.folder), environment, job, *arguments]
+        order = [killed_after, *killed_at, room, str(self.desk.folder), environment, job, *arguments]
         print(json.dumps(order), file=self.process.stdin, flush=True)
         code, out, err = json.loads(self.process.stdout.readline())
         assert "Traceback" not in err, err

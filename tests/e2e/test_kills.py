@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 import sqlite3
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,16 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Desk
+    from conftest import Clerk, Desk
 
 SEED = 20
+CREATING = "creating the MLflow store"
 # What a run tells on its way, in this order; a kill strikes right after the line.
 BEFORE_THE_VERSION = (
-    "creating the MLflow store",
+    CREATING,
     "reading houses.csv",
     "no suite for houses",
     "split ",
-    ", hist_gradient_boosting: ",
+    ", deep_boosting: ",
     "fitting ",
 )
 FROM_THE_VERSION_ON = ("evaluating", "registered version 1", "loading version 1", "alias champion", "promoted")
@@ -46,15 +46,6 @@ class Kill:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Story:
-    """Runs of one home that are killed one after the other, before one that is left alone."""
-
-    kills: tuple[Kill, ...]
-    record: bool = False
-    fresh: bool = False
-
-
 def in_between(count: int) -> Iterator[Kill]:
     """Draw moments between two lines, most of them where files, registry and ledger are written."""
     draw = random.Random(SEED)
@@ -63,67 +54,65 @@ def in_between(count: int) -> Iterator[Kill]:
         yield Kill(line, draw.uniform(0, spans[line]))
 
 
+# Kills of one home that come one after the other, before a run that is left alone.
 STORIES = {
-    "each step before the version": Story(tuple(Kill(line) for line in BEFORE_THE_VERSION), fresh=True),
-    **{line: Story((Kill(line),)) for line in FROM_THE_VERSION_ON},
-    **{f"{kill.seconds:.2f} s after {kill.line}": Story((kill,)) for kill in in_between(3)},
-    "recorded, at the baseline": Story((Kill("the baseline, dummy"),), record=True),
-    "recorded, at registered version 1": Story((Kill("registered version 1"),), record=True),
+    "each step before the version": tuple(Kill(line) for line in BEFORE_THE_VERSION),
+    **{line: (Kill(line),) for line in FROM_THE_VERSION_ON},
+    **{f"{kill.seconds:.2f} s after {kill.line}": (kill,) for kill in in_between(3)},
 }
 
 
-def start_and_kill(desk: Desk, kill: Kill, *arguments: str) -> None:
-    process = desk.start("-m", "flows.train", *arguments)
-    assert process.stderr is not None
-    told: list[str] = []
-    for line in process.stderr:
-        told.append(line)
-        if kill.line in line:
-            break
-    assert told, process.returncode
-    assert kill.line in told[-1], "".join(told)
-    time.sleep(kill.seconds)  # the moment of the kill, not a wait for something
-    process.kill()
-    process.communicate(timeout=60)
-
-
-def live(story: Story, desk: Desk, template: Path, wait_for: Callable[..., None]) -> dict[str, object]:
-    """Kill what the story kills, and give the report of the run after that."""
-    shutil.copytree(template, desk.folder, dirs_exist_ok=True)
-    if story.fresh:
-        shutil.rmtree(desk.home)
-    arguments = ["houses.csv", *([] if story.record else ["--no-record"])]
-    for kill in story.kills:
-        start_and_kill(desk, kill, *arguments)
-        if story.record:
-            server = json.loads((desk.home / "prefect" / "server.json").read_text(encoding="utf-8"))
-            wait_for(lambda server=server: not psutil.pid_exists(server["pid"]), "the server of a killed run has ended", 60)
-    return desk.trained(*arguments)
-
-
-@pytest.fixture(scope="module")
-def desks(module_desk: Desk) -> dict[str, Desk]:
-    places = {name: module_desk.folder.parent / f"story-{number}" for number, name in enumerate(STORIES)}
-    return {name: type(module_desk)(place) for name, place in places.items()}
-
-
-@pytest.fixture(scope="module")
-def endings(module_desk: Desk, desks: dict[str, Desk], wait_for: Callable[..., None]) -> Iterator[dict[str, Future[dict[str, object]]]]:
-    """Live all stories, two at a time, each on a home of its own with stores that another use case has created."""
+def write_houses(folder: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2)).round(3)
     table = "size,rooms,price\n" + "".join(f"{size},{room},{3 * size + room:.3f}\n" for size, room in rows)
-    (module_desk.folder / "houses.csv").write_text(table, encoding="utf-8")
-    start_and_kill(module_desk, Kill("reading"), "houses.csv", "--use-case", "another", "--no-record")
-    with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(live, story, desks[name], module_desk.folder, wait_for) for name, story in STORIES.items()}
+    (folder / "houses.csv").write_text(table, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def used_home(module_desk: Desk, clerk_at: Callable[[Desk], Clerk]) -> Path:
+    """Give a home with stores that another use case has created."""
+    write_houses(module_desk.folder)
+    clerk_at(module_desk).run("train", "houses.csv", "--use-case", "another", killed_at=("reading", 0))
+    return module_desk.home
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_run_after_a_kill_succeeds_and_nothing_stays_open(
-    endings: dict[str, Future[dict[str, object]]], desks: dict[str, Desk], name: str, monkeypatch: pytest.MonkeyPatch
+    clerk: Clerk, used_home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report, home = endings[name].result(), desks[name].home
+    write_houses(clerk.desk.folder)
+    if STORIES[name][0].line != CREATING:
+        shutil.copytree(used_home, clerk.desk.home)
+    for kill in STORIES[name]:
+        killed = clerk.run("train", "houses.csv", killed_at=(kill.line, kill.seconds))
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = clerk.run("train", "houses.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    nothing_stays_open(clerk.desk.home, json.loads(done.stdout), monkeypatch)
 
+
+@pytest.mark.parametrize("line", ["the baseline, dummy", "registered version 1"])
+def test_no_flow_or_task_of_a_killed_run_stays_running_in_prefect(
+    desk: Desk, line: str, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_houses(desk.folder)
+    process = desk.start("-m", "flows.train", "houses.csv")
+    assert process.stderr is not None
+    assert any(line in told for told in process.stderr)
+    process.kill()
+    process.communicate(timeout=60)
+    server = json.loads((desk.home / "prefect" / "server.json").read_text(encoding="utf-8"))
+    wait_for(lambda: not psutil.pid_exists(server["pid"]), "the server of a killed run has ended", 60)
+    report = desk.trained("houses.csv")
+    with closing(sqlite3.connect(desk.home / "prefect" / "prefect.db")) as prefect:
+        flows = [state for (state,) in prefect.execute("SELECT state_type FROM flow_run ORDER BY created")]
+        tasks = {state for (state,) in prefect.execute("SELECT state_type FROM task_run")}
+    assert flows == ["CRASHED", "COMPLETED"]
+    assert "RUNNING" not in tasks
+    nothing_stays_open(desk.home, report, monkeypatch)
+
+
+def nothing_stays_open(home: Path, report: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(sqlite3.connect(home / "mlflow.db")) as mlflow:
         states = [state for (state,) in mlflow.execute("SELECT status FROM runs")]
         models = {model for (model,) in mlflow.execute("SELECT name FROM registered_models")}
@@ -146,31 +135,17 @@ def test_the_run_after_a_kill_succeeds_and_nothing_stays_open(
     assert list(home.rglob("*.partial")) == []
 
 
-def test_a_search_goes_on_with_what_it_had_found_before_the_kill(desk: Desk) -> None:
-    rows = np.random.default_rng(1).normal(size=(200, 2)).round(3)
-    table = "size,rooms,price\n" + "".join(f"{size},{room},{3 * size + room:.3f}\n" for size, room in rows)
-    (desk.folder / "houses.csv").write_text(table, encoding="utf-8")
-    trials = desk.home / "trials"
-    start_and_kill(desk, Kill(", shallow_boosting: "), "houses.csv", "--no-record")
+def test_a_search_goes_on_with_what_it_had_found_before_the_kill(clerk: Clerk) -> None:
+    write_houses(clerk.desk.folder)
+    trials = clerk.desk.home / "trials"
+    clerk.run("train", "houses.csv", killed_at=(", shallow_boosting: ", 0))
     known: dict[str, float] = {}
     for path in trials.glob("*.npz"):
         with np.load(path) as kept:
             known[path.stem.partition("-")[2]] = float(kept["seconds"])
-    report = desk.trained("houses.csv", "--no-record")
+    report = json.loads(clerk.run("train", "houses.csv", "--json").stdout)
     spent = {score["candidate"]: score["seconds"] for score in report["leaderboard"]}
     # Had it been fitted again, it would not have taken the very same time.
     before = sum(known[names.digest("shallow_boosting", "{}", str(fold))[:32]] for fold in range(5))
     assert spent["shallow_boosting"] == round(before, 3)
     assert not [*trials.iterdir()], "nothing is kept of a search that has ended"
-
-
-@pytest.mark.parametrize("name", [name for name, story in STORIES.items() if story.record])
-def test_no_flow_or_task_of_a_killed_run_stays_running_in_prefect(
-    endings: dict[str, Future[dict[str, object]]], desks: dict[str, Desk], name: str
-) -> None:
-    endings[name].result()
-    with closing(sqlite3.connect(desks[name].home / "prefect" / "prefect.db")) as prefect:
-        flows = [state for (state,) in prefect.execute("SELECT state_type FROM flow_run ORDER BY created")]
-        tasks = {state for (state,) in prefect.execute("SELECT state_type FROM task_run")}
-    assert flows == ["CRASHED", "COMPLETED"]
-    assert "RUNNING" not in tasks

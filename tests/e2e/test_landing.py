@@ -88,8 +88,8 @@ def test_what_replaces_a_file_while_it_is_taken_is_not_put_away_unread(clerk: Cl
     assert (process.returncode, "day.csv is not what was read any more; it stays where it is" in told) == (0, True), told
     assert names(incoming.parent) == ["incoming/day.csv"]
     assert pd.read_csv(incoming / "day.csv", dtype={"zip": str}).equals(rows(2))
-    assert "day.csv came at" in ingest(clerk, code=3)
-    assert names(incoming.parent) == ["refused/day.csv", "refused/day.csv.reason.txt"]
+    assert "60 read = 60 labelled" in ingest(clerk)
+    assert names(incoming.parent) == ["done/day.csv"]
 
 
 def test_what_cannot_be_read_is_put_away_and_stops_nothing(clerk: Clerk) -> None:

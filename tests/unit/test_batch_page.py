@@ -44,7 +44,7 @@ def test_a_page_says_where_the_rows_went_what_failed_and_what_changed() -> None:
         "not be null",
         "1 rows came",
         "secret-street",
-        "The first 1 of 1 rows",
+        "The first 1 of 1 row",
         "python -m flows.ingest quarantine/houses/ab.csv --use-case houses",
         "jan.csv",
         "50.0%",
@@ -69,6 +69,17 @@ def test_no_value_is_shown_where_columns_are_personal() -> None:
     assert not any(value in page for value in ("secret-street", "Ann<", "123.5", "Eve,"))
 
 
+def test_labels_alone_show_no_personal_key_and_late_ones_what_they_fail() -> None:
+    of_both = ExpectationResult("pair", "warning", success=False, failing_rows=RowSet.of([0]), columns=("owner", "size"))
+    late = ExpectationResult("'size': be small", "warning", success=False, failing_rows=RowSet.of([0]), quarantine=True, columns=("size",))
+    labels = profile(5.0).only("size")
+    judgement = Judgement(Validation("houses.json", (of_both,)), labels, Inspection(()), Validation("houses.json", (late,)))
+    page = batch_page.build(ENTRY, judgement, None, (), "", ("owner",), {"pair": [Example(2, ("Ann", "5"))]})
+    assert "line 2: not shown, 5" in page
+    assert "&#x27;size&#x27;: be small, of labels that come late" in page
+    assert "Ann" not in page.replace(ENTRY.who, "")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -77,6 +88,10 @@ def test_no_value_is_shown_where_columns_are_personal() -> None:
         (
             {"decision": "mended", "mends": "cd" * 32, "rows": BatchRows(labelled=4, unlabelled=1, quarantined=-5)},
             "5 rows that were set aside are taken in: 4 labelled + 1 unlabelled",
+        ),
+        (
+            {"decision": "mended", "mends": "cd" * 32, "rows": BatchRows(known=2, quarantined=-2)},
+            "2 rows that were set aside are taken in: 0 labelled + 0 unlabelled + 2 known, with their label",
         ),
         ({"kind": "labels", "rows": BatchRows(read=2, labelled=2)}, "Labels: 2 read = 2 labelled + 0 unlabelled + 0 quarantined"),
     ],

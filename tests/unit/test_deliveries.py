@@ -18,6 +18,7 @@ def test_each_outcome_is_one_sentence() -> None:
     known = "a.csv is known: ingested at 2026-01-02T03:04:05+00:00 as batch abababab; nothing was done"
     assert BatchReport(TAKEN, is_known=True).message == known
     assert BatchReport(HELD).message == "c.csv is held: a unit changed"
+    assert BatchReport(replace(HELD, name="c\n.csv")).message == "c\\n.csv is held: a unit changed"
 
 
 @pytest.mark.parametrize(

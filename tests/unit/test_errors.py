@@ -79,3 +79,8 @@ def test_an_unknown_name_is_where_it_went_wrong_unless_a_better_place_is_known()
 
 def test_what_is_available_is_read_once() -> None:
     assert "(available: a, b)" in UsageError.unknown("column", "c", iter(["b", "a"])).message
+
+
+def test_a_message_is_one_line_whatever_a_file_is_called() -> None:
+    error = DataRefusedError("day\n1\x1b[2J\u202e.csv is empty")
+    assert error.message == str(error) == "day\\n1\\x1b[2J\\u202e.csv is empty"

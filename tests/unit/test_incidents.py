@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.findings import Arrival, Finding, Inspection, Limits
-from tasks.core.incidents import inspect_batch
+from tasks.core.incidents import inspect_batch, inspect_delivery
 from tasks.core.profiles import profile_rows
 
 if TYPE_CHECKING:
@@ -232,6 +232,30 @@ def test_a_column_that_varied_and_is_constant_now(name: str, value: float | str,
     assert found.message.startswith(f"'{name}' {told} in all 500 rows, where ")
 
 
+def test_a_batch_of_one_row_does_not_make_a_constant_usual() -> None:
+    history = [*HISTORY, arrival(rows(1, seed=8, day=5), "one row")]
+    assert codes(inspect(TODAY.assign(weight=7.5), history))[0] == ("values-constant", "critical", "weight")
+
+
+def test_labels_are_held_against_labels_whichever_way_they_came() -> None:
+    labelled, late = (arrival(rows(300, seed=seed).rename(columns={"weight": "y"}), str(seed)) for seed in (20, 21))
+    alone = Arrival("alone", labelled.profile.only("y"), is_labels=True)
+    thousand = profile_rows([rows(300, seed=22)[["weight"]].rename(columns={"weight": "y"}) * 1000])
+    for past in ([labelled], [alone]):
+        found = only(inspect_delivery(Arrival("now", thousand), past, None, target="y"))
+        assert (found.code, found.column) == ("unit-changed", "y")
+    assert inspect_delivery(late, [labelled], None, target="y").findings == ()
+    assert inspect_delivery(Arrival("first", thousand), [labelled.without("y")], None, target="y").findings == ()
+
+
+@pytest.mark.parametrize(("alone", "code"), [(True, "values-missing"), (False, None)])
+def test_rows_that_have_no_label_yet_are_no_damage_and_labels_that_are_none_are(*, alone: bool, code: str | None) -> None:
+    labels = rows(300)[["weight"]]
+    empty = labels.assign(weight=labels["weight"].where(labels.index > 150))
+    past, now = (Arrival(name, profile_rows([df]), is_labels=alone) for name, df in (("then", labels), ("now", empty)))
+    assert [found.code for found in inspect_delivery(now, [past], None, target="weight").findings] == ([code] if code else [])
+
+
 def test_a_value_that_used_to_last_may_last() -> None:
     seasons = [rows(seed=day, day=day).assign(flag=float(day > 2)) for day in range(5)]
     reference = profile_rows([pd.concat(seasons, ignore_index=True)])
@@ -252,6 +276,12 @@ def test_a_batch_that_comes_again() -> None:
     assert shuffled.findings[0].message == "the 500 rows are those of batch 'day 3' again, in another order"
     found = only(inspect(again.assign(ts=TODAY["ts"])))
     assert (found.severity, found.message) == ("critical", "the 500 rows are those of batch 'day 3' again, under other times")
+    untimed = [arrival(rows(seed=day).drop(columns="ts").assign(y=float(day)), "before").without("y") for day in (1, 2)]
+    again = arrival(rows(seed=1).drop(columns="ts").assign(y=9.0)).without("y")
+    assert (
+        inspect_batch(again, untimed[1].profile, untimed).findings[0].message
+        == "the 500 rows are those of batch 'before' again, with other labels"
+    )
 
 
 def test_few_equal_rows_may_be_chance() -> None:
@@ -263,6 +293,13 @@ def test_few_equal_rows_may_be_chance() -> None:
 @pytest.mark.parametrize(("size", "code"), [(166, "rows-few"), (167, None), (1500, None), (1501, "rows-many")])
 def test_far_fewer_or_more_rows(size: int, code: str | None) -> None:
     assert codes(inspect(rows(size, seed=8, day=5))) == ([(code, "warning", "")] if code else [])
+
+
+def test_known_rows_count_for_how_much_came() -> None:
+    history = [replace(past, delivered=10_000) for past in HISTORY]
+    assert inspect_batch(Arrival("now", profile_rows([TODAY]), delivered=10_500), REFERENCE, history, time="ts").findings == ()
+    (found,) = inspect_batch(Arrival("now", profile_rows([TODAY]), delivered=500), REFERENCE, history, time="ts").findings
+    assert found.code == "rows-few"
 
 
 def test_a_batch_without_rows_is_one_finding() -> None:

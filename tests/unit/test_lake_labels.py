@@ -37,6 +37,22 @@ def test_the_latest_label_that_arrived_wins(arrivals: list[tuple[str, float]], a
         assert value == latest[key] if key in latest else pd.isna(value)
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([1.0, 2.0]), st.integers(0, 3)), max_size=12), st.integers(1, 4))
+def test_the_label_that_was_observed_last_wins_and_of_one_time_the_one_that_arrived_last(
+    arrivals: list[tuple[str, float, int]], size: int
+) -> None:
+    made, latest = LabelBook(), dict[str, tuple[int, float]]()
+    for start in range(0, len(arrivals), size):
+        keys, values, times = zip(*arrivals[start : start + size], strict=True)
+        made.add(texts(*keys), pd.Series(values), observed=pd.Series(times))
+    made.close()
+    for key, value, time in arrivals:
+        if key not in latest or time >= latest[key][0]:
+            latest[key] = (time, value)
+    for key, value in zip("abc", made.of(texts(*"abc")).tolist(), strict=True):
+        assert value == latest[key][1] if key in latest else pd.isna(value)
+
+
 @given(ARRIVALS, st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20)), max_size=6))
 def test_labels_are_counted_as_one_would_by_hand(arrivals: list[tuple[str, float]], rows: list[tuple[str, int]]) -> None:
     rows = sorted(rows, key=lambda row: row[1])

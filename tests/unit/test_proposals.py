@@ -53,7 +53,7 @@ def test_what_cannot_be_drift_blocks_and_all_else_warns() -> None:
     suite = propose(houses(), key=["id"])
     critical = {e.title for e in suite.expectations if e.severity == "critical"}
     types = {f"'{name}': column values to be of type" for name in houses().columns}
-    assert critical == {"table columns to match set", *types, "'id': column values to be unique"}
+    assert critical == {"table columns to match set", *types}
     assert {e.severity for e in suite.expectations} == {"critical", "warning"}
     assert [e.title for e in suite.expectations if (e.meta or {}).get("quarantine")] == ["'id': column values to not be null"]
     assert all(e.severity == "warning" for e in of(suite, "price").values() if "type" not in e.type)
@@ -85,7 +85,7 @@ def test_a_key_of_two_columns_is_unique_together() -> None:
     (unique,) = [e for e in suite.expectations if "unique" in e.type]
     assert (unique.type, unique.severity, unique.kwargs) == (
         "expect_compound_columns_to_be_unique",
-        "critical",
+        "warning",
         {"column_list": ["ts", "colour"]},
     )
     assert of(suite, "colour")["values_to_not_be_null"].meta["quarantine"] is True  # pyright: ignore[reportOptionalSubscript]

@@ -12,7 +12,7 @@ from tasks.core.formats.source import Content
 from tasks.core.reading import reader
 from tasks.core.reading.blob import Blob
 from tasks.core.reading.reader import Reading, as_frame
-from tasks.core.reading.terms import ReadingOptions, SetAside
+from tasks.core.reading.terms import ReadingOptions, SetAside, Sort
 from tasks.core.table import Table
 
 ROWS = [f"{n},word {n % 3},{n}.5" for n in range(1, 41)]
@@ -163,7 +163,7 @@ def test_arbitrary_bytes_are_a_reading_or_one_sentence(data: bytes, as_text: boo
 
 def test_what_is_known_to_hold_text_stays_as_it_stands() -> None:
     text = text_of(*(f"{n},{n % 7},{n / 4}" for n in range(1, 40)), "40,A7,10.0", "41,NA,10.25")
-    known = ReadingOptions().knowing(["id", "word", "size"], ["id", "word"])
+    known = ReadingOptions().knowing(["id", "word", "size"], {"id": "text", "word": "text"})
     reading = reader.read([Content("t.csv", "text", data=Blob(text.encode()))], known, split_columns)
     assert reading.table.df["word"].tolist()[-3:-1] == ["4", "A7"]
     assert [str(dtype) for dtype in reading.table.df.dtypes] == ["str", "str", "float64"]
@@ -172,13 +172,13 @@ def test_what_is_known_to_hold_text_stays_as_it_stands() -> None:
 
 
 def test_what_is_known_to_hold_text_and_holds_nothing_has_no_type() -> None:
-    known = ReadingOptions().knowing(["id", "word", "size"], ["word"])
+    known = ReadingOptions().knowing(["id", "word", "size"], {"word": "text"})
     reading = reader.read([Content("t.csv", "text", data=Blob(text_of("1,,2", "2,NA,3").encode()))], known, split_columns)
     assert reading.table.df.dtypes["word"] == "float64"
 
 
 def test_whole_numbers_of_a_typed_source_become_text_where_that_is_known_and_others_do_not() -> None:
-    known = ReadingOptions().knowing(["a"], ["a"])
+    known = ReadingOptions().knowing(["a"], {"a": "text"})
     reading = reader.read([of_frame("p", [7.0, None, 8123.0]), of_frame("q", ["x"])], known, split_columns)
     assert reading.table.df["a"].astype(object).where(reading.table.df["a"].notna(), None).tolist() == ["7", None, "8123", "x"]
     told = "numbers for text: column 'a' comes as whole numbers; they were read as the text of their digits"
@@ -194,3 +194,126 @@ def test_a_first_row_that_holds_known_names_is_the_header(text: str) -> None:
     assert "is this row the header" in refusal(text)
     with pytest.raises(DataRefusedError, match=r"^t\.csv has no rows below its header$"):
         reader.read([Content("t.csv", "text", data=Blob(b"id,word\n"))], known, split_columns)
+
+
+# ------------------------------------------------------------------------------------------- one value, whatever it comes from
+
+
+def known_as(kinds: dict[str, Sort], keys: list[str] | None = None) -> ReadingOptions:
+    return ReadingOptions().knowing(["id", "word", "size"], kinds, keys or [])
+
+
+def read_knowing(options: ReadingOptions, *rows: str, header: str = "id,word,size") -> Reading:
+    content = Content("t.csv", "text", data=Blob(text_of(*rows, header=header).encode()))
+    return reader.read([content], options, split_columns)
+
+
+def listed(values: pd.Series) -> list[object]:
+    return [None if pd.isna(value) else value for value in values]
+
+
+@pytest.mark.parametrize("spelled", [("TRUE", "FALSE"), ("True", "False"), ("tRuE", " false")])
+def test_true_and_false_have_one_form_and_that_is_told(spelled: tuple[str, str]) -> None:
+    yes, no = spelled
+    reading = read(text_of(f"1,{yes},x", f"2,{no},y", "3,?,z", f"4,{yes},z"))
+    assert listed(reading.table.df["word"]) == ["true", "false", None, "true"]
+    assert [str(repair) for repair in reading.repairs] == [
+        "booleans: column 'word': true and false, however they were spelled, were read as these"
+    ]
+
+
+def test_of_true_and_false_those_that_are_spelled_otherwise_are_told_with_their_lines() -> None:
+    reading = read(text_of("1,true,x", "2,FALSE,y", "3,false,z", "4,True,z"))
+    assert reading.table.df["word"].tolist() == ["true", "false", "false", "true"]
+    assert [(repair.code, repair.lines) for repair in reading.repairs] == [("booleans", (3, 5))]
+    assert read(text_of("1,true,x", "2,false,y")).verdict == "exact"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["True", "False", "maybe"], ["yes", "no", "no"], ["T", "F", "T"], ["Y", "N", "Y"], ["on", "off", "on"], ["true", "no", "true"]],
+)
+def test_other_words_are_categories_and_stay_as_written(cells: list[str]) -> None:
+    reading = read(text_of(*(f"{n},{cell},x" for n, cell in enumerate(cells))))
+    assert (reading.table.df["word"].tolist(), reading.verdict) == (cells, "exact")
+
+
+def test_as_text_keeps_true_and_false_as_they_were_spelled() -> None:
+    reading = read(text_of("1,True,x", "2,False,y"), as_text=True)
+    assert reading.raw is not None
+    assert (reading.raw.cells[1].tolist(), reading.repairs) == (["True", "False"], ())
+
+
+def test_a_column_that_is_known_to_hold_booleans_takes_them_in_digits_too_and_others_as_written() -> None:
+    options = known_as({"word": "boolean"})
+    assert read_knowing(options, "1,1,x", "2,0,y", "3,,z").table.df["word"].tolist()[:2] == ["true", "false"]
+    assert read_knowing(options, "1,TRUE,x", "2,maybe,y").table.df["word"].tolist() == ["true", "maybe"]
+    assert read_knowing(known_as({"word": "words"}), "1,True,x", "2,False,y").table.df["word"].tolist() == ["True", "False"]
+    assert read_knowing(known_as({"word": "text"}), "1,True,x", "2,False,y").table.df["word"].tolist() == ["true", "false"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "read_as"),
+    [
+        ("boolean", [1.0, None, 0.0], ["true", None, "false"]),
+        ("boolean", [1.0, 2.0], ["true", "2"]),
+        ("boolean", ["TRUE", "0"], ["true", "false"]),
+        ("text", [1.0, None, 0.0], ["1", None, "0"]),
+        ("words", [1.0, None, 0.0], ["1", None, "0"]),
+        ("number", [1.0, None, 0.0], [1.0, None, 0.0]),
+        (None, ["True", None, "FALSE"], ["true", None, "false"]),
+        (None, ["True", "x"], ["True", "x"]),
+    ],
+)
+def test_values_of_a_source_with_types_get_the_form_of_their_column(kind: Sort | None, values: list[object], read_as: list[object]) -> None:
+    known = ReadingOptions().knowing(["a"], {"a": kind} if kind else {})
+    reading = reader.read([of_frame("p", values)], known, split_columns)
+    assert listed(reading.table.df["a"]) == read_as
+    assert (reading.verdict == "exact") == (read_as == values)
+
+
+def test_a_key_has_no_blanks_around_it_and_keeps_its_zeros_and_marks() -> None:
+    rows = ['" 1000 ",a,1', "007,b,2", '"1,000",c,3', "1000.0,d,4"]
+    reading = read_knowing(known_as({"id": "text"}, ["id"]), *rows)
+    assert reading.table.df["id"].tolist() == ["1000", "007", "1,000", "1000.0"]
+    assert [(repair.code, repair.lines) for repair in reading.repairs] == [("padded_keys", (2,))]
+    padded = reader.read([of_frame("p", [" x", " "])], ReadingOptions().knowing(["a"], key=["a"]), split_columns)
+    assert listed(padded.table.df["a"]) == ["x", None]
+
+
+def test_of_what_is_known_to_be_numbers_a_few_odd_cells_set_their_rows_aside() -> None:
+    kinds: dict[str, Sort] = {"size": "number", "word": "date"}
+    reading = read_knowing(known_as(kinds), "1,2024-05-01,7.5", "2,2024-05-02,heavy")
+    assert (reading.table.df["size"].tolist(), len(reading.table)) == ([7.5], 1)
+    assert [(row.line, row.reason) for row in reading.aside] == [(3, "column 'size': 'heavy' among numbers")]
+    reading = read_knowing(known_as(kinds), "1,2024-05-01,7.5", "2,soon,8")
+    assert [(row.line, row.reason) for row in reading.aside] == [(3, "column 'word': 'soon' among dates")]
+    assert read_knowing(known_as({}), "1,2024-05-01,7.5", "2,2024-05-02,heavy").table.df["size"].tolist() == ["7.5", "heavy"]
+
+
+@pytest.mark.parametrize(("rows", "odd", "is_text"), [(3, 2, True), (4, 2, False), (100, 10, False), (100, 11, True), (400, 20, False)])
+def test_where_more_than_a_few_cells_are_odd_the_column_is_what_it_shows(rows: int, odd: int, is_text: bool) -> None:
+    cells = [f"{n},w,{'heavy' if n < odd else n}" for n in range(rows)]
+    reading = read_knowing(known_as({"size": "number"}), *cells)
+    assert (reading.table.df["size"].dtype == "str", len(reading.aside)) == (is_text, 0 if is_text else odd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "kept", "odd"),
+    [
+        ("number", ["1000", "7.5", None], [1000.0, 7.5, None], {}),
+        ("number", ["1", "2", "many"], [1.0, 2.0], {3: "column 'a': 'many' among numbers"}),
+        ("number", ["few", "many", "1"], ["few", "many", "1"], {}),
+        ("date", ["2024-05-01", "5/13/2024"], [pd.Timestamp("2024-05-01"), pd.Timestamp("2024-05-13")], {}),
+    ],
+)
+def test_text_of_a_source_with_types_is_read_as_what_is_known(
+    kind: Sort, values: list[object], kept: list[object], odd: dict[int, str]
+) -> None:
+    known = ReadingOptions().knowing(["a"], {"a": kind})
+    reading = reader.read([of_frame("p", values)], known, split_columns)
+    assert listed(reading.table.df["a"]) == kept
+    assert {row.line: row.reason for row in reading.aside} == odd
+    assert [row.text for row in reading.aside] == ['{"a": "many"}'] * len(odd)
+    assert [repair.code for repair in reading.repairs] == ([] if kept == values else ["text_for_numbers"])
+    assert reading.rows == len(values)

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.core.errors import UsageError
+from tasks.core.names import on_one_line
 from tasks.core.reading.terms import ReadingOptions, Repair
 
 
@@ -66,7 +67,8 @@ def test_an_encoding_may_be_written_in_several_ways(given: str, name: str) -> No
 def test_what_is_no_encoding_of_files_is_refused(given: str) -> None:
     with pytest.raises(UsageError) as refused:
         ReadingOptions(encoding=given).checked_encoding()
-    assert refused.value.message == f"--read encoding is '{given}', which is not known; name one such as utf-8, cp1252, utf-16"
+    shown = on_one_line(given)
+    assert refused.value.message == f"--read encoding is '{shown}', which is not known; name one such as utf-8, cp1252, utf-16"
 
 
 @pytest.mark.parametrize(

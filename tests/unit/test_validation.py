@@ -129,6 +129,7 @@ def test_a_summary_counts_what_holds_and_names_the_first_two_that_do_not(validat
     ("results", "told"),
     [
         ((age("critical", False, (1, 2)),), "'age': values to be between: 2 rows fail"),
+        ((age("critical", False, (1,)),), "'age': values to be between: 1 row fails"),
         ((age("critical", False),), "'age': values to be between: it does not hold"),
         ((age("info", problem="no such column"),), "'age': values to be between: no such column"),
         ((age("warning", False), kind("critical", False), age()), "'kind': values to be in set: it does not hold"),

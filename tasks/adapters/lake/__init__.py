@@ -9,12 +9,13 @@ is never read, and whoever brings the batch again does all of it anew.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.meeting import Encounter
-from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, opened
+from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, observed, opened
 from tasks.adapters.lake.tables import Table, counts, number_of
 from tasks.adapters.lake.writing import (
     ROW_KEY,
@@ -110,7 +111,8 @@ class Lake:
         Raises:
             StoreError: the lake cannot be read.
         """
-        return self._tables.label_kind() or "float64"
+        label = self._tables.label()
+        return label.kind if label else "float64"
 
     # ------------------------------------------------------------------------------------------------------------ writing
 
@@ -139,6 +141,7 @@ class Lake:
         arrived_at: datetime,
         aside: Iterable[pd.DataFrame] = (),
         late: Iterable[pd.DataFrame] = (),
+        repeated: Iterable[pd.DataFrame] = (),
         looked: Looked | None = None,
     ) -> Receipt:
         """Append a batch once, however often it is brought.
@@ -148,7 +151,8 @@ class Lake:
             frames: Its rows, in chunks that fit into memory; the target among the columns or not.
             arrived_at: When it arrived.
             aside: Rows that were set aside before, in chunks as well: row (its place in the delivery, from 1), line, text, reasons.
-            late: Labels, with their keys, of rows that have none yet.
+            late: Labels, with their keys, of rows that the lake has without one.
+            repeated: The same of rows of this batch.
             looked: What the lake was like when the keys of the batch were looked up in it.
 
         Raises:
@@ -160,6 +164,8 @@ class Lake:
         with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
             for df in frames:
                 writing.take(df)
+            for df in repeated:
+                writing.take_late(df, is_own=True)
             for df in late:
                 writing.take_late(df)
             for df in aside:
@@ -167,8 +173,29 @@ class Lake:
             writing.close()
         return self._receipt(batch, writing, is_new=writing.commit(looked=looked))
 
+    def check(self, frames: Iterable[pd.DataFrame], late: Iterable[pd.DataFrame] = ()) -> None:
+        """Refuse rows and late labels that `append` would refuse, and write nothing.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new.
+            StoreError: the lake cannot be read.
+        """
+        writing = BatchWriting(self._tables, self.terms, "", datetime.now(UTC))
+        for df in frames:
+            writing.cast(df)
+        for df in late:
+            writing.cast_late(df)
+
     def mend(
-        self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime, looked: Looked | None = None
+        self,
+        batch: str,
+        rows: pd.DataFrame,
+        places: np.ndarray,
+        *,
+        of: OpenRows,
+        arrived_at: datetime,
+        late: tuple[pd.DataFrame, np.ndarray] | None = None,
+        looked: Looked | None = None,
     ) -> Receipt:
         """Append rows that were set aside with another batch and were mended, each once.
 
@@ -176,6 +203,7 @@ class Lake:
             batch: Digest of these rows.
             rows: The rows.
             places: Of each row its place in the delivery that it first came with.
+            late: Others of them that the lake has without their label, and their places.
             of: The rows of that delivery that were open when these were looked at.
             arrived_at: When they arrived.
             looked: As in `append`.
@@ -188,6 +216,8 @@ class Lake:
             return Receipt(batch=batch, is_new=False)
         with BatchWriting(self._tables, self.terms, batch, arrived_at) as writing:
             writing.take(rows, names_of(of.batch, places))
+            if late and len(late[0]) and self.terms.target:
+                writing.take_late(late[0][[*self.terms.key, self.terms.target]], names_of(of.batch, late[1]))
             writing.close()
         return self._receipt(batch, writing, is_new=writing.commit(of, looked))
 
@@ -228,6 +258,17 @@ class Lake:
         labels, aside_rows = writing.labels.rows, writing.quarantine.rows
         return Receipt(batch=batch, is_new=True, labels=labels, unlabelled=writing.read - labels, quarantined=aside_rows)
 
+    def check_labels(self, frames: Iterable[pd.DataFrame]) -> None:
+        """Refuse labels that `append_labels` would refuse, and write nothing.
+
+        Raises:
+            DataRefusedError: a value would change, or columns are missing or new.
+            StoreError: the lake cannot be read.
+        """
+        features = self._tables.features(self.terms)
+        for _ in read_labels(frames, self.terms, features, self._tables.label()) if features else ():
+            pass
+
     def mend_labels(self, batch: str, rows: pd.DataFrame, places: np.ndarray, *, of: OpenRows, arrived_at: datetime) -> Receipt:
         """Append labels that were set aside with another batch and were mended, each once; as `mend` does with rows.
 
@@ -251,11 +292,12 @@ class Lake:
             StoreError: the lake cannot be read.
         """
         features = self._tables.features(self.terms)
-        said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), datetime.now(UTC))
+        now = datetime.now(UTC)
+        said, state = LabelBook(), State(opened(self._tables.observations), self._tables.labels.open(), now)
         if features is None:
             return 0
-        for keys, values in read_labels(frames, self.terms, features, self._tables.label_kind()):
-            said.add(keys, values)
+        for keys, values, cells in read_labels(frames, self.terms, features, self._tables.label()):
+            said.add(keys, values, observed=observed(cells, now))
         said.close()
         return said.differing(state.book())
 
@@ -368,8 +410,8 @@ class Lake:
         for name, (table, those) in tables.items():
             for (arrived_at, batch), rows in counts(table, those).items() if table else ():
                 found.setdefault(batch, {"arrived_at": arrived_at.as_py()})[name] = rows
-        for table in (observations, labels):
-            for batch, rows in _count_mended(table, condition).items():
+        for table, those in (tables["observations"], tables["labels"]):
+            for batch, rows in _count_mended(table, those).items():
                 for seen in (found[digest] for digest in found if digest.startswith(batch)):
                     seen["quarantined"] = seen.get("quarantined", 0) - rows
         for batch, seen in found.items():
@@ -396,13 +438,13 @@ class Lake:
         book = state.met()
         return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
 
-    def labels_without_row(self, batch: str, most: int) -> list[str]:
-        """Give the keys of labels of a batch that name no row, up to one more than so many.
+    def labels_without_row(self, batch: str, most: int) -> tuple[int, list[str]]:
+        """Count the labels of a batch that name no row, and give their keys, up to one more than so many.
 
         Raises:
             StoreError: the lake cannot be read.
         """
-        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch)[: most + 1]
+        return arrow.keys_without_row(self._tables.labels.open(), self._tables.observations.open(), batch, most + 1)
 
     def quarantined(self, batch: str | None = None) -> pd.DataFrame:
         """Give the rows that were set aside, of one batch or of all, mended or not: batch, arrived_at, row, line, text, reasons.
@@ -426,11 +468,14 @@ class Lake:
         """
         import numpy as np
 
-        table = opened(self._tables.labels if of_labels else self._tables.observations)
-        done = mended(table, anything(), batch).to_pandas()
-        places = done[arrow.MENDS].str.slice(BATCH_DIGITS + 1).astype("int64").to_numpy()
-        rows = np.setdiff1d(self.quarantined(batch)["row"].to_numpy(), places)
-        return OpenRows(batch, rows, number_of(table, mendings_of(batch)), frozenset(done["_batch"]))
+        observations, labels = opened(self._tables.observations), self._tables.labels.open()
+        done = [mended(observations, anything(), batch).to_pandas()]
+        if labels:
+            done.append(mended(labels, Standing(observations, labels).of_labels(anything()), batch).to_pandas())
+        names, batches = ([cell for df in done for cell in df[column]] for column in (arrow.MENDS, "_batch"))
+        with_batch = {int(name[BATCH_DIGITS + 1 :]): digest for name, digest in zip(names, batches, strict=True)}
+        rows = np.setdiff1d(self.quarantined(batch)["row"].to_numpy(), [*with_batch])
+        return OpenRows(batch, rows, number_of(labels if of_labels else observations, mendings_of(batch)), with_batch)
 
     def count_own_labels(self, batch: str) -> int:
         """Count the labels that a batch brought for rows of its own.
@@ -457,8 +502,8 @@ class Lake:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         terms, features = arrow.declared(opened(self._tables.observations))
-        kind = self._tables.label_kind()
-        return features if terms.target is None or kind is None else Columns((*features.columns, Column(terms.target, kind)))
+        label = self._tables.label()
+        return features if terms.target is None or label is None else Columns((*features.columns, replace(label, name=terms.target)))
 
     def label_columns(self) -> Columns:
         """Give the columns that labels alone are delivered in.
@@ -467,7 +512,7 @@ class Lake:
             StoreError: the lake has no rows yet, or cannot be read.
         """
         terms, features = arrow.declared(opened(self._tables.observations))
-        return columns_of_labels(terms, features, self.target_kind())
+        return columns_of_labels(terms, features, self._tables.label() or Column(arrow.VALUE, "float64"))
 
     # -------------------------------------------------------------------------------------------------------- maintenance
 

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, get_args
 from tasks.adapters.lake.failures import told
 from tasks.core.errors import StoreError
 from tasks.core.lake.columns import Column, Columns, Kind
+from tasks.core.lake.keys import hash_texts
+from tasks.core.lake.known import KeyBook
 from tasks.core.lake.values import Terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
 
 
 VALUE, OBSERVED, MENDS, WITH_ROWS = "value", "observed_at", "_mends", "_with_rows"
+PART_ROWS = 25_000
 LAYOUT = 2  # of the tables; before, labels and rows set aside counted whether their batch was let in or not
 
 
@@ -108,7 +113,9 @@ def to_frame(rows: pa.Table, columns: Columns) -> pd.DataFrame:
 def description(terms: Terms, columns: Columns) -> str:
     """Write down what the lake declared with its first batch."""
     kinds = [(column.name, column.kind) for column in columns.columns]
-    return json.dumps({"layout": LAYOUT, "key": terms.key, "target": terms.target, "columns": kinds}, ensure_ascii=False)
+    booleans = [column.name for column in columns.columns if column.is_boolean]
+    said = {"layout": LAYOUT, "key": terms.key, "target": terms.target, "columns": kinds, "booleans": booleans}
+    return json.dumps(said, ensure_ascii=False)
 
 
 def layout(table: DeltaTable) -> int:
@@ -124,7 +131,8 @@ def declared(table: DeltaTable) -> tuple[Terms, Columns]:
     """
     found = _described(table)
     try:
-        columns = Columns(tuple(Column(name, kind) for name, kind in found["columns"]))
+        booleans = found.get("booleans", [])
+        columns = Columns(tuple(Column(name, kind, is_boolean=name in booleans) for name, kind in found["columns"]))
         return Terms(key=found["key"], target=found["target"]), columns
     except (TypeError, KeyError, ValueError) as error:
         raise _undeclared(table) from error
@@ -164,19 +172,40 @@ def quarantine_frame(table: DeltaTable | None, condition: Any) -> pd.DataFrame: 
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str) -> list[str]:
-    """Give the keys of labels of a batch that no row has, each once."""
-    import pyarrow as pa
+def keys_without_row(labels: DeltaTable | None, observations: DeltaTable | None, batch: str, most: int) -> tuple[int, list[str]]:
+    """Count the labels of a batch that no row has, and give their first keys, each once; of a label no more than 12 bytes are held."""
+    if labels is None or observations is None:
+        return 0, []
+    book = KeyBook()
+    for keys in _key_parts(labels, batch):
+        book.add(hash_texts(keys))
+    book.close()
+    for keys in _key_parts(observations):
+        book.meet(hash_texts(keys))
+    unmet = book.unmet()
+    return len(unmet), _distinct_at(unmet, _key_parts(labels, batch), most)
+
+
+def _key_parts(table: DeltaTable, batch: str | None = None) -> Iterator[np.ndarray]:
+    """Yield the keys that a table has, of one batch or of all, always in the same order."""
     import pyarrow.compute as pc
 
-    if labels is None or observations is None:
-        return []
-    with told(labels.table_uri):
-        found = labels.to_pyarrow_dataset().to_table(["_row_key"], filter=pc.field("_batch") == pa.scalar(batch))
-    keys = found["_row_key"].to_pandas().drop_duplicates()
-    with told(observations.table_uri):
-        for rows in observations.to_pyarrow_dataset().to_batches(columns=["_row_key"]):
-            keys = keys[~keys.isin(rows["_row_key"].to_pandas())]
-            if not len(keys):
-                break
-    return keys.tolist()
+    those = None if batch is None else pc.field("_batch") == batch
+    with told(table.table_uri):
+        read_ahead = {"batch_size": PART_ROWS, "batch_readahead": 4, "fragment_readahead": 2}  # by default half a gigabyte
+        for rows in table.to_pyarrow_dataset().to_batches(columns=["_row_key"], filter=those, **read_ahead):
+            yield rows["_row_key"].to_numpy(zero_copy_only=False)
+
+
+def _distinct_at(places: np.ndarray, parts: Iterator[np.ndarray], most: int) -> list[str]:
+    """Pick values by their places, ascending, until there are enough different ones."""
+    import numpy as np
+
+    found, start = dict[str, None](), 0
+    for part in parts:
+        first, last = np.searchsorted(places, [start, start + len(part)])
+        found |= dict.fromkeys(part[places[first:last] - start].tolist())
+        start += len(part)
+        if len(found) >= most:
+            break
+    return list(found)[:most]

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.failures import told
 from tasks.adapters.lake.reading import State, arrivals
-from tasks.adapters.lake.writing import label_kind
+from tasks.adapters.lake.writing import label_of
 from tasks.core.lake.columns import Column, Columns, check_cast, declare
-from tasks.core.lake.known import NAMED_ROWS, OTHER_VALUES, Cells, KeyBook, Looked, Meeting, hash_features, hash_keys, name_differences
+from tasks.core.lake.known import (
+    LOOKED_AT,
+    NAMED_ROWS,
+    OTHER_VALUES,
+    Cells,
+    KeyBook,
+    Looked,
+    Meeting,
+    find_differences,
+    hash_features,
+    hash_keys,
+    name_differences,
+    rounded,
+    was_rounded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +36,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from tasks.adapters.lake.writing import Tables
-    from tasks.core.lake.columns import Kind
     from tasks.core.lake.known import Settled
     from tasks.core.lake.values import Terms
 
@@ -34,6 +48,8 @@ READ_ROWS = 100_000
 class Encounter:
     """A batch and the lake; no more than the columns of the key are read, unless keys meet.
 
+    Rows are compared in the columns that both have; in those that hold numbers of 32 bits on one side, as such numbers.
+
     Args:
         tables: Of the lake.
         terms: Of the use case, with a key.
@@ -45,10 +61,10 @@ class Encounter:
     """
 
     def __init__(self, tables: Tables, terms: Terms, read: Reader) -> None:
-        self._read, self._target = read, terms.target or ""
+        self._read, self.target = read, terms.target or ""
         self._lake, self._labels = tables.observations.open(), tables.labels.open()
-        self._kind: Kind | None = tables.label_kind()
-        self._features = tables.features(terms) or declare(next(read(None)), integers=terms.integers).without([self._target])
+        self._label = tables.label()
+        self._features = _compared(tables, terms, read)
         self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
         book = self._book = KeyBook()
         for df in read(self._key.names):
@@ -56,6 +72,7 @@ class Encounter:
         book.close()
         self.looked = Looked(book.keys, arrivals(self._lake) if self._lake else frozenset())
         self._files = [file for file in _files(self._lake) if self._meets(file)]
+        self._rounded: frozenset[str] = frozenset()
         self.meeting = self._meeting()
 
     @property
@@ -65,18 +82,27 @@ class Encounter:
 
     def reasons(self, settled: Settled) -> list[str]:
         """Say of each row that differs why it does; of the first of them, in which columns."""
+        if not len(settled.differing):
+            return []
+        return name_differences(*self._beside(settled), self.target) + [OTHER_VALUES] * len(settled.differing[NAMED_ROWS:])
+
+    def shares(self, settled: Settled) -> dict[str, float]:
+        """Say of each column in how many of the rows that differ it does, by the first of them."""
+        shares = find_differences(*self._beside(settled), self.target).mean()
+        return {str(name): float(share) for name, share in shares.items() if name not in self.key}
+
+    def _beside(self, settled: Settled) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the first rows that differ, and those that stand for their keys."""
         import numpy as np
         import pandas as pd
 
-        places, beside, rest = settled.differing[:NAMED_ROWS], settled.beside[:NAMED_ROWS], settled.differing[NAMED_ROWS:]
-        if not len(places):
-            return []
+        places, beside = settled.differing[:NAMED_ROWS], settled.beside[:NAMED_ROWS]
         wanted = np.union1d(places, beside[beside >= 0])
         ours = pd.concat(self._pick(wanted), ignore_index=True).set_axis(wanted)
         rows, others = ours.loc[places].reset_index(drop=True), ours.loc[np.where(beside < 0, places, beside)].reset_index(drop=True)
         if (is_stored := beside < 0).any():
             others = others.where(~pd.Series(is_stored), self._stored_for(rows))
-        return name_differences(rows, others, self._target) + [OTHER_VALUES] * len(rest)
+        return rounded(rows, self._rounded), rounded(others, self._rounded)
 
     def _stored_for(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Give the rows of the lake that have the keys of these, in their order."""
@@ -86,7 +112,7 @@ class Encounter:
         found: list[pd.DataFrame] = []
         for df, labels in self._stored():
             keys = self._index(df)
-            found.append(df.assign(**({self._target: labels} if self._target else {})).set_axis(keys)[keys.isin(asked)])
+            found.append(df.assign(**({self.target: labels} if self.target else {})).set_axis(keys)[keys.isin(asked)])
         stored = pd.concat(found)
         return stored[~stored.index.duplicated()].reindex(asked)[rows.columns].reset_index(drop=True)
 
@@ -101,20 +127,34 @@ class Encounter:
         places = self._book.met_or_repeated()
         if not len(places):
             return Meeting.of(places, Cells.joined([]), Cells.joined([]))
+        self._rounded = self._find_rounded(places)
         ours, theirs = list[Cells](), [self._cells(df, labels) for df, labels in self._stored()]
         has_key: list[np.ndarray] = []
         for df in self._pick(places):
             has_key.append(df[self._key.names].notna().all(axis=1).to_numpy())
             named = df[has_key[-1]].reset_index(drop=True)
-            ours.append(self._cells(named, named.get(self._target)))
-        return Meeting.of(places[np.concatenate(has_key)], Cells.joined(ours), Cells.joined(theirs))
+            ours.append(self._cells(named, named.get(self.target)))
+        our, their = Cells.joined(ours), Cells.joined(theirs)
+        ours.clear()  # of millions of rows no second copy
+        theirs.clear()
+        if our.has_rounded_labels or their.has_rounded_labels:
+            self._rounded |= {self.target}
+            our, their = our.rounding_labels(), their.rounding_labels()
+        return Meeting.of(places[np.concatenate(has_key)], our, their)
 
     def _cells(self, df: pd.DataFrame, labels: pd.Series[Any] | None) -> Cells:
         import pandas as pd
 
         # A copy, for a column of a frame keeps all of the frame in memory.
         found = pd.Series([None] * len(df), dtype="float64") if labels is None else labels.copy()
-        return Cells(self._hash_keys(df), hash_features(df[self._features.names]), found)
+        return Cells(self._hash_keys(df), hash_features(rounded(df[self._features.names], self._rounded)), found)
+
+    def _find_rounded(self, places: np.ndarray) -> frozenset[str]:
+        """Name the columns that hold numbers of 32 bits, in the batch or in a file that is met; their keys are none."""
+        names = [column.name for column in self._features.columns if column.kind == "float64" and column.name not in self.key]
+        seen = [next(self._pick(places[:LOOKED_AT]))]
+        seen += [arrow.to_frame(file.head(LOOKED_AT, columns=names), self._features.only(names)) for file in self._files if names]
+        return frozenset(name for name in names for df in seen if name in df and was_rounded(df[name]))
 
     def _hash_keys(self, df: pd.DataFrame) -> np.ndarray:
         return hash_keys(df, self._key.names)
@@ -123,14 +163,14 @@ class Encounter:
         """Give rows of the batch as the lake would keep them; a column that did not come is empty."""
         import numpy as np
 
-        start, target = 0, self._target
+        start, target = 0, self.target
         for df in self._read(None):
             first, last = np.searchsorted(places, [start, start + len(df)])
             some = df.iloc[places[first:last] - start].reset_index(drop=True)
             start += len(df)
             if len(some):
-                kind = self._kind or label_kind(some, target)
-                columns = Columns((*self._features.columns, *([Column(target, kind)] if kind and target in some else [])))
+                label = self._label or label_of(some, target)
+                columns = Columns((*self._features.columns, *([replace(label, name=target)] if label and target in some else [])))
                 yield check_cast(some.reindex(columns=columns.names), columns)
 
     def _meets(self, file: Any) -> bool:  # noqa: ANN401 - pyarrow types no file
@@ -141,7 +181,7 @@ class Encounter:
         """Give the rows of the lake that have keys of the batch, and their labels."""
         if not (self._lake and self._files):
             return
-        book = State(self._lake, self._labels, datetime.now(UTC)).book() if self._target else None
+        book = State(self._lake, self._labels, datetime.now(UTC)).book() if self.target else None
         for file in self._files:
             for rows in self._scan(file, ["_row_key", *self._features.names]):
                 df = arrow.to_frame(rows, self._features)
@@ -155,6 +195,13 @@ class Encounter:
         with told(self._lake.table_uri if self._lake else ""):
             for rows in file.scanner(columns=[*names], batch_size=READ_ROWS, batch_readahead=4).to_batches():
                 yield pa.Table.from_batches([rows])
+
+
+def _compared(tables: Tables, terms: Terms, read: Reader) -> Columns:
+    """Give the columns that the lake and the batch have, less the target; of the first batch those that it will declare."""
+    first = next(read(None))
+    features = tables.features(terms) or declare(first, integers=terms.integers).without([terms.target or ""])
+    return features.only(first.columns)
 
 
 def _files(table: DeltaTable | None) -> list[Any]:

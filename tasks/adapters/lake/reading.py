@@ -99,11 +99,19 @@ class State:
         book = LabelBook()
         if self.labels is not None:
             condition = Standing(self.observations, self.labels).of_labels(arrived(self.as_of))
-            for window in tables.in_order(self.labels, ["_row_key", arrow.VALUE], condition):
+            own = ["_row_key", arrow.VALUE, *([arrow.OBSERVED] if self._has_observed(self.labels, condition) else [])]
+            for window in tables.in_order(self.labels, own, condition):
                 df = window.to_pandas()
-                book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64") if with_times else None)
+                came = df["_arrived_at"].astype("int64") if with_times else None
+                book.add(df["_row_key"], df[arrow.VALUE], came, observed(df, df["_arrived_at"]))
         book.close()
         return book
+
+    def _has_observed(self, labels: DeltaTable, condition: Any) -> bool:  # noqa: ANN401 - pyarrow types no expression
+        import pyarrow.compute as pc
+
+        with told(labels.table_uri):
+            return labels.to_pyarrow_dataset().count_rows(filter=condition & pc.field(arrow.OBSERVED).is_valid()) > 0
 
     def met(self) -> LabelBook:
         """Give the labels after they met the rows that had arrived."""
@@ -112,6 +120,11 @@ class State:
             df = window.select(["_row_key", "_arrived_at"]).to_pandas()
             book.meet(df["_row_key"], df["_arrived_at"].astype("int64"))
         return book
+
+
+def observed(df: pd.DataFrame, arrived_at: Any) -> pd.Series[Any] | None:  # noqa: ANN401 - a time, or one for each label
+    """Give when labels were observed, in microseconds (int64): when they arrived where they do not say it; None where no column does."""
+    return df[arrow.OBSERVED].fillna(arrived_at).astype("int64") if arrow.OBSERVED in df else None
 
 
 def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN401 - pyarrow types no expression

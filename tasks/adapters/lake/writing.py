@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from tasks.adapters.lake import arrow
@@ -32,6 +32,7 @@ PROBA = "proba_"
 NO_ROWS = "the lake at {url} has no rows yet; ingest a batch first"
 KEYED = "batches with keys"
 ROW_KEY = "row_key"  # what names the rows of labels where no columns do
+NO_LABEL = Column(arrow.VALUE, "str")  # stands for labels as long as none has come
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class Tables:
                 raise StoreError(message, where=what)
         return columns
 
-    def label_kind(self) -> Kind | None:
-        """Give the kind of the labels; None before the first label."""
+    def label(self) -> Column | None:
+        """Give the column of the labels as it was declared; None before the first label."""
         table = self.labels.open()
-        return None if table is None else arrow.declared(table)[1].columns[0].kind
+        return None if table is None else arrow.declared(table)[1].columns[0]
 
 
 def _named(value: tuple[str, ...] | str | None) -> str:
@@ -105,7 +106,7 @@ class BatchWriting(_Writing):
         self._url, self.late = tables.observations.url, 0
         self._terms, self._keys = terms, RowKeys(terms.key)
         self._features = tables.features(terms)
-        self._label: Kind | None = tables.label_kind()
+        self._label = tables.label()
 
     def take(self, df: pd.DataFrame, mends: Sequence[str] | None = None) -> None:
         """Check and write the next rows.
@@ -118,41 +119,59 @@ class BatchWriting(_Writing):
             DataRefusedError: a value would change, or the columns are others.
             StoreError: they cannot be written.
         """
-        columns, target = self._columns(df), self._terms.target
-        first = self.observations.rows + 1
-        optional = () if target is None else (target,)
-        cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
-        keys = self._keys.of(cells, first_row=first)
+        keys, cells = self.cast(df)
+        target = self._terms.target
         if target is not None and target in cells.columns:
-            self._add_labels(keys, cells[target], columns.kind(target))
+            self._add_labels(keys, cells[target])
             cells = cells.drop(columns=target)
-        cells = cells.assign(**{arrow.MENDS: mends})
-        self.observations.add(arrow.observation_schema(columns.without(optional)), keys, cells)
+        features = self._features or Columns(())
+        self.observations.add(arrow.observation_schema(features), keys, cells.assign(**{arrow.MENDS: mends}))
 
-    def _add_labels(self, keys: pd.Series[str], values: pd.Series[Any], kind: Kind) -> None:
+    def cast(self, df: pd.DataFrame) -> tuple[pd.Series[str], pd.DataFrame]:
+        """Give the keys of the next rows, and their cells as the lake keeps them.
+
+        Raises:
+            DataRefusedError: a value would change, or the columns are others.
+        """
+        columns, first = self._columns(df), self.observations.rows + 1
+        optional = () if self._terms.target is None else (self._terms.target,)
+        cells = check_cast(df, columns, first_row=first, hidden=self._terms.personal, optional=optional)
+        return self._keys.of(cells, first_row=first), cells
+
+    def _add_labels(self, keys: pd.Series[str], values: pd.Series[Any], mends: Sequence[str] | None = None) -> None:
+        cells = values.to_frame(arrow.VALUE).assign(**{arrow.OBSERVED: None, arrow.MENDS: mends, arrow.WITH_ROWS: True})
         has_label = values.notna()
-        own = {arrow.OBSERVED: None, arrow.MENDS: None, arrow.WITH_ROWS: True}
-        self.labels.add(arrow.label_schema(kind), keys[has_label], values[has_label].to_frame(arrow.VALUE).assign(**own))
+        self.labels.add(arrow.label_schema((self._label or NO_LABEL).kind), keys[has_label], cells[has_label])
 
-    def take_late(self, df: pd.DataFrame) -> None:
-        """Check and write the labels of rows that the lake has without one.
+    def take_late(self, df: pd.DataFrame, mends: Sequence[str] | None = None, *, is_own: bool = False) -> None:
+        """Check and write labels of rows that stand without one.
 
         Args:
             df: Their keys and the target.
+            mends: Which rows that were set aside these are, mended.
+            is_own: Whether these rows came with this batch.
 
         Raises:
             DataRefusedError: a value would change.
             StoreError: they cannot be written.
         """
-        target = self._terms.target
-        if self._features is None or target is None:
-            return
-        self._label = self._label or label_kind(df, target)
-        key = [Column(name, self._features.kind(name)) for name in self._terms.key]
-        cells = check_cast(df, Columns((*key, Column(target, self._label or "str"))), hidden=self._terms.personal)
+        keys, values = self.cast_late(df)
         before = self.labels.rows
-        self._add_labels(self._keys.of(cells), cells[target], self._label or "str")
-        self.late += self.labels.rows - before
+        self._add_labels(keys, values, mends)
+        self.late += 0 if is_own else self.labels.rows - before
+
+    def cast_late(self, df: pd.DataFrame) -> tuple[pd.Series[str], pd.Series[Any]]:
+        """Give the names of rows, and their labels as the lake keeps them.
+
+        Raises:
+            DataRefusedError: a value would change, or there is no row yet.
+        """
+        target = self._terms.target or arrow.VALUE
+        self._label = self._label or label_of(df, target)
+        features = self._features or declare(df)
+        key = [Column(name, features.kind(name)) for name in self._terms.key]
+        cells = check_cast(df, Columns((*key, Column(target, (self._label or NO_LABEL).kind))), hidden=self._terms.personal)
+        return self._keys.of(cells), cells[target]
 
     def _columns(self, df: pd.DataFrame) -> Columns:
         """Give the declared columns, the target last; the first rows declare them."""
@@ -165,8 +184,8 @@ class BatchWriting(_Writing):
             self._features = found.without([target or ""])
         if target is None:
             return self._features
-        self._label = self._label or label_kind(df, target)
-        return Columns((*self._features.columns, Column(target, self._label or "str")))
+        self._label = self._label or label_of(df, target)
+        return Columns((*self._features.columns, Column(target, (self._label or NO_LABEL).kind)))
 
     def set_aside(self, rows: pd.DataFrame) -> None:
         """Write rows for the quarantine.
@@ -237,7 +256,7 @@ class LabelWriting(_Writing):
         super().__init__(self.labels, self.quarantine)
         self._terms, self._value = terms, terms.target or arrow.VALUE
         self._features, self._keys = features, RowKeys(terms.key or (ROW_KEY,))
-        self._label: Kind | None = tables.label_kind()
+        self._label = tables.label()
 
     def take(self, df: pd.DataFrame, mends: Sequence[str] | None = None) -> None:
         """Check and write the next labels; one without a value is none.
@@ -250,15 +269,15 @@ class LabelWriting(_Writing):
             DataRefusedError: a value would change, or the columns are others.
             StoreError: they cannot be written.
         """
-        self._label = self._label or label_kind(df, self._value)
-        kind: Kind = self._label or "str"
-        cells = cast_labels(df, columns_of_labels(self._terms, self._features, kind), self._terms, first_row=self.read + 1)
+        self._label = self._label or label_of(df, self._value)
+        label = self._label or NO_LABEL
+        cells = cast_labels(df, columns_of_labels(self._terms, self._features, label), self._terms, first_row=self.read + 1)
         keys = self._keys.of(cells, first_row=self.read + 1)
         has_label = cells[self._value].notna()
         if arrow.OBSERVED not in cells.columns:
             cells = cells.assign(**{arrow.OBSERVED: None})
         cells = cells.rename(columns={self._value: arrow.VALUE}).assign(**{arrow.MENDS: mends, arrow.WITH_ROWS: False})
-        self.labels.add(arrow.label_schema(kind), keys[has_label], cells[has_label])
+        self.labels.add(arrow.label_schema(label.kind), keys[has_label], cells[has_label])
         self.read += len(df)
 
     def set_aside(self, rows: pd.DataFrame) -> None:
@@ -322,31 +341,31 @@ def mendings_of(batch: str) -> str:
     return f"mendings of {batch[:BATCH_DIGITS]}"
 
 
-def label_kind(df: pd.DataFrame, target: str) -> Kind | None:
-    """Give the kind of a target, numbers or text; None as long as no label has come.
+def label_of(df: pd.DataFrame, target: str) -> Column | None:
+    """Give the column of a target's labels, numbers or text; None as long as no label has come.
 
     Raises:
         DataRefusedError: it is neither.
     """
     if target not in df.columns or not len(labels := df[[target]].dropna()):
         return None
-    kind = declare(labels).columns[0].kind
-    if kind not in ("float64", "str"):
+    found = declare(labels).columns[0]
+    if found.kind not in ("float64", "str"):
         message = f"the target '{target}' is neither numbers nor text; write its classes as text"
         raise DataRefusedError(message, where=target)
-    return kind
+    return replace(found, name=arrow.VALUE)
 
 
-def commit_labels(labels: Part, terms: Terms, kind: Kind, mended: OpenRows | None = None) -> bool:
+def commit_labels(labels: Part, terms: Terms, label: Column, mended: OpenRows | None = None) -> bool:
     """Let labels be seen; False when the table holds their batch already."""
     guard: Guard | None = (lambda table: count_mending(table, mended)) if mended else None
-    return labels.commit(arrow.label_schema(kind), arrow.description(terms, Columns((Column(arrow.VALUE, kind),))), guard)
+    return labels.commit(arrow.label_schema(label.kind), arrow.description(terms, Columns((label,))), guard)
 
 
-def columns_of_labels(terms: Terms, features: Columns, kind: Kind) -> Columns:
+def columns_of_labels(terms: Terms, features: Columns, label: Column) -> Columns:
     """Give the columns that labels alone are delivered in: what names a row, the value, and when it was observed."""
-    named_by = tuple(Column(name, features.kind(name)) for name in terms.key) or (Column(ROW_KEY, "str"),)
-    return Columns((*named_by, Column(terms.target or arrow.VALUE, kind), Column(arrow.OBSERVED, "datetime64[us, UTC]")))
+    named_by = tuple(features.column(name) for name in terms.key) or (Column(ROW_KEY, "str"),)
+    return Columns((*named_by, replace(label, name=terms.target or arrow.VALUE), Column(arrow.OBSERVED, "datetime64[us, UTC]")))
 
 
 def cast_labels(df: pd.DataFrame, columns: Columns, terms: Terms, *, first_row: int = 1) -> pd.DataFrame:
@@ -359,18 +378,18 @@ def cast_labels(df: pd.DataFrame, columns: Columns, terms: Terms, *, first_row: 
 
 
 def read_labels(
-    frames: Iterable[pd.DataFrame], terms: Terms, features: Columns, kind: Kind | None
-) -> Iterator[tuple[pd.Series[str], pd.Series[Any]]]:
-    """Give the names of rows and the labels that a delivery has for them.
+    frames: Iterable[pd.DataFrame], terms: Terms, features: Columns, label: Column | None
+) -> Iterator[tuple[pd.Series[str], pd.Series[Any], pd.DataFrame]]:
+    """Give the names of rows, the labels that a delivery has for them, and their other cells.
 
     Raises:
         DataRefusedError: a value would change, or the columns are others.
     """
     names, value = RowKeys(terms.key or (ROW_KEY,)), terms.target or arrow.VALUE
     for df in frames:
-        columns = columns_of_labels(terms, features, kind or label_kind(df, value) or "str")
+        columns = columns_of_labels(terms, features, label or label_of(df, value) or NO_LABEL)
         cells = cast_labels(df, columns, terms).dropna(subset=[value]).reset_index(drop=True)
-        yield names.of(cells), cells[value]
+        yield names.of(cells), cells[value], cells
 
 
 def add_aside(quarantine: Part, rows: pd.DataFrame) -> None:

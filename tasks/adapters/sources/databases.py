@@ -44,7 +44,7 @@ def queried(source: str, options: ReadingOptions) -> Content:
         with engine.connect() as connection:
             if options.query is None:
                 raise _no_query(connection, shown)
-            return _rows(connection, options.query, shown)
+            return _rows(connection, options.query, shown, options)
     except SQLAlchemyError as error:
         reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or [""])[0].strip()
         message = f"{shown}: {reason.replace(url.password or shown, '***' if url.password else shown)}"
@@ -104,7 +104,7 @@ def _no_query(connection: sa.Connection, shown: str) -> UsageError:
     return UsageError(message, where="--read query")
 
 
-def _rows(connection: sa.Connection, query: str, shown: str) -> Content:
+def _rows(connection: sa.Connection, query: str, shown: str, known: ReadingOptions) -> Content:
     if connection.dialect.name in {"mysql", "mariadb"}:
         connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         connection.commit()
@@ -112,5 +112,18 @@ def _rows(connection: sa.Connection, query: str, shown: str) -> Content:
     result = connection.exec_driver_sql(query, execution_options=options)
     names = list(result.keys())
     check_distinct(names, shown)
-    table, note = rows_table((dict(zip(names, row, strict=True)) for row in result), shown)
+    booleans = _declared_booleans(connection, query) if connection.dialect.name == "sqlite" else []
+    rows = (dict(zip(names, row, strict=True)) for row in result)
+    table, note = rows_table((_with_booleans(row, booleans) for row in rows) if booleans else rows, shown, known)
     return Content(shown, "sql", table=table, repairs=(Repair("mixed_types", (), note),) if note else ())
+
+
+def _declared_booleans(connection: sa.Connection, query: str) -> list[str]:
+    """Name the columns of a query that their SQLite tables declare as booleans, of which rows hold 1 and 0."""
+    connection.exec_driver_sql(f"CREATE TEMP VIEW evergreen_query AS {query}")  # in memory; of a view SQLite tells the declared types
+    columns = connection.exec_driver_sql("PRAGMA temp.table_info(evergreen_query)")
+    return [column.name for column in columns if column.type.upper() in ("BOOLEAN", "BOOL")]
+
+
+def _with_booleans(row: dict[str, object], booleans: list[str]) -> dict[str, object]:
+    return row | {name: bool(row[name]) for name in booleans if row[name] in (0, 1)}

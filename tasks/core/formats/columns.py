@@ -11,13 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tasks.core.formats.source import refused
-from tasks.core.reading.numerals import EXACT_INTEGERS
+from tasks.core.reading.forms import in_digits
 from tasks.core.reading.store import PIECE_ROWS, Columns
-from tasks.core.reading.terms import Repair
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     import numpy as np
     import pandas as pd
@@ -80,39 +79,11 @@ def _columns_of(file: pq.ParquetFile, schema: pa.Schema, source: str) -> Columns
             if pa.types.is_integer(column.type) and place not in long and part.dtype != "float64":
                 long.add(place)
                 if done:
-                    columns.change(place, _whole_text)
+                    columns.change(place, in_digits)
             parts.append(part)
         columns.extend(parts)
         done += batch.num_rows
     return columns
-
-
-def in_digits(table: Table, texts: Collection[str]) -> tuple[Table, list[Repair]]:
-    """Give whole numbers as text in columns that are known to hold text; others stay numbers, for nobody knows how they were written.
-
-    Args:
-        table: Of a source whose columns have types.
-        texts: Names of the columns.
-    """
-    columns, repairs = table.columns, list[Repair]()
-    for place, name in enumerate(table.names):
-        if name in texts and columns.dtypes[place] == "float64" and _are_whole(columns, place):
-            columns.change(place, _whole_text)
-            repairs.append(
-                Repair("numbers_for_text", (), f"column '{name}' comes as whole numbers; they were read as the text of their digits")
-            )
-    return table, repairs
-
-
-def _are_whole(columns: Columns, place: int) -> bool:
-    """Say whether all values of a column are whole, and there are some."""
-    count = 0
-    for values in columns.pieces(place):
-        filled = values.dropna()
-        count += len(filled)
-        if not ((filled % 1 == 0) & (filled.abs() < EXACT_INTEGERS)).all():
-            return False
-    return count > 0
 
 
 def check_distinct(names: Iterable[str], source: str) -> None:
@@ -190,13 +161,11 @@ def _whole_numbers(column: pa.ChunkedArray) -> pd.Series:
         return _whole_text(column)
 
 
-def _whole_text(column: pa.ChunkedArray | pd.Series) -> pd.Series:
-    """Give integers, or the same as numbers, as text."""
-    import pandas as pd
+def _whole_text(column: pa.ChunkedArray) -> pd.Series:
+    """Give integers as text."""
     import pyarrow as pa
 
-    whole = pa.array(column, pa.int64(), from_pandas=True) if isinstance(column, pd.Series) else column
-    return whole.cast(pa.large_string()).to_pandas().astype("str")
+    return column.cast(pa.large_string()).to_pandas().astype("str")
 
 
 def _decimals(column: pa.ChunkedArray, where: str, done: int) -> pd.Series:

@@ -78,5 +78,5 @@ def _read_at_once(blob: Blob, source: str, format_: str, options: ReadingOptions
         return Content(source, format_, sheet=rows, repairs=repairs)
     if format_ == "parquet":
         return Content(source, format_, table=parquet_table(blob, source))
-    table, note = json_table(blob, source, options.checked_encoding())
+    table, note = json_table(blob, source, options)
     return Content(source, format_, table=table, repairs=_repairs("mixed_types", note))

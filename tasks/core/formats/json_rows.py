@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tasks.core.errors import DataRefusedError
     from tasks.core.reading.blob import Blob
+    from tasks.core.reading.terms import ReadingOptions
     from tasks.core.table import Table
 
 HEAD_BYTES = 4096
@@ -28,21 +29,21 @@ class _UnfitError(ValueError):
     """An object that is JSON but no row."""
 
 
-def json_table(blob: Blob, source: str, encoding: str | None = None) -> tuple[Table, str]:
+def json_table(blob: Blob, source: str, options: ReadingOptions) -> tuple[Table, str]:
     """Give the rows of a JSON file, and a note about columns of mixed types.
 
     Args:
         blob: All bytes of the file; lines are read one by one, an array at once.
         source: Named in messages.
-        encoding: What a person knows; else UTF-8, or UTF-16 with a mark.
+        options: What is known: the encoding, else UTF-8, or UTF-16 with a mark; and columns of text.
 
     Raises:
         DataRefusedError: a line is no JSON object, or a value is nested, infinite or given twice.
     """
-    blob = _utf8(blob, source, encoding)
+    blob = _utf8(blob, source, options.checked_encoding())
     is_array = blob.read(0, HEAD_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
     rows = _array_rows(blob, source) if is_array else _line_rows(blob, source)
-    table, note = rows_table(rows, source)
+    table, note = rows_table(rows, source, options)
     if len(table) <= 1 and ERROR_KEYS & set(table.names):
         raise refused(source, "is an error message in JSON, not a table; fetch it again")
     return table, note

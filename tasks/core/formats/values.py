@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.formats.columns import DATES, are_dates, arrow_column, as_dates, text_column
 from tasks.core.formats.source import refused
 from tasks.core.reading.blob import Spool
+from tasks.core.reading.numerals import EXACT_INTEGERS
 from tasks.core.reading.store import Columns
+from tasks.core.reading.terms import TEXTS, ReadingOptions
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
@@ -29,11 +31,17 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 50_000
 MOST_COLUMNS = 20_000
 NUMBERS = frozenset([int, float, Decimal])
-TEXTS = frozenset([str, uuid.UUID, dt.time])
+WRITTEN = frozenset([str, uuid.UUID, dt.time])
+AS_FOUND = ReadingOptions()
 
 
-def rows_table(rows: Iterable[Mapping[str, object]], source: str) -> tuple[Table, str]:
+def rows_table(rows: Iterable[Mapping[str, object]], source: str, options: ReadingOptions = AS_FOUND) -> tuple[Table, str]:
     """Gather rows of Python values, of which each may lack some columns.
+
+    Args:
+        rows: By the names of their columns.
+        source: Named in messages.
+        options: What is known of the columns: text that looks like dates stays text where it is known to be that.
 
     Returns:
         The table, and a note about columns of mixed types, which become text.
@@ -63,7 +71,7 @@ def rows_table(rows: Iterable[Mapping[str, object]], source: str) -> tuple[Table
     note = f"{', '.join(map(repr, mixed))}: values of several types, read as text" if mixed else ""
     kept = Columns()
     for name in order:
-        kept.add_pieces(columns[name].pieces())
+        kept.add_pieces(columns[name].pieces(may_be_dates=options.kinds.get(name) not in TEXTS))
     return Table(tuple(order), kept, source, np.arange(1, sum(sizes) + 1, dtype=np.int64)), note
 
 
@@ -127,7 +135,7 @@ class _Column:
 
     def add(self, values: list[object]) -> None:
         types = set(map(type, values)) - {type(None)}
-        for kind in types - NUMBERS - TEXTS - {bool, dt.date, dt.datetime}:
+        for kind in types - NUMBERS - WRITTEN - {bool, dt.date, dt.datetime}:
             row = next(i for i, value in enumerate(values) if type(value) is kind)
             raise refused(
                 f"{self.where}, row {self.done + row + 1}", f"is of type {kind.__name__}; cast it to text or a number in the query"
@@ -159,7 +167,7 @@ class _Column:
             raise refused(f"{self.where}, row {self.done + row}", what)
         return number
 
-    def pieces(self) -> Iterator[pd.Series]:
+    def pieces(self, *, may_be_dates: bool) -> Iterator[pd.Series]:
         """Yield the values chunk by chunk, all of one dtype."""
         import pyarrow as pa
 
@@ -173,7 +181,7 @@ class _Column:
             done = accumulate(map(len, self._arrays()), initial=0)
             for array, before in zip(self._arrays(), done, strict=False):
                 yield arrow_column(pa.chunked_array([array.cast(kind)]), self.where, before)
-        elif self.types == {str} and (pattern := self._date_pattern()):
+        elif may_be_dates and self.types == {str} and (pattern := self._date_pattern()):
             yield from (as_dates(text, pattern) for text in self._texts())
         else:
             yield from self._texts()
@@ -239,5 +247,5 @@ def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value)
+        return f"{value + 0.0:.0f}" if value.is_integer() and abs(value) < EXACT_INTEGERS else repr(value)
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)

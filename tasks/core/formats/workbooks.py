@@ -48,7 +48,7 @@ FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^
 def sheet(data: bytes, source: str, name: str | None = None) -> tuple[SheetRows, tuple[Repair, ...]]:
     """Give the cells of a sheet, row 1 first, and what is to be told of merged and hidden ones.
 
-    Dates are written as ISO 8601, whole numbers without a point, booleans as TRUE and FALSE, errors as they stand; a whole number in a
+    Dates are written as ISO 8601, whole numbers without a point, booleans as true and false, errors as they stand; a whole number in a
     format such as 00000 keeps its leading zeros. Of cells merged downwards, each row gets the value.
 
     Args:
@@ -169,7 +169,7 @@ def _shown(cell: Any) -> str:  # noqa: ANN401, PLR0911  # one line for each type
     if isinstance(value, str):
         return _unescaped(value) if "_x" in value else value
     if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
+        return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value, cell)
     if isinstance(value, dt.datetime):

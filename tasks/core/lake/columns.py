@@ -6,18 +6,21 @@ Delta Lake casts without a word (1.75 becomes 1 in a column of integers), so not
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tasks.core.errors import DataRefusedError
+from tasks.core.reading.forms import are_booleans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     import numpy as np
     import pandas as pd
+
+    from tasks.core.reading.terms import Sort
 
 Kind = Literal["float64", "str", "datetime64[us]", "datetime64[us, UTC]", "bool", "int64"]
 
@@ -29,6 +32,7 @@ WORDS: dict[Kind, str] = {
     "bool": "true and false",
     "int64": "whole numbers",
 }
+SORTS: dict[Kind, Sort] = {"float64": "number", "int64": "number", "str": "words", "datetime64[us]": "date"}
 # What other readers of Delta tables can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 # Columns that the lake, or a file of rows to mend, adds to the declared ones.
@@ -53,10 +57,20 @@ TOO_FAR = "is outside the years 1 to 9999"
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is declared."""
+    """A column as it is declared; of text it may be known that it holds true and false alone."""
 
     name: str
     kind: Kind
+    is_boolean: bool = field(default=False, repr=False)
+
+    @property
+    def sort(self) -> Sort | None:
+        """Say what a reader has to read such a column as; None where it has no say.
+
+        >>> Column("smoker", "str", is_boolean=True).sort, Column("size", "int64").sort
+        ('boolean', 'number')
+        """
+        return "boolean" if self.is_boolean else SORTS.get(self.kind)
 
 
 @dataclass(frozen=True)
@@ -72,11 +86,19 @@ class Columns:
 
     def kind(self, name: str) -> Kind:
         """Give the kind of a column."""
-        return next(column.kind for column in self.columns if column.name == name)
+        return self.column(name).kind
+
+    def column(self, name: str) -> Column:
+        """Give a column by its name."""
+        return next(column for column in self.columns if column.name == name)
 
     def without(self, names: Collection[str]) -> Columns:
         """Give these columns less some of them."""
         return Columns(tuple(column for column in self.columns if column.name not in names))
+
+    def only(self, names: Collection[str]) -> Columns:
+        """Give some of these columns."""
+        return Columns(tuple(column for column in self.columns if column.name in names))
 
     def empty(self) -> pd.DataFrame:
         """Give a frame of these columns without rows."""
@@ -112,7 +134,8 @@ def declare(df: pd.DataFrame, *, integers: Collection[str] = ()) -> Columns:
     if absent := [name for name in integers if name not in df.columns]:
         message = f"there is no column '{absent[0]}' to keep as whole numbers (available: {', '.join(df.columns)})"
         raise DataRefusedError(message, where=absent[0])
-    return Columns(tuple(Column(str(name), "int64" if name in integers else _kind(df[name])) for name in df.columns))
+    kinds: dict[str, Kind] = {str(name): "int64" if name in integers else _kind(df[name]) for name in df.columns}
+    return Columns(tuple(Column(name, kind, is_boolean=kind == "str" and are_booleans(df[name])) for name, kind in kinds.items()))
 
 
 def check_names(names: Iterable[object]) -> None:

@@ -6,13 +6,13 @@ with other cells *differs*. Cells are held against one another by their hashes, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.lake.keys import hash_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NAMED_ROWS = 10_000  # of rows that differ so many are told in which columns
 NAMED_COLUMNS = 3
 OTHER_VALUES = "its key came before with other values"
+FEW_ROWS = 10  # up to so many rows that differ from rows of the lake are corrections, however small their batch
+NEARLY_ALL = 0.9  # of the rows that differ: a column that differs in so many has been changed, or names no row
+DIGITS = 9  # of a number of 32 bits; one that was kept in them and has more was rounded there
+LOOKED_AT = 1_000
 
 
 def hash_keys(df: pd.DataFrame, key: Sequence[str]) -> np.ndarray:
@@ -31,6 +35,32 @@ def hash_keys(df: pd.DataFrame, key: Sequence[str]) -> np.ndarray:
     True
     """
     return hash_cells(df[[*key]].assign(**{name: df[name] + 0.0 for name in key if df[name].dtype.kind == "f"}))
+
+
+def was_rounded(numbers: pd.Series[float]) -> bool:
+    """Say whether numbers were kept in 32 bits once: all of them fit there, and one has more digits than it had before.
+
+    >>> import pandas as pd
+    >>> was_rounded(pd.Series([0.1, 0.5]).astype("float32").astype("float64")), was_rounded(pd.Series([0.1, 0.5]))
+    (True, False)
+    """
+    import numpy as np
+
+    present = numbers.dropna().head(LOOKED_AT).to_numpy()
+    is_short = bool((present == _rounded(present)).all())
+    return is_short and any(float(f"{number:.{DIGITS}g}") != number for number in present[np.isfinite(present)].tolist())
+
+
+def rounded(df: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+    """Round some columns of numbers to what 32 bits keep."""
+    return df.assign(**{name: _rounded(df[name].to_numpy()) for name in names if name in df})
+
+
+def _rounded(numbers: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32).astype(np.float64)
 
 
 def hash_features(df: pd.DataFrame) -> np.ndarray:
@@ -47,8 +77,8 @@ class KeyBook:
     >>> book.close()
     >>> book.meet(hash_keys(pd.DataFrame({"id": ["z", "c"]}), ["id"])).tolist()
     [False, True]
-    >>> book.met_or_repeated().tolist()
-    [1, 2, 3]
+    >>> book.met_or_repeated().tolist(), book.unmet().tolist()
+    ([1, 2, 3], [0, 1, 3])
     """
 
     def __init__(self) -> None:
@@ -83,15 +113,27 @@ class KeyBook:
         self._is_met[places[found]] = True
         return found
 
+    def unmet(self) -> np.ndarray:
+        """Give the places in the batch, ascending, of rows whose key the lake does not have."""
+        import numpy as np
+
+        firsts, group = self._groups()
+        return np.sort(self._order[~self._is_met[firsts][group]].astype(np.int64))
+
     def met_or_repeated(self) -> np.ndarray:
         """Give the places in the batch, ascending, of rows whose key the lake has or another of its rows."""
         import numpy as np
 
-        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
-        group = np.cumsum(is_first) - 1
-        sizes = np.bincount(group)
-        wanted = self._is_met[np.flatnonzero(is_first)] | (sizes > 1)
+        firsts, group = self._groups()
+        wanted = self._is_met[firsts] | (np.bincount(group) > 1)
         return np.sort(self._order[wanted[group]].astype(np.int64)) if len(group) else np.zeros(0, dtype=np.int64)
+
+    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give where each distinct key first stands among the sorted ones, and of each of these which distinct one it is."""
+        import numpy as np
+
+        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
+        return np.flatnonzero(is_first), np.cumsum(is_first) - 1
 
 
 @dataclass(frozen=True)
@@ -112,6 +154,15 @@ class Cells:
         features = np.concatenate([np.zeros(0, dtype=np.uint64), *(part.features for part in parts)])
         labels = [part.labels for part in parts if len(part.labels)]
         return cls(keys, features, pd.concat(labels, ignore_index=True) if labels else pd.Series([], dtype="float64"))
+
+    @property
+    def has_rounded_labels(self) -> bool:
+        """Say whether the labels are numbers that were kept in 32 bits."""
+        return self.labels.dtype.kind == "f" and was_rounded(self.labels)
+
+    def rounding_labels(self) -> Cells:
+        """Give the same rows, their labels rounded to what 32 bits keep."""
+        return replace(self, labels=rounded(self.labels.to_frame("label"), ["label"])["label"])
 
 
 @dataclass(frozen=True)
@@ -244,17 +295,61 @@ def name_differences(rows: pd.DataFrame, beside: pd.DataFrame, target: str = "")
     """
     import numpy as np
 
-    is_other = np.column_stack([_differ(rows[name], beside[name], is_lenient=name == target) for name in rows.columns])
+    is_other = find_differences(rows, beside, target).to_numpy()
     kinds, groups = np.unique(is_other, axis=0, return_inverse=True)
     texts = [_told([name for name, is_in in zip(rows.columns, kind, strict=True) if is_in]) for kind in kinds]
     return [texts[group] for group in groups.ravel()]
 
 
+def find_differences(rows: pd.DataFrame, beside: pd.DataFrame, target: str = "") -> pd.DataFrame:
+    """Say of each cell whether it is another one than the one beside it, of the target where both have one."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _differ(rows[name], beside[name], is_lenient=name == target) for name in rows.columns})
+
+
+def find_changed(shares: Mapping[str, float]) -> list[str]:
+    """Name the columns whose change makes rows differ from what came before; none where rows differ as a whole.
+
+    Args:
+        shares: Of each column in how many of the rows that differ it does; of those of the key in none.
+
+    >>> find_changed({"size": 1.0, "rooms": 0.05, "price": 0.0}), find_changed({"size": 1.0, "rooms": 0.8, "price": 1.0})
+    (['size'], [])
+    """
+    changed = [name for name, share in shares.items() if share >= NEARLY_ALL]
+    scattered = [name for name, share in shares.items() if share]
+    return (changed or scattered) if 2 * len(changed) <= len(shares) else []
+
+
+def say_refused(key: Sequence[str], target: str, differing: int, rows: int, changed: Sequence[str]) -> str:
+    """Say why a batch is refused of which most rows differ from what their keys stand for, and what helps.
+
+    >>> say_refused(["id"], "price", 30, 40, ["price"])
+    "30 of 40 rows bring another 'price' than the one that came under their key; to correct it, deliver 'id' and 'price' with --labels"
+    """
+    told = f"{differing:,} of {rows:,} rows"
+    if [*changed] == [target]:
+        how = f"to correct it, deliver {', '.join(map(repr, key))} and '{target}' with --labels"
+        return f"{told} bring another '{target}' than the one that came under their key; {how}"
+    if changed:
+        how = "mend the source, or deliver its new rows alone; rows cannot be changed in a lake, and another use case begins with these"
+        return f"{told} have a key that came before with other values in {name_some(changed)}; {how}"
+    named = " and ".join(map(repr, key))
+    how = "name in key: all columns that do so together, and another use case where its lake was begun already"
+    return f"{told} have a key that another row has with other values: {named} names more than one row; {how}"
+
+
 def _told(names: Sequence[str]) -> str:
     if not names:
         return OTHER_VALUES
+    return f"{OTHER_VALUES} in column{'s' if len(names) > 1 else ''} {name_some(names)}"
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Name the first few of some columns."""
     more = f" and {len(names) - NAMED_COLUMNS} more" if len(names) > NAMED_COLUMNS else ""
-    return f"{OTHER_VALUES} in column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:NAMED_COLUMNS]))}{more}"
+    return ", ".join(map(repr, names[:NAMED_COLUMNS])) + more
 
 
 def _differ(some: pd.Series[Any], others: pd.Series[Any], *, is_lenient: bool) -> np.ndarray:

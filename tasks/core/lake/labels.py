@@ -1,4 +1,4 @@
-"""Which label a row has: the latest that had arrived."""
+"""Which label a row has: of those that had arrived the one that was observed last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ NEVER = 2**63 - 1
 
 
 class LabelBook:
-    """Labels of a lake, taken in the order of their arrival; 24 bytes each, whatever their keys look like.
+    """Labels of a lake, taken in the order of their arrival; 24 bytes each, whatever their keys look like, and 8 for a time.
+
+    Of one key the last holds: the one that was observed last, and of those that were at one time the one that arrived last.
 
     >>> import pandas as pd
     >>> book = LabelBook()
@@ -35,10 +37,20 @@ class LabelBook:
         self._seconds: list[np.ndarray] = []
         self._codes: list[np.ndarray] = []
         self._times: list[np.ndarray] = []
+        self._observed: list[np.ndarray] = []
         self._texts: dict[str, int] | None = None
 
-    def add(self, keys: pd.Series[Any], values: pd.Series[Any], arrived: pd.Series[Any] | None = None) -> None:
-        """Take in labels that arrived after all those before; their times (int64) are for counting only."""
+    def add(
+        self, keys: pd.Series[Any], values: pd.Series[Any], arrived: pd.Series[Any] | None = None, observed: pd.Series[Any] | None = None
+    ) -> None:
+        """Take in labels that arrived after all those before.
+
+        Args:
+            keys: Of their rows.
+            values: The labels.
+            arrived: When they did (int64), which is for counting only.
+            observed: When that was seen which they say (int64); of all labels or of none, whose order is then that of their arrival.
+        """
         import numpy as np
 
         if values.dtype != np.float64:
@@ -50,6 +62,8 @@ class LabelBook:
         self._codes.append(values.to_numpy(dtype=np.float64))
         if arrived is not None:
             self._times.append(arrived.to_numpy(dtype=np.int64))
+        if observed is not None:
+            self._observed.append(observed.to_numpy(dtype=np.int64))
 
     def _code(self, text: str) -> int:
         texts = self._texts if self._texts is not None else {}
@@ -60,7 +74,8 @@ class LabelBook:
         import numpy as np
 
         first, second = _joined(self._firsts, np.uint64), _joined(self._seconds, np.uint64)
-        order = np.lexsort((second, first))  # stable: of one key the latest stays last
+        keys = (*([_joined(self._observed, np.int64)] if self._observed else []), second, first)
+        order = np.lexsort(keys)  # stable: of one key and time the label that arrived last stays last
         first, second = first[order], second[order]
         values, self._arrived = _joined(self._codes, np.float64)[order], _joined(self._times, np.int64)
         self._arrived = self._arrived[order] if len(self._arrived) else self._arrived

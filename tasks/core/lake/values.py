@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from tasks.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
 BATCH_DIGITS = 16  # of a batch's digest that name it among all batches
@@ -82,13 +84,13 @@ class OpenRows:
         batch: Its digest.
         rows: Their places in its delivery, from 1.
         mendings: How often rows of it were mended so far.
-        mended_with: The batches that its rows came back with, by digest.
+        mended: With which batch each row that was mended came back, by its place.
     """
 
     batch: str
     rows: np.ndarray
     mendings: int
-    mended_with: frozenset[str] = frozenset()
+    mended: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 class LakeSnapshot(BaseModel):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tasks.core.reading.damage import DAMAGE
 from tasks.core.reading.dates import DATE_NAME, plain_dates, read_dates
 from tasks.core.reading.distinct import SAMPLED_CELLS, Distinct, Mark, Reading, shown
+from tasks.core.reading.forms import as_booleans
 from tasks.core.reading.missing import describe_missing, find_missing, find_missing_in_text, find_spellings
 from tasks.core.reading.numerals import find_mark, plain_numbers, read_numbers, read_plain
 from tasks.core.reading.patterns import holds
-from tasks.core.reading.terms import ReadingOptions, Repair
+from tasks.core.reading.terms import TEXTS, ReadingOptions, Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.reading.terms import Sort
+
 # As a name in a first line these betray a row of data; "Na" and "Missing" may well be names.
 VALUE_WORDS = frozenset(
     ["?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "True", "False", "true", "false", "TRUE", "FALSE"]
 )
 ODD_SHARE = 0.05
 FEW_ROWS = 20  # with fewer rows one odd cell is more than ODD_SHARE
+FEW_ODD = 10  # where a column is known to hold something else, so many may be odd, if they are half of it at most
 SENTINELS = (-99.0, -200.0, -999.0, -9999.0, -99999.0)
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 # What bytes 0x80 to 0xBF look like in Latin-1 and in cp1252: UTF-8 taken for one of them shows them after certain letters.
@@ -36,7 +40,7 @@ MOJIBAKE = f"[\u00c2\u00c3]{HIGH}|(?:[\u00c4-\u00df]{HIGH}){{2}}|[\u00e2-\u00ef]
 # Of the direction of writing, soft hyphens, and joiners beside ASCII, where no script needs them.
 HIDDEN_MARKS = "[\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069]|[ -~][\u200c\u200d]|[\u200c\u200d][ -~]"
 AS_FOUND = ReadingOptions()
-Sort = Literal["number", "date", "text"]
+DTYPES: dict[Sort, str] = {"number": "float64", "date": "datetime64[us]", **dict.fromkeys(TEXTS, "str")}
 
 
 @dataclass(frozen=True)
@@ -117,17 +121,36 @@ def read_as(sort: Sort, cells: pd.Series[str], lines: np.ndarray, options: Readi
     ([7.0, nan, nan], {1: "'many' among numbers"})
     """
     column = Distinct.of(cells)
-    if sort == "text":
+    if sort in TEXTS:
         words = column.cells[~find_missing_in_text(column.cells, options.missing)]
-        return Typed(column.spread(words.astype("str")))
+        return Typed(column.spread((as_booleans(words) if sort == "boolean" else words).astype("str")))
+    return _accept(column, _reading_as(sort, column, options), sort, lines, options)
+
+
+def read_as_known(sort: Sort, pieces: Iterable[pd.Series[str]], name: str, lines: np.ndarray, options: ReadingOptions) -> Typed | None:
+    """Read a column that shows something else as the numbers or dates that it is known to hold, where all cells but a few are that.
+
+    Args:
+        sort: What it is known to hold.
+        pieces: As in `kept_as_text`.
+        name: Of the column.
+        lines: As in `typed`.
+        options: What a person told.
+    """
+    column = Distinct.of_pieces(pieces, name)
+    reading = _reading_as(sort, column, options)
+    weight = column.counts[reading.values.index]
+    odd, total = int(weight[reading.values.isna()].sum()), int(weight.sum())
+    is_fit = 0 < total >= 2 * odd and odd <= max(FEW_ODD, ODD_SHARE * total)
+    return _accept(column, reading, sort, lines, options) if is_fit else None
+
+
+def _reading_as(sort: Sort, column: Distinct, options: ReadingOptions) -> Reading:
     filled = column.cells[~find_missing(column.cells, options.missing)]
     if sort == "date":
-        reading = read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
-    elif (plain := plain_numbers(filled)) is not None:
-        reading = Reading(plain)
-    else:
-        reading = read_numbers(filled, column.counts[filled.index], options.decimal)
-    return _accept(column, reading, sort, lines, options)
+        return read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
+    plain = plain_numbers(filled)
+    return read_numbers(filled, column.counts[filled.index], options.decimal) if plain is None else Reading(plain)
 
 
 def typed_pieces(pieces: Callable[[], Iterable[pd.Series[str]]], name: str, lines: np.ndarray, options: ReadingOptions = AS_FOUND) -> Typed:

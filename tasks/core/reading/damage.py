@@ -25,6 +25,7 @@ DAMAGE = {
     "hidden_cells": "Hidden rows and columns of a sheet are read like the others.",
     "mixed_types": "A column of JSON, SQL or Excel holds values of several types; it is read as text.",
     "numbers_for_text": "Whole numbers of Parquet, JSON or SQL in a column that is known to hold text are read as their digits.",
+    "text_for_numbers": "Text of Parquet, JSON or SQL in a column that is known to hold numbers or dates is read as these.",
     # around the table
     "preamble": "Lines before the table are passed over: titles, comments, texts of any length, but no table.",
     "footer": "Lines below the table are passed over.",
@@ -64,6 +65,8 @@ DAMAGE = {
     "mixed_units": "Some numbers of a column carry a unit or currency and some do not.",
     "mixed_dates": "Dates of a column are written in several ways, each of which leaves no doubt.",
     "mixed_spellings": "Words for yes and no are spelled in several ways; the most frequent spelling stands for all.",
+    "booleans": "True, FALSE and the like, where a column holds nothing else, are read as true and false; 1 and 0 where it is known to.",
+    "padded_keys": "Blanks around what names a row are taken off.",
 }
 ASIDE = (
     "it has more or fewer cells than the table has columns, and not exactly one way makes it fit",
@@ -71,7 +74,7 @@ ASIDE = (
     "it stands below the header, and of its texts none stands below it again: it may be a second row of names",
     "it sums up the others, or those of its group: a row of totals, means or other statistics",
     "it stands below a blank line, and is empty in a column that all rows above fill: it may be of another table",
-    "one of its cells is no number (no date) in a column where at least 19 of 20 are",
+    "one of its cells is no number (no date) in a column where at least 19 of 20 are, or that suite, lake or model know to hold them",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.core.reading.distinct import BLANKS, shown
+from tasks.core.reading.forms import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,9 +57,9 @@ def describe_missing(cells: pd.Series[str], counts: pd.Series[int]) -> list[str]
 
 
 def find_spellings(cells: pd.Series[str], counts: pd.Series[int]) -> pd.Series[str]:
-    """Give cells that spell yes or no in another case than most, with the spelling of most."""
+    """Give cells that spell yes or no in another case than most, with the spelling of most; true and false alone have one (`forms`)."""
     folded = cells.str.lower()
-    if len(cells) > 2 * len(BOOLEANS) or not folded.isin(BOOLEANS).all():
+    if len(cells) > 2 * len(BOOLEANS) or not folded.isin(BOOLEANS).all() or folded.isin(FORMS).all():
         return cells.iloc[:0]
     most = counts.groupby(folded).idxmax()
     spelling = folded.map(cells[most].set_axis(most.index))

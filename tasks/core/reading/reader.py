@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from tasks.core import hiding
 from tasks.core.errors import DataRefusedError
-from tasks.core.formats.columns import in_digits
-from tasks.core.reading.cells import Typed, kept_as_text, typed, typed_pieces, without_values
+from tasks.core.reading import forms
+from tasks.core.reading.cells import DTYPES, Typed, kept_as_text, read_as_known, typed, typed_pieces, without_values
 from tasks.core.reading.delimited import read_sheet, read_text
 from tasks.core.reading.layout import unique_names
 from tasks.core.reading.store import Columns
-from tasks.core.reading.terms import Dialect, Repair, SetAside
+from tasks.core.reading.terms import TEXTS, Dialect, Repair, SetAside
+from tasks.core.row_texts import row_texts
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
@@ -95,16 +96,15 @@ def read(
         message = f"{reading.table.source} has no rows that fit its columns"
         raise DataRefusedError(message, where=reading.table.source)
     noted = tuple(repair for content in contents for repair in content.repairs)
+    spelled = [] if as_text else forms.spell_alike(reading.table, options)
     dialect = replace(reading.dialect, compression=contents[0].compression)
-    return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs))
+    return replace(reading, dialect=dialect, repairs=(*noted, *reading.repairs, *spelled))
 
 
 def _read(contents: Sequence[Content], options: ReadingOptions, parse: Parse, hidden: frozenset[str], *, as_text: bool) -> Reading:
     tables = [content.table for content in contents if content.table is not None]
     if len(tables) == len(contents):
-        written = [in_digits(table, options.texts) for table in tables]
-        reading = _of_tables(contents, [table for table, _ in written])
-        return replace(reading, repairs=(*reading.repairs, *(repair for _, repairs in written for repair in repairs)))
+        return _of_tables(contents, [_as_known(table, options, hidden) for table in tables])
     if tables:
         message = f"{contents[0].source} and {contents[-1].source} are of different kinds; read them one by one"
         raise DataRefusedError(message, where=contents[-1].source)
@@ -123,9 +123,61 @@ def _text_of(content: Content, options: ReadingOptions, parse: Parse) -> TextTab
     return read_text(content.data, options, content.source, parse)
 
 
-def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
+@dataclass(frozen=True)
+class _Known:
+    """A table of a source that has types, its columns as what they are known to hold; what was done for it, and rows that do not fit."""
+
+    table: Table
+    repairs: list[Repair]
+    aside: list[SetAside]
+
+
+def _as_known(table: Table, options: ReadingOptions, hidden: frozenset[str]) -> _Known:
+    """Read whole numbers as text, and text as numbers or dates, in columns that are known to hold that.
+
+    Numbers with fractions never become text, for nobody knows how they were written.
+    """
+    repairs, changed = list[Repair](), dict[int, Typed]()
+    for place, name in enumerate(table.names):
+        kind, dtype = options.kinds.get(name), str(table.columns.dtypes[place])
+        if kind in TEXTS and dtype == "float64" and forms.are_whole(table.columns.pieces(place)):
+            table.columns.change(place, forms.in_digits)
+            told = f"column '{name}' comes as whole numbers; they were read as the text of their digits"
+            repairs.append(Repair("numbers_for_text", (), told))
+        elif kind in ("number", "date") and dtype == "str":
+            cells = (piece.fillna("") for piece in table.columns.pieces(place))
+            if column := read_as_known(kind, cells, name, table.lines, options):
+                changed[place] = without_values(column, name) if name in hidden else column
+                repairs.append(Repair("text_for_numbers", (), f"column '{name}' comes as text; it was read as {kind}s"))
+    odd = _odd_rows([column.odd for column in changed.values()], [table.names[place] for place in changed], at_least=1)
+    aside = _rows_aside(table, odd)
+    for place, column in changed.items():
+        table.columns.put_pieces(place, column.pieces)
+    return _Known(_without(table, odd), repairs, aside)
+
+
+def _rows_aside(table: Table, odd: Mapping[int, str]) -> list[SetAside]:
+    import numpy as np
+    import pandas as pd
+
+    if not odd:
+        return []
+    places = np.fromiter(odd, dtype=np.int64, count=len(odd))
+    texts = row_texts(pd.DataFrame({name: table[name].iloc[places] for name in table.names}))
+    return [SetAside(int(table.lines[row]), text, reason) for (row, reason), text in zip(odd.items(), texts, strict=True)]
+
+
+def _without(table: Table, odd: Mapping[int, str]) -> Table:
+    if not odd:
+        return table
+    kept = _kept(len(table), odd)
+    return replace(table, columns=table.columns.take(kept), lines=table.lines[kept])
+
+
+def _of_tables(contents: Sequence[Content], known: Sequence[_Known]) -> Reading:
     import numpy as np
 
+    tables = [each.table for each in known]
     first, columns = tables[0], tables[0].columns
     for table in tables[1:]:
         _check_same_columns(first.names, table.names, first.source, table.source)
@@ -137,7 +189,8 @@ def _of_tables(contents: Sequence[Content], tables: Sequence[Table]) -> Reading:
         columns = columns.below(table.columns)
     names, renamed = unique_names(first.names, len(first.names))
     table = Table(names, columns, _named(contents), np.concatenate([table.lines for table in tables]))
-    return Reading(table, None, Dialect(contents[0].format), tuple(renamed), (), {})
+    repairs, aside = (*renamed, *(repair for each in known for repair in each.repairs)), (row for each in known for row in each.aside)
+    return Reading(table, None, Dialect(contents[0].format), repairs, tuple(aside), {})
 
 
 def _of_text(text: TextTable, source: str, options: ReadingOptions, hidden: frozenset[str], *, as_text: bool) -> Reading:
@@ -173,14 +226,8 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
         The values, and what else is said of each column.
     """
     values, said = Columns(), list[Typed]()
-    is_long = text.cells.count_pieces() > 1
-    for place, name in enumerate(text.names):
-        if name in options.texts:
-            column = kept_as_text(text.cells.pieces(place), name, text.lines, options)
-        elif is_long:
-            column = typed_pieces(partial(text.cells.pieces, place), name, text.lines, options)
-        else:
-            column = typed(text.cells[place].rename(name), text.lines, options)
+    for place in range(len(text.names)):
+        column = _typed_column(text, place, options)
         values.add_pieces(column.pieces)
         said.append(replace(column, pieces=()))
     marks = {column.mark for column in said} & {".", ","}
@@ -191,6 +238,21 @@ def _typed_columns(text: TextTable, options: ReadingOptions) -> tuple[Columns, l
             values.put_pieces(place, column.pieces)
             said[place] = replace(column, pieces=())
     return values, said
+
+
+def _typed_column(text: TextTable, place: int, options: ReadingOptions) -> Typed:
+    """Give a column its type: what it is known to hold where its cells are that, else what they show."""
+    name, pieces = text.names[place], partial(text.cells.pieces, place)
+    kind = options.kinds.get(name)
+    if kind in TEXTS:
+        return kept_as_text(pieces(), name, text.lines, options)
+    if text.cells.count_pieces() > 1:
+        column = typed_pieces(pieces, name, text.lines, options)
+    else:
+        column = typed(text.cells[place].rename(name), text.lines, options)
+    if kind is None or next(iter(column.pieces)).dtype == DTYPES[kind]:
+        return column
+    return read_as_known(kind, pieces(), name, text.lines, options) or column
 
 
 def _odd_rows(columns_odd: Sequence[Mapping[int, str]], names: Sequence[str], *, at_least: int) -> dict[int, str]:

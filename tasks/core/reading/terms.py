@@ -11,8 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from tasks.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+# What a column is known to hold: "text" may turn out to be true and false alone, "words" are known to be more than that.
+Sort = Literal["number", "date", "text", "boolean", "words"]
+TEXTS = frozenset[Sort](["text", "boolean", "words"])
 ReadVerdict = Literal["exact", "repaired", "refused"]
 SHOWN_LINES = 5
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " ", "colon": ":"}
@@ -38,7 +41,8 @@ class ReadingOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     _known: frozenset[str] = PrivateAttr(default=frozenset())
-    _texts: frozenset[str] = PrivateAttr(default=frozenset())
+    _kinds: dict[str, Sort] = PrivateAttr(default_factory=dict[str, Sort])
+    _key: frozenset[str] = PrivateAttr(default=frozenset())
 
     header: Annotated[bool | None, Field(description="whether the first row of the table names the columns: yes or no")] = None
     names: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(description="names of the columns, with commas between them")] = ()
@@ -89,21 +93,27 @@ class ReadingOptions(BaseModel):
             message = f"--read {key} is '{given[key]}'; it takes {expected}"
             raise UsageError(message, where="--read") from error
 
-    def knowing(self, names: Iterable[str], texts: Iterable[str] = ()) -> ReadingOptions:
+    def knowing(self, names: Iterable[str], kinds: Mapping[str, Sort] | None = None, key: Iterable[str] = ()) -> ReadingOptions:
         """Give the same with what is known of the columns.
 
         Args:
             names: Of columns that may come; a first row that holds them is the header.
-            texts: Columns that hold text, whatever their cells look like.
+            kinds: What columns hold, whatever their cells look like.
+            key: Columns that name rows.
         """
         other = ReadingOptions(**self.model_dump())
-        other._known, other._texts = frozenset(names), frozenset(texts)
+        other._known, other._kinds, other._key = frozenset(names), dict(kinds or {}), frozenset(key)
         return other
 
     @property
-    def texts(self) -> frozenset[str]:
-        """Name the columns that are known to hold text."""
-        return self._texts
+    def kinds(self) -> Mapping[str, Sort]:
+        """Say what columns are known to hold, by name."""
+        return self._kinds
+
+    @property
+    def key(self) -> frozenset[str]:
+        """Name the columns that are known to name rows."""
+        return self._key  # with a property `keys`, whatever copies pydantic's types would take this one for a mapping
 
     def are_known(self, cells: Sequence[str]) -> bool:
         """Say whether most of some cells name columns that are known.
