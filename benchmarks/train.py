@@ -19,7 +19,8 @@ BARE = """
 import numpy as np, pandas as pd
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from tasks.core import schema, search, splits
-from tasks.core.candidates import Recipe, candidates_for
+from tasks.core.candidates import candidates_for
+from tasks.core.recipe import Recipe
 
 df = pd.read_csv("rows.csv")
 table = schema.infer_schema(df, target="y")
