@@ -23,6 +23,7 @@ from tasks.adapters import home
 from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
+    CompareOptions,
     DeploymentsOptions,
     DoctorOptions,
     ExplainOptions,
@@ -107,6 +108,7 @@ JOBS = {
 QUESTIONS = {
     "status": Question(StatusOptions, "tasks.standing:status"),
     "explain": Question(ExplainOptions, "tasks.standing:explain"),
+    "compare": Question(CompareOptions, "tasks.standing:compare"),
     "doctor": Question(DoctorOptions, "tasks.standing:doctor"),
     "preview": Question(PreviewOptions, "tasks.questions:preview"),
     "init": Question(InitOptions, "tasks.setup:init"),

@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("promote")
 
-from tasks import data, evaluation, promotion, registry, training
+from tasks import data, evaluation, promotion, registry, training, versions
 from tasks.core.options import PromoteOptions
 from tasks.core.succession import SuccessionReport
 from tasks.record import flow
@@ -26,8 +26,8 @@ def promote(options: PromoteOptions = PromoteOptions()) -> SuccessionReport:
     if options.reject:
         return promotion.reject(case, version, options.because)
     promotion.check_age(case, version)
-    study = data.study_again(case, version, registry.recorded_params(version))
+    study = versions.study_again(case, version)
     champion = registry.load_champion(case, challenger=version.number)
-    fits = training.fit_again(study, registry.load_judged(case, version))
+    fits = training.fit_again(study, versions.load_rival(case, version).judged)
     evidence = evaluation.measure(study, fits, champion)
     return promotion.approve(study, version, evidence, champion, options.because)

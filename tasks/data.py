@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import home, landing, ledger, projects, snapshots, sources
 from tasks.adapters.lake import Lake
-from tasks.core import hiding, mending, schema, splits
+from tasks.core import hiding, mending, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
@@ -16,16 +16,13 @@ from tasks.core.names import counted
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
-from tasks.core.snapshot import Batch, Case, Snapshot, Study
-from tasks.core.table import Table, with_reading, without_personal
+from tasks.core.snapshot import Batch, Case, Snapshot, Study, infer, split_at
+from tasks.core.table import Table
 from tasks.core.use_case import LAKE
-from tasks.core.validation import Validation
 from tasks.record import task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    import pandas as pd
 
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
@@ -33,8 +30,7 @@ if TYPE_CHECKING:
     from tasks.core.reading.terms import Sort
     from tasks.core.scoring import Scorer
     from tasks.core.settings import Settings
-    from tasks.core.splits import Split
-    from tasks.core.table import Schema
+    from tasks.core.validation import Validation
 
 log = logging.getLogger("evergreen")
 
@@ -222,42 +218,11 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         df = df.drop(index=positions.tolist()).reset_index(drop=True)
         digest = splits.content_digest(df)
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
-    inferred = _infer(case, df, batch.evidence)
+    inferred = infer(case, df, batch.evidence)
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=quarantined + misfits)
     return Snapshot(path, digest, batch.source, inferred, rows, validation, batch.repairs, batch.aside, batch.lake)
-
-
-def study_again(case: Case, version: Version, params: Mapping[str, str]) -> Study:
-    """Put together again what a version was fitted on and judged on.
-
-    Args:
-        case: Its use case.
-        version: Which.
-        params: Of the run that made it.
-
-    Raises:
-        UsageError: its rows are gone.
-    """
-    digest = version.attempt.snapshot
-    path = snapshots.find(case.settings.home / "snapshots", digest)
-    if path is None or "rows_gate" not in params:
-        message = f"the rows of version {version.number} of {case.name} are no longer stored here; train again"
-        raise UsageError(message, where=case.name)
-    asked = {"target": version.attempt.target, "task": version.attempt.task, "time": params.get("time") or None}
-    case = dataclasses.replace(case, use_case=case.use_case.model_copy(update=asked))
-    df = snapshots.read(path)
-    inferred, source = _infer(case, df), params.get("source", case.use_case.data)
-    snapshot = Snapshot(path, digest, source, inferred, RowCounts(read=len(df)), Validation(suite=""), lake=version.lake)
-    return Study(case, snapshot, _split(case, snapshot, df, int(params["rows_gate"])))
-
-
-def _infer(case: Case, df: pd.DataFrame, evidence: Mapping[str, str] | None = None) -> Schema:
-    """Find columns, roles and task, as far as the use case does not say them."""
-    asked = case.use_case
-    inferred = schema.infer_schema(df, target=asked.target, task=asked.task, time=asked.time, group=asked.group, drop=asked.drop)
-    return dataclasses.replace(inferred, columns=without_personal(with_reading(inferred.columns, evidence or {}), asked.pii))
 
 
 @task
@@ -269,7 +234,8 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
     """
     df = snapshots.read(snapshot.path)
     labelled = int(df[snapshot.schema.target].notna().sum())
-    split = _split(case, snapshot, df, splits.gate_size(labelled, last.spread if last and last.spread else splits.FIRST_SPREAD))
+    size = splits.gate_size(labelled, last.spread if last and last.spread else splits.FIRST_SPREAD)
+    split = split_at(case, snapshot.schema, df, size)
     if not len(split.gate) or not len(split.fit):
         what = "rows" if snapshot.schema.group is None else f"groups of '{snapshot.schema.group}'"
         few = f"{snapshot.source} has too few different labelled {what} ({labelled} rows in all)"
@@ -277,16 +243,3 @@ def split_rows(case: Case, snapshot: Snapshot, last: Version | None) -> Study:
         raise DataRefusedError(message, where=snapshot.source)
     log.info("split %s rows to fit on and %s gate rows", f"{len(split.fit):,}", f"{len(split.gate):,}")
     return Study(case, snapshot, split)
-
-
-def _split(case: Case, snapshot: Snapshot, df: pd.DataFrame, size: int) -> Split:
-    """Take so many gate rows from those that have a label."""
-    import numpy as np
-
-    labelled = np.flatnonzero(df[snapshot.schema.target].notna())
-    if snapshot.schema.time:
-        split = splits.split_by_time(df[snapshot.schema.time].to_numpy()[labelled], size)
-    else:
-        hashes = splits.hash_units(df.iloc[labelled], snapshot.schema)
-        split = splits.split_by_hash(hashes, case.name, size, is_grouped=snapshot.schema.group is not None)
-    return dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate])

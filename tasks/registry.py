@@ -114,21 +114,6 @@ def load_champion(case: Case, challenger: int | None = None) -> ChampionFit | No
     return ChampionFit(champion.epoch, rival, versions.load_rival(case, other) if other else None, looks)
 
 
-def recorded_params(version: Version) -> dict[str, str]:
-    """Give the parameters of the run that made a version; empty when it is gone."""
-    return tracking.params_of(version.run_id)
-
-
-def load_judged(case: Case, version: Version) -> Pipeline:
-    """Load the judged fit of a version.
-
-    Raises:
-        StoreError: its files are gone.
-        UnsafeModelError: they are not those that were registered.
-    """
-    return versions.load_rival(case, version).judged
-
-
 @contextmanager
 def open_run(study: Study) -> Generator[str]:
     """Open the MLflow run of a study, with the dataset and the parameters that it starts from; yields its id."""

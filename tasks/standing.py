@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tasks import versions
-from tasks.adapters import home, ledger, models, projects, tracking
+from tasks.adapters import home, ledger, models, projects, snapshots, tracking
+from tasks.core import splits
 from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
+from tasks.core.comparing import Origin, Sides, build_page
 from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core.evidence import compare_predictions
+from tasks.core.metrics import differences_of
+from tasks.core.snapshot import target_of
 from tasks.core.standing import Explanation, Standing, chain_problems, champion_at, refused_after, reigns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.core.champions import Epoch
-    from tasks.core.options import ExplainOptions, StatusOptions
+    from tasks.core.champions import Epoch, Version
+    from tasks.core.evidence import Rival
+    from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
     from tasks.core.settings import Settings
+    from tasks.core.snapshot import Case
 
 WAITING = ("awaiting_approval", "hold")
 
@@ -73,6 +81,46 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
         commit=tracking.commit_of(version.run_id),
         later=refused_after(standing.entries, standing.line, version.number),
     )
+
+
+def compare(options: CompareOptions) -> Iterator[Sides]:
+    """Hold two versions against one another on rows that neither was fitted on, and write a page of it.
+
+    Raises:
+        UsageError: there is no such use case or version, or their rows are gone.
+    """
+    import numpy as np
+
+    settings = _settings()
+    case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
+    line = ledger.line_of_champions(settings.ledger_address, case.name)
+    found = [versions.find_version(case.name, line, number) for number in options.versions]
+    study = versions.study_again(case, max((version for version, _ in found), key=lambda version: version.number))
+    rivals = [versions.load_rival(case, known) for _, known in found]
+    df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    hashes = splits.hash_rows(df[study.schema.features])
+    df = df[~np.isin(hashes, rivals[0].fitted_rows) & ~np.isin(hashes, rivals[1].fitted_rows)]
+    y, blocks = target_of(df, study.schema), min(study.split.gate_blocks, len(df))
+    one, other = (models.predict(rival.judged, df[study.schema.features]) for rival in rivals)
+    sides = Sides(
+        use_case=case.name,
+        one=_origin(case, found[0][0], rivals[0]),
+        other=_origin(case, found[1][0], rivals[1]),
+        rows=df[[name for name in study.schema.features if name not in case.use_case.pii]],
+        y=y,
+        said=(one, other),
+        metrics=differences_of(study.schema.task, y, one, other, blocks=blocks, seed=case.use_case.seed) if len(y) else {},
+        compared=compare_predictions(study.loss, y, other, one, blocks=blocks),
+    )
+    page = settings.home / "reports" / case.name / f"{sides.one.version}-against-{sides.other.version}.html"
+    snapshots.write_text(build_page(sides), page)
+    yield dataclasses.replace(sides, page=str(page))
+
+
+def _origin(case: Case, version: Version, rival: Rival) -> Origin:
+    packages = tuple(tracking.fetch(case.name, version.number, "requirements.txt").decode().split())
+    params, commit = tracking.params_of(version.run_id), tracking.commit_of(version.run_id)
+    return Origin(version.number, params, packages, commit, version.attempt.snapshot, rival.fitted_rows)
 
 
 def _settings() -> Settings:

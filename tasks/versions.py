@@ -1,15 +1,19 @@
-"""What the verbs on versions share: the files of a version, and aliases that follow the ledger."""
+"""What the verbs on versions share: the files and the rows of a version, and aliases that follow the ledger."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import ledger, models, tracking
+from tasks.adapters import ledger, models, snapshots, tracking
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch
 from tasks.core.decisions import CROWNING
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.evidence import Rival
+from tasks.core.results import RowCounts
+from tasks.core.snapshot import Snapshot, Study, infer, split_at
+from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
     from tasks.core.champions import Version
@@ -82,3 +86,26 @@ def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, 
     """Fetch a file of a version; gives it with the digest that it must have and with what to call it."""
     number = version.version if isinstance(version, Epoch) else version.number
     return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
+
+
+def study_again(case: Case, version: Version) -> Study:
+    """Put together again what a version was fitted on and judged on.
+
+    Args:
+        case: Its use case.
+        version: Which.
+
+    Raises:
+        UsageError: its rows are gone.
+    """
+    digest, params = version.attempt.snapshot, tracking.params_of(version.run_id)
+    path = snapshots.find(case.settings.home / "snapshots", digest)
+    if path is None or "rows_gate" not in params:
+        message = f"the rows of version {version.number} of {case.name} are no longer stored here; train again"
+        raise UsageError(message, where=case.name)
+    asked = {"target": version.attempt.target, "task": version.attempt.task, "time": params.get("time") or None}
+    case = dataclasses.replace(case, use_case=case.use_case.model_copy(update=asked))
+    df = snapshots.read(path)
+    inferred, source = infer(case, df), params.get("source", case.use_case.data)
+    snapshot = Snapshot(path, digest, source, inferred, RowCounts(read=len(df)), Validation(suite=""), lake=version.lake)
+    return Study(case, snapshot, split_at(case, inferred, df, int(params["rows_gate"])))

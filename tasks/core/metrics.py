@@ -126,6 +126,34 @@ def intervals_of(
     return intervals
 
 
+def differences_of(
+    task: Task, y: np.ndarray, one: Prediction, other: Prediction, *, blocks: int, seed: int
+) -> dict[str, tuple[float, float, Interval]]:
+    """Give each metric of two predictions of the same rows, and their difference with its 95 % bootstrap interval.
+
+    Both are resampled with the same rows, so what the rows have in common is in no difference.
+
+    Args:
+        task: What kind of prediction.
+        y: True values, shape (n,).
+        one: A prediction.
+        other: Another one; a difference is this less the first.
+        blocks: Contiguous blocks to draw where rows are ordered; 0 draws single rows.
+        seed: Of the draws.
+    """
+    import numpy as np
+
+    metrics, values = _serving(task), (metrics_of(task, y, one), metrics_of(task, y, other))
+    parts = [[_weighted(metrics, y, said, weights) for said in (one, other)] for weights in _resamples(len(y), blocks, seed)]
+    told: dict[str, tuple[float, float, Interval]] = {}
+    for name, value in values[0].items():
+        drawn = np.concatenate([second[name] - first[name] for first, second in parts])
+        drawn = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(drawn, (0.025, 0.975)) if len(drawn) else (np.nan, np.nan)
+        told[name] = value, values[1][name], Interval(values[1][name] - value, float(low), float(high))
+    return told
+
+
 def mse(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
     """Mean squared error, in the square of the target's unit."""
     return weighted_mean(row_losses("squared_error", y, prediction), weights)

@@ -142,6 +142,13 @@ class ExplainOptions(Options):
     at: Annotated[str | None, Field(description="a moment, such as 2026-03-03T14:00 (UTC): whoever was champion then")] = None
 
 
+class CompareOptions(Options):
+    """Hold two versions against one another: metrics, rows on which they differ, and what they are made from."""
+
+    versions: Annotated[tuple[int, ...], Field(min_length=2, max_length=2, description="two versions", json_schema_extra=POSITIONAL)]
+    use_case: Annotated[str | None, Field(description="name of the use case")] = None
+
+
 class InitOptions(Options):
     """Propose a use case and its suite from a table, for review, and deploy it."""
 

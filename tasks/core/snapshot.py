@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tasks.core import names
+from tasks.core import names, splits
+from tasks.core.schema import infer_schema
+from tasks.core.table import with_reading, without_personal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +137,26 @@ class Study:
     def rows(self) -> RowCounts:
         """Say where every row that was read went."""
         return dataclasses.replace(self.snapshot.rows, used=len(self.split.fit), holdout=len(self.split.gate))
+
+
+def infer(case: Case, df: pd.DataFrame, evidence: Mapping[str, str] | None = None) -> Schema:
+    """Find columns, roles and task, as far as the use case does not say them."""
+    asked = case.use_case
+    inferred = infer_schema(df, target=asked.target, task=asked.task, time=asked.time, group=asked.group, drop=asked.drop)
+    return dataclasses.replace(inferred, columns=without_personal(with_reading(inferred.columns, evidence or {}), asked.pii))
+
+
+def split_at(case: Case, schema: Schema, df: pd.DataFrame, size: int) -> Split:
+    """Take so many gate rows from those that have a label."""
+    import numpy as np
+
+    labelled = np.flatnonzero(df[schema.target].notna())
+    if schema.time:
+        split = splits.split_by_time(df[schema.time].to_numpy()[labelled], size)
+    else:
+        hashes = splits.hash_units(df.iloc[labelled], schema)
+        split = splits.split_by_hash(hashes, case.name, size, is_grouped=schema.group is not None)
+    return dataclasses.replace(split, fit=labelled[split.fit], gate=labelled[split.gate])
 
 
 def target_of(df: pd.DataFrame, schema: Schema) -> np.ndarray:

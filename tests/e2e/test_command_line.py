@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
-JOBS = ("train", "ingest", "score", "promote", "rollback", "maintain", "status", "explain", "doctor", "preview", "init", "deployments")
+FLOWS = ("train", "ingest", "score", "promote", "rollback", "maintain")
+JOBS = (*FLOWS, "status", "explain", "compare", "doctor", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)
@@ -246,7 +247,7 @@ def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_
 
 @pytest.mark.parametrize("job", JOBS)
 def test_help_names_every_option_with_its_choices_and_loads_nothing_that_runs(desk: Desk, job: str) -> None:
-    is_flow = job in ("train", "ingest", "maintain")
+    is_flow = job in FLOWS
     done = desk.run("-X", "importtime", "-m", *([f"flows.{job}"] if is_flow else ["flows", job]), "--help")
     assert done.returncode == 0
     assert not (ENGINES | VERBS) & loaded_by(done)

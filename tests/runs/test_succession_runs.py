@@ -18,7 +18,7 @@ from tasks import standing
 from tasks.adapters import home, ledger, tracking
 from tasks.core.decisions import broken_link
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
-from tasks.core.options import ExplainOptions, StatusOptions
+from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -148,6 +148,25 @@ def test_explain_says_of_any_version_and_moment_why_it_was_champion_from_what_an
         list(standing.explain(ExplainOptions(use_case="boilers", at="2020-01-01")))
     with pytest.raises(UsageError, match="'yesterday' is no moment"):
         list(standing.explain(ExplainOptions(use_case="boilers", at="yesterday")))
+
+
+@pytest.mark.usefixtures("life")
+def test_two_versions_are_compared_on_rows_that_neither_was_fitted_on() -> None:
+    (sides,) = standing.compare(CompareOptions(use_case="boilers", versions=(1, 2)))
+    text, document = sides.as_text(), sides.as_json()
+    assert text.startswith(f"boilers: version 2 against version 1, on {len(sides.y)} rows that neither was fitted on\nverdict     ")
+    assert sum(sides.flips.values()) == len(sides.y)
+    assert sides.data == {"both": 0, "only_one": 242, "only_other": 240}
+    assert "rows_fit: 242 → 240" in text
+    for name, measured in document["metrics"].items():
+        assert measured["difference"]["value"] == pytest.approx(measured["other"] - measured["one"]), name
+        assert measured["difference"]["low"] <= measured["difference"]["value"] <= measured["difference"]["high"], name
+    page = Path(sides.page).read_text(encoding="utf-8")
+    assert "<title>boilers: version 2 against version 1" in page
+    (same,) = standing.compare(CompareOptions(use_case="boilers", versions=(2, 2)))
+    assert (same.verdict, same.changed, same.flips["both"]) == ("they predict the same", {}, len(same.y))
+    with pytest.raises(UsageError, match="use case 'boilers' has no version 9"):
+        list(standing.compare(CompareOptions(use_case="boilers", versions=(1, 9))))
 
 
 @pytest.mark.usefixtures("life")
