@@ -21,7 +21,7 @@ run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.
 	@$(BIN)/python -m flows.train $(ARGS)
 
 test: $(DEV) ## Run the whole test suite, or a part: make test ARGS=tests/unit
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV) ## Check style, architecture, types, and that prefect.yaml is up to date
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ Run as a program it is the smoke test's other half: a fresh process that loads a
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import subprocess
@@ -33,6 +34,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 SMOKE_TIMEOUT_S = 120
 ROWS_WORTH_CORES = 200_000  # of a table; threads that share the work on fewer mostly wait for one another
+LEARNERS = ("calibration", "compose", "dummy", "ensemble", "linear_model", "multiclass", "neighbors", "neural_network", "svm")
 
 
 def fit(model: Pipeline, features: pd.DataFrame, target: np.ndarray) -> Pipeline:
@@ -61,6 +63,8 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], rows: int) -> Itera
     if rows >= ROWS_WORTH_CORES:
         yield from map(work, items)
         return
+    for learner in LEARNERS:  # threads that import parts of it for the first time at once meet modules that are half there
+        importlib.import_module(f"sklearn.{learner}")
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
         begun: deque[Future[R]] = deque()
         for item in items:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -373,3 +375,20 @@ def test_a_fresh_process_that_does_not_answer_is_ended_and_told(tmp_path: Path, 
     model, rows = on_disk(tmp_path, stored)
     with pytest.raises(UnsafeModelError, match=r"^the model did not load and predict within 0\.1 s in a fresh process$"):
         models.smoke_digest(model, sha256(stored.content), rows)
+
+
+def test_threads_that_fit_at_once_in_a_fresh_process_find_scikit_learn_whole() -> None:
+    program = """
+import numpy as np, pandas as pd
+from tasks.adapters import models
+from tasks.core.candidates import candidates_for
+from tasks.core.recipe import Recipe
+from tasks.core.table import Column, Schema
+X, y = pd.DataFrame({"a": np.arange(60.0)}), np.arange(60.0)
+recipe = Recipe.of(Schema((Column("a", "number", "feature", ""), Column("y", "number", "target", "")), "regression"), X, y, 0)
+candidates = candidates_for("regression", ["ridge", "svm", "nearest_neighbours"])
+print(len(list(models.side_by_side(lambda c: models.fit(c.build(recipe), X, y), candidates, len(y)))))
+"""
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr

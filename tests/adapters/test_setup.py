@@ -104,7 +104,7 @@ def test_a_script_reads_it_in_one_line(project: Path, table: str) -> None:
     assert (told["use_case"], told["source"], told["rows"], told["verdict"]) == ("houses", "houses.csv", 200, "exact")
     assert (told["task"], told["target"], told["columns"][2]["role"]) == ("regression", "price", "feature")
     assert told["suggested"] == {"pii": {"value": ["email"], "why": "its name says so"}}
-    assert told["expectations"] == {"critical": 8, "warning": 8}
+    assert told["expectations"] == {"critical": 7, "warning": 9}
     assert (told["changes"], set(told["files"].values())) == ([], {"written"})
 
 

@@ -175,7 +175,7 @@ def test_refused_data_leave_the_process_with_exit_code_three(busy: Desk) -> None
 
 
 def test_a_row_that_does_not_fit_is_set_aside_and_told(busy: Desk) -> None:
-    done = busy.train("--json", "--no-record", "ragged.csv")
+    done = busy.train("--json", "--no-record", "--trials", "1", "ragged.csv")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["rows"]["read"] == 61
@@ -301,7 +301,7 @@ def test_a_first_run_tells_in_twenty_lines_what_it_did_and_touches_nothing_but_i
 def test_a_server_that_is_dead_costs_one_warning_and_the_run_is_recorded_at_home(desk: Desk) -> None:
     table = desk.folder / "houses.csv"
     table.write_text(CLEAN, encoding="utf-8")
-    done = desk.train("--json", "houses.csv", "--target", "price", PREFECT_API_URL="http://127.0.0.1:9/api")
+    done = desk.train("--json", "houses.csv", "--target", "price", "--trials", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
@@ -322,7 +322,7 @@ def test_a_run_that_is_not_recorded_never_imports_prefect(desk: Desk) -> None:
 import atexit, sys
 from flows import _entry
 atexit.register(lambda: print(*sorted(name for name in sys.modules if name.split(".")[0] == "prefect"), file=sys.stderr))
-_entry.main("train", ["houses.csv", "--no-record", "--json"])
+_entry.main("train", ["houses.csv", "--trials", "1", "--no-record", "--json"])
 """
     done = desk.run("-c", program)
     assert done.returncode == 0, done.stderr
@@ -342,7 +342,10 @@ _entry.main("train", ["houses.csv", "--no-record", "--json"])
         "snapshot",
         "metrics",
         "baseline",
+        "learning_curve",
         "leaderboard",
+        "calibration",
+        "threshold",
         "decision",
         "links",
         "seconds",

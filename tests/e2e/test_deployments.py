@@ -76,7 +76,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end; a worker that was made to ignore SIGINT does not hear SIGTERM either (Prefect 3.8)."""
     process.terminate()
     try:
-        process.wait(30)
+        process.wait(5)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -29,7 +29,14 @@ KIB = 1024
 ROOMS = range(0, 800, 40)
 SUITE = """{"name": "houses", "expectations": [{"type": "expect_column_values_to_be_between", "severity": "critical",
 "kwargs": {"column": "size", "min_value": 0, "max_value": 500, "mostly": 0.5}}]}"""
-STORES = {"ledger": "the ledger", "snapshots": "/snapshots:", "lake": "the lake", "sheet": "/quarantine/", "home": "the home"}
+STORES = {
+    "ledger": "the ledger",
+    "snapshots": "/snapshots:",
+    "lake": "the lake",
+    "sheet": "/quarantine/",
+    "page": "/reports/",
+    "home": "the home",
+}
 
 
 def noise() -> pd.DataFrame:

@@ -24,7 +24,7 @@ def test_what_init_writes_is_trained_and_ingested_by_its_name(desk: Desk) -> Non
     done = desk.run("-m", "flows", "init", "--data", "houses.csv", "--name", "flats", "--json")
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["files"].values()) == {"written"}
-    trained = desk.trained("--use-case", "flats", "--no-record")
+    trained = desk.trained("--use-case", "flats", "--trials", "1", "--no-record")
     assert (trained["use_case"], trained["target"], trained["version"]) == ("flats", "price", 1)
     ingested = desk.run("-m", "flows.ingest", "--use-case", "flats", "--data", "more.csv", "--no-record", "--json")
     assert ingested.returncode == 0, ingested.stderr

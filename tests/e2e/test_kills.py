@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from conftest import Clerk, Desk
 
 SEED = 20
+TRAIN = ("train", "houses.csv", "--trials", "1")
 CREATING = "creating the MLflow store"
 # What a run tells on its way, in this order; a kill strikes right after the line.
 BEFORE_THE_VERSION = (
@@ -32,7 +33,7 @@ BEFORE_THE_VERSION = (
     "reading houses.csv",
     "no suite for houses",
     "split ",
-    ", deep_boosting: ",
+    "trial 1 of 1",
     "fitting ",
 )
 FROM_THE_VERSION_ON = ("evaluating", "registered version 1", "loading version 1", "alias champion", "promoted")
@@ -72,7 +73,7 @@ def write_houses(folder: Path) -> None:
 def used_home(module_desk: Desk, clerk_at: Callable[[Desk], Clerk]) -> Path:
     """Give a home with stores that another use case has created."""
     write_houses(module_desk.folder)
-    clerk_at(module_desk).run("train", "houses.csv", "--use-case", "another", killed_at=("reading", 0))
+    clerk_at(module_desk).run(*TRAIN, "--use-case", "another", killed_at=("reading", 0))
     return module_desk.home
 
 
@@ -84,9 +85,9 @@ def test_the_run_after_a_kill_succeeds_and_nothing_stays_open(
     if STORIES[name][0].line != CREATING:
         shutil.copytree(used_home, clerk.desk.home)
     for kill in STORIES[name]:
-        killed = clerk.run("train", "houses.csv", killed_at=(kill.line, kill.seconds))
+        killed = clerk.run(*TRAIN, killed_at=(kill.line, kill.seconds))
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-    done = clerk.run("train", "houses.csv", "--json")
+    done = clerk.run(*TRAIN, "--json")
     assert done.returncode == 0, done.stderr
     nothing_stays_open(clerk.desk.home, json.loads(done.stdout), monkeypatch)
 
@@ -96,14 +97,14 @@ def test_no_flow_or_task_of_a_killed_run_stays_running_in_prefect(
     desk: Desk, line: str, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_houses(desk.folder)
-    process = desk.start("-m", "flows.train", "houses.csv")
+    process = desk.start("-m", "flows.train", *TRAIN[1:])
     assert process.stderr is not None
     assert any(line in told for told in process.stderr)
     process.kill()
     process.communicate(timeout=60)
     server = json.loads((desk.home / "prefect" / "server.json").read_text(encoding="utf-8"))
     wait_for(lambda: not psutil.pid_exists(server["pid"]), "the server of a killed run has ended", 60)
-    report = desk.trained("houses.csv")
+    report = desk.trained(*TRAIN[1:])
     with closing(sqlite3.connect(desk.home / "prefect" / "prefect.db")) as prefect:
         flows = [state for (state,) in prefect.execute("SELECT state_type FROM flow_run ORDER BY created")]
         tasks = {state for (state,) in prefect.execute("SELECT state_type FROM task_run")}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, str]
 
-ROWS, ASIDE, STEP = 60, 5, 41
+ROWS, ASIDE, STEP = 60, 5, 31
 SIZES = {
     "type": "expect_column_values_to_be_between",
     "kwargs": {"column": "size", "min_value": 0, "max_value": 500, "mostly": 0.5},

@@ -21,7 +21,7 @@ def test_after_a_kill_the_next_run_goes_on_and_each_row_is_there_once(desk: Desk
     table = pd.DataFrame({"size": size, "price": (3 * size + draw.normal(size=ROWS)).round(2)})
     table[:300].to_csv(desk.folder / "houses.csv", index=False)
     table[["size"]].to_csv(desk.folder / "new.csv", index=False)
-    desk.trained("houses.csv", "--no-record")
+    desk.trained("houses.csv", "--trials", "1", "--no-record")
     call = ("-m", "flows.score", "new.csv", "--use-case", "houses", "--no-record", "--json")
     killed = desk.start(*call)
     folder = desk.home / "scores" / "houses"

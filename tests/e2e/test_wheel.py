@@ -71,7 +71,7 @@ def test_an_installed_wheel_trains_from_an_empty_folder_and_its_model_predicts_t
     desk: Desk, installed: Path, tmp_path: Path
 ) -> None:
     elsewhere = type(desk)(desk.folder, str(installed))
-    report = elsewhere.trained("--use-case", "wine", "--no-record")
+    report = elsewhere.trained("--use-case", "wine", "--trials", "1", "--no-record")
     assert report["decision"]["verdict"] == "promoted"
     assert [path.name for path in desk.folder.iterdir()] == [".evergreen"]
 
