@@ -22,8 +22,6 @@ CORE = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "tasks/core").rglob("*.py") if path.stem != "__init__"
 )
 
-IMPORT_LIMIT_S = 0.3
-PYDANTIC_IMPORT_LIMIT_S = 0.5
 
 # (contract, file, import, how the contract names it)
 PLANTS = [
@@ -122,21 +120,10 @@ def test_ruff_refuses_engines_and_numbers_at_module_level(file: str) -> None:
 
 
 @pytest.mark.parametrize("module", CORE)
-def test_a_core_module_is_cheap_to_import_and_loads_no_engine(module: str) -> None:
-    program = (
-        "import importlib, json, sys, time\n"
-        "start = time.process_time()\n"
-        f"importlib.import_module({module!r})\n"
-        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))\n"
-    )
-    for _ in range(3):  # the least of up to three tries: another process may have taken the caches
-        answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-        seconds, loaded = json.loads(answer.stdout)
-        limit = PYDANTIC_IMPORT_LIMIT_S if "pydantic" in loaded else IMPORT_LIMIT_S
-        if seconds <= limit:
-            break
-    assert not set(BANNED) & set(loaded)
-    assert seconds <= limit
+def test_a_core_module_loads_no_engine(module: str) -> None:
+    program = f"import importlib, json, sys\nimportlib.import_module({module!r})\nprint(json.dumps(sorted(sys.modules)))\n"
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(BANNED) & set(json.loads(answer.stdout))
 
 
 @pytest.mark.parametrize("module", CORE)
