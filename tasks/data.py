@@ -82,7 +82,8 @@ def resolve_known(name: str | None) -> Case:
     """
     settings = home.settings()
     home.prepare(settings.home)
-    return projects.resolve_known(name, settings, lambda: ledger.use_cases(settings.ledger_address))
+    is_begun = settings.ledger_url or (settings.home / "ledger.db").exists()
+    return projects.resolve_known(name, settings, lambda: ledger.use_cases(settings.ledger_address) if is_begun else [])
 
 
 def _has_lake(settings: Settings, name: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core.results import STATE_NAMES
+
 if TYPE_CHECKING:
     from tasks.core.gate import Decision
-
-STATE_NAMES = {"promoted": "Promoted", "kept": "Kept champion", "refused": "No champion", "unchanged": "Unchanged"}
 
 
 @dataclass(frozen=True)

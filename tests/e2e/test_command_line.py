@@ -218,6 +218,13 @@ def test_an_answer_that_cannot_be_written_is_one_sentence(desk: Desk) -> None:
     assert (done.returncode, done.stderr) == (1, "store: standard output cannot be written: No space left on device\n")
 
 
+@pytest.mark.parametrize("job", ["promote", "rollback"])
+def test_before_anything_was_trained_there_is_nobody_to_promote_or_to_go_back_to(desk: Desk, job: str) -> None:
+    told = "there is no use case 'houses' (none is available)"
+    refusal(desk.run("-m", f"flows.{job}", "--use-case", "houses", "--json", "--no-record"), 2, "usage", told)
+    assert not (desk.home / "ledger.db").exists()
+
+
 def test_whoever_has_read_enough_of_an_answer_ends_it_without_a_word(desk: Desk) -> None:
     command = shlex.join([desk.python, "-m", "flows", "preview", "sklearn:wine"])
     script = f"{command} | true; echo ${{PIPESTATUS[0]}}"
