@@ -23,6 +23,7 @@ from tasks.adapters import home
 from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
+    BacktestOptions,
     CardOptions,
     CompareOptions,
     DeploymentsOptions,
@@ -109,6 +110,11 @@ JOBS = {
         options=ReproduceOptions,
         engines=("pandas", "sklearn.ensemble", "mlflow.sklearn", "skops.io"),
         tell="tasks.core.reproducing:describe",
+    ),
+    "backtest": Job(
+        options=BacktestOptions,
+        engines=("pandas", "sklearn.ensemble", "great_expectations", "evidently.presets"),
+        tell="tasks.core.backtest:describe",
     ),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }

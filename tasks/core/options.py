@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.core.table import Task
+from tasks.core.table import Loss, Task
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -121,6 +121,24 @@ class ReproduceOptions(Options):
         int | None, Field(ge=1, title="Version", description="which (default: the champion)", json_schema_extra=POSITIONAL)
     ] = None
     use_case: Annotated[str | None, Field(title="Use case", description="name of the use case")] = None
+
+
+class BacktestOptions(CaseOptions):
+    """Replay history chunk by chunk: what would retraining have been worth, by this policy and by others?"""
+
+    model_config = ConfigDict(title="Backtest")
+
+    chunks: Annotated[
+        int, Field(ge=2, le=1000, title="Chunks", description="in which the rows after the first tenth come (default: 40)")
+    ] = 40
+    delay: Annotated[int, Field(ge=0, title="Label delay", description="chunks until labels come (default: 0)")] = 0
+    candidate: Annotated[str | None, Field(title="Candidate", description="what is fitted (default: hist_gradient_boosting)")] = None
+    loss: Annotated[Loss | None, Field(title="Loss", description="what counts (default: that of the use case)")] = None
+    window: Annotated[int | None, Field(ge=1, title="Window", description="chunks that are fitted to, the latest ones (default: all)")] = (
+        None
+    )
+    shuffle: Annotated[bool, Field(title="Shuffle", description="shuffle the rows first, so that nothing is to be found")] = False
+    recommend: Annotated[bool, Field(title="Recommend", description="look for settings of retrain: that would have been better")] = False
 
 
 class MaintainOptions(Options):

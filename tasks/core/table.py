@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Task = Literal["regression", "binary", "multiclass"]
+Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
 ColumnType = Literal["number", "category", "datetime", "text"]
 Role = Literal["feature", "target", "time", "group", "unused"]
 

@@ -10,14 +10,13 @@ from pydantic_core import PydanticCustomError
 from tasks.core import cron
 from tasks.core.errors import UsageError
 from tasks.core.reading.terms import ReadingOptions
-from tasks.core.table import Task
+from tasks.core.table import Loss, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tasks.core.options import SourceOptions
 
-Loss = Literal["squared_error", "absolute_error", "brier", "log_loss"]
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 MAX_NAME = 60
 LAKE = "lake"  # as data: the rows that were ingested
@@ -69,6 +68,24 @@ class Costs(BaseModel):
     def are_equal(self) -> bool:
         """Say whether both errors cost the same, so that the more likely class is the cheaper one to say."""
         return self.false_positive == self.false_negative
+
+
+class Retraining(BaseModel):
+    """When a champion is retrained. `python -m flows.backtest` says what that is worth on the rows that there are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    performance: Annotated[
+        float, Field(gt=0, description="rise of the loss beyond noise, added up, as a share of that on the gate rows")
+    ] = 0.1
+    prediction: Annotated[
+        float, Field(gt=0, le=1, description="Kolmogorov-Smirnov distance of predictions from those on the gate rows")
+    ] = 0.15
+    growth: Annotated[float, Field(gt=1, description="labelled rows, as a multiple of those at the last attempt")] = 1.2
+    staleness: Annotated[int, Field(ge=1, description="batches of labels since the last attempt")] = 5
+    cooldown: Annotated[int, Field(ge=1, description="batches of labels between two attempts, at least")] = 1
+    share: Annotated[float, Field(gt=0, le=1, description="attempts for each batch of labels, at most in the long run")] = 0.25
+    return_to: Annotated[int, Field(ge=0, description="earlier versions that may come back where new labels show them to be better")] = 10
 
 
 class About(BaseModel):
@@ -127,6 +144,7 @@ class UseCase(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
     gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
+    retrain: Annotated[Retraining, Field(description="when the champion is retrained")] = Retraining()
     card: Annotated[About, Field(description="what stands on its model card")] = About()
     schedule: Annotated[
         Schedule,
@@ -168,7 +186,8 @@ class UseCase(BaseModel):
     @classmethod
     def _keys(cls, parent: str = "") -> Iterable[str]:
         sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
-        nested = {section.__name__.lower(): section for section in sections} | {"reading": ReadingOptions, "card": About}
+        nested = {section.__name__.lower(): section for section in sections}
+        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:

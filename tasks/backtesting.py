@@ -1,0 +1,264 @@
+"""Verbs on history: cut it into chunks, fit what the policies may ask for, replay them, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tasks import record
+from tasks.adapters import models, reports, snapshots, tracking
+from tasks.adapters.trials import TrialStore
+from tasks.core import backtest, names, replay
+from tasks.core.backtest import EVERY, NEVER, BacktestReport
+from tasks.core.candidates import BASELINE, candidates_for
+from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.metrics import row_losses
+from tasks.core.recipe import Recipe
+from tasks.core.replay import Fit, History
+from tasks.core.snapshot import target_of
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from tasks.core.candidates import Candidate
+    from tasks.core.metrics import Prediction
+    from tasks.core.options import BacktestOptions
+    from tasks.core.replay import Course
+    from tasks.core.snapshot import Case, Snapshot
+    from tasks.core.use_case import Loss, Retraining
+
+FIRST_SHARE = 0.1  # of the rows, for the first fit
+DEFAULT = "hist_gradient_boosting"
+LEAST_CHUNK = 5
+MOST_REFERENCE = 10_000  # rows that Evidently compares with: it computes each column's drift three times
+GROWTHS, STALENESSES, RISES = (1.1, 1.2, 1.5, 2.0), (3, 5, 8, 12), (0.05, 0.1, 0.2)
+log = logging.getLogger("evergreen")
+
+
+@dataclass
+class Rehearsal:
+    """Rows in the order of their time, and whoever fits to the first of them.
+
+    Attributes:
+        case: Whose.
+        snapshot: The rows as they were stored.
+        df: Those with a label, in order.
+        options: What was asked.
+        candidate: What is fitted.
+        loss: That counts.
+        edges: Where the first fit's rows and each chunk end.
+        order: What the rows are ordered by, in words.
+    """
+
+    case: Case
+    snapshot: Snapshot
+    df: pd.DataFrame
+    options: BacktestOptions
+    candidate: Candidate
+    loss: Loss
+    edges: list[int]
+    order: str
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Look at the rows once."""
+        self.X: pd.DataFrame = self.df[self.snapshot.schema.features]
+        self.y = target_of(self.df, self.snapshot.schema)
+        asked = [self.snapshot.digest, self.candidate.name, str(self.case.use_case.seed), self.order, self.snapshot.schema.task]
+        columns = [f"{column.name}:{column.type}:{column.role}" for column in self.snapshot.schema.columns]
+        digest = names.digest(*asked, *columns, *tracking.requirements())[:32]
+        self.store = TrialStore(self.case.settings.home / "trials", f"backtest{digest}")
+
+    def fit(self, start: int, end: int, first: int) -> Prediction:
+        """Fit to the rows from one place to another, and predict all from a third; or remember that."""
+        key = names.digest(str(start), str(end), str(first))[:32]
+        if (known := self.store.load(key)) is not None:
+            return known[0]
+        began, X, y = time.perf_counter(), self.X.iloc[start:end], self.y[start:end]
+        recipe = Recipe.of(self.snapshot.schema, X, y, self.case.use_case.seed)
+        said = models.predict(models.fit(self.candidate.build(recipe), X, y), self.X.iloc[first:])
+        self.store.keep(key, said, time.perf_counter() - began)
+        return said
+
+    def start(self, end: int) -> int:
+        """Say where the window of rows that are fitted to begins."""
+        size = (self.edges[-1] - self.edges[0]) // (len(self.edges) - 1)
+        return max(0, end - self.options.window * size) if self.options.window else 0
+
+
+@task
+def arrange(case: Case, snapshot: Snapshot, options: BacktestOptions) -> Rehearsal:
+    """Put the labelled rows in the order of their time and cut them into chunks.
+
+    Raises:
+        UsageError: there is no such candidate, or the loss does not serve the task.
+        DataRefusedError: there are too few rows for so many chunks.
+    """
+    import numpy as np
+
+    schema = snapshot.schema
+    df = snapshots.read(snapshot.path)
+    df = df[df[schema.target].notna()]
+    order = f"in the order of '{schema.time}'" if schema.time else "in the order of the table"
+    if schema.time:
+        df = df.sort_values(schema.time, kind="stable")
+    if options.shuffle:
+        df, order = df.sample(frac=1, random_state=case.use_case.seed), "shuffled, so that nothing changes with time"
+    first = int(FIRST_SHARE * len(df))
+    edges = np.linspace(first, len(df), options.chunks + 1).astype(int).tolist()
+    if min(np.diff([0, *edges])) < LEAST_CHUNK:
+        message = (
+            f"{len(df):,} labelled rows are too few for {options.chunks} chunks of at least {LEAST_CHUNK}; ask for fewer with --chunks"
+        )
+        raise DataRefusedError(message, where=snapshot.source)
+    log.info("%s rows for the first fit, then %s chunks of about %s", f"{first:,}", options.chunks, f"{edges[1] - edges[0]:,}")
+    if options.loss:
+        case = dataclasses.replace(case, use_case=case.use_case.model_copy(update={"loss": options.loss}))
+    loss = case.use_case.loss_for(schema.task)
+    return Rehearsal(case, snapshot, df.reset_index(drop=True), options, _candidate(options.candidate, schema.task), loss, edges, order)
+
+
+def _candidate(name: str | None, kind: str) -> Candidate:
+    wanted = name or DEFAULT
+    found = {each.name: each for each in candidates_for(kind, [wanted])}  # type: ignore[arg-type]
+    if wanted not in found:
+        raise UsageError.unknown("candidate", wanted, [each for each in found if each != BASELINE], where="--candidate")
+    return found[wanted]
+
+
+@task
+def fit_history(rehearsal: Rehearsal) -> History:
+    """Fit to the rows before each chunk, as many at once as there are cores; what was fitted in an earlier call is remembered.
+
+    Raises:
+        DataRefusedError: nothing can be fitted to the first rows.
+    """
+    ends = rehearsal.edges[:-1]
+    fits: dict[int, Fit] = {}
+
+    def fit(end: int) -> Fit:
+        return _fit(rehearsal, rehearsal.fit(rehearsal.start(end), end, end), end)
+
+    try:
+        for end, found in zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True):
+            fits[end] = found
+            if len(fits) % 10 == 0 or end == ends[-1]:
+                log.info("fitted %s of %s", len(fits), len(ends))
+    except (ValueError, ArithmeticError) as error:
+        message = f"{rehearsal.candidate.name} cannot be fitted to the first rows: {str(error).splitlines()[0]}; ask for fewer chunks"
+        raise DataRefusedError(message, where=rehearsal.snapshot.source) from error
+
+    def judged(end: int, size: int) -> Fit:
+        key = (end, size)
+        if key not in known:
+            known[key] = _fit(rehearsal, rehearsal.fit(rehearsal.start(end), end - size, end - size), end - size)
+        return known[key]
+
+    known: dict[tuple[int, int], Fit] = {}
+    return History(
+        edges=rehearsal.edges,
+        shipped=fits.__getitem__,
+        judged=judged,
+        dummy=_dummy(rehearsal),
+        delay=rehearsal.options.delay,
+        tolerance=rehearsal.case.use_case.gate.tolerance,
+    )
+
+
+def _fit(rehearsal: Rehearsal, said: Prediction, start: int) -> Fit:
+    return Fit(start, row_losses(rehearsal.loss, rehearsal.y[start:], said), _columns(said, rehearsal.y))
+
+
+def _columns(said: Prediction, y: np.ndarray) -> np.ndarray:
+    """Give predictions as columns: numbers, the probability of the second of two classes, or those of all classes of the table."""
+    import numpy as np
+
+    if said.proba is None:
+        return said.values[:, None]
+    classes = np.unique(y).tolist()
+    spread = np.zeros((len(said.values), len(classes)))
+    spread[:, [classes.index(name) for name in said.classes]] = said.proba
+    return spread[:, 1:] if len(classes) == 2 else spread
+
+
+def _dummy(rehearsal: Rehearsal) -> float:
+    """Give the mean loss of the dummy that is fitted to the first rows."""
+    first, schema = rehearsal.edges[0], rehearsal.snapshot.schema
+    dummy = candidates_for(schema.task, [BASELINE])[0]
+    X, y = rehearsal.X.iloc[:first], rehearsal.y[:first]
+    model = models.fit(dummy.build(Recipe.of(schema, X, y, rehearsal.case.use_case.seed)), X, y)
+    return float(row_losses(rehearsal.loss, rehearsal.y[first:], models.predict(model, rehearsal.X.iloc[first:])).mean())
+
+
+@task
+def replay_policies(rehearsal: Rehearsal, history: History) -> list[Course]:
+    """Let every policy go through the history."""
+    log.info("replaying the policies")
+    policy = replay.by_policy(history, rehearsal.case.use_case.retrain)
+    every = max(1, round(history.chunks / max(1, policy.fits)))
+    return [
+        replay.on_schedule(history, None, NEVER),
+        replay.on_schedule(history, 1, EVERY),
+        replay.on_schedule(history, every, f"periodic_{every}"),
+        replay.on_flag(history, partial(_is_flagged, rehearsal), "evidently"),
+        policy,
+        replay.in_hindsight(history, policy.fits),
+    ]
+
+
+def _is_flagged(rehearsal: Rehearsal, fitted: int, chunk: int) -> bool:
+    """Ask Evidently of a chunk against the rows that were fitted to, or a seeded sample of them."""
+    schema = rehearsal.snapshot.schema
+    numbers = [column.name for column in schema.columns if column.type == "number"]
+    reference = rehearsal.X.iloc[:fitted]
+    if len(reference) > MOST_REFERENCE:
+        reference = reference.sample(MOST_REFERENCE, random_state=rehearsal.case.use_case.seed)
+    return reports.default_flag(reference, rehearsal.X.iloc[rehearsal.edges[chunk - 1] : rehearsal.edges[chunk]], numbers)
+
+
+def _recommend(rehearsal: Rehearsal, history: History) -> Retraining:
+    """Choose the settings with fewest fits among those whose loss is within a standard error of the least."""
+    now = rehearsal.case.use_case.retrain
+    tried: list[tuple[float, float, int, Retraining]] = []
+    never = replay.on_schedule(history, None, NEVER)
+    for growth, staleness, rise in product(GROWTHS, STALENESSES, RISES):
+        limits = now.model_copy(update={"growth": growth, "staleness": staleness, "performance": rise})
+        found = backtest.measure(history, [never, replay.on_schedule(history, 1, EVERY), replay.by_policy(history, limits)])["policy"]
+        tried.append((found.change[0], found.change[1] / 1.96, found.course.fits, limits))
+    least, error = min((change, error) for change, error, _, _ in tried)
+    within = [each for each in tried if each[0] <= least + error]
+    return min(within, key=lambda each: (each[2], each[0]))[3]
+
+
+@task
+def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) -> BacktestReport:
+    """Write what was found as a page, as an artifact of the run, and as the value that is returned."""
+    case = rehearsal.case
+    found = BacktestReport(
+        use_case=case.name,
+        source=rehearsal.snapshot.source,
+        loss=rehearsal.loss,
+        candidate=rehearsal.candidate.name,
+        order=rehearsal.order,
+        edges=rehearsal.edges,
+        delay=history.delay,
+        outcomes=backtest.measure(history, courses),
+        recommended=_recommend(rehearsal, history) if rehearsal.options.recommend else None,
+        seconds=time.monotonic() - rehearsal.started,
+    )
+    path = case.settings.home / "reports" / case.name / "backtest.html"
+    snapshots.write_text(backtest.build_page(found), path)
+    rows = [{"policy": name, **{key: json.dumps(value) for key, value in told.as_json().items()}} for name, told in found.outcomes.items()]
+    record.publish_table(f"{case.name}-backtest", rows, found.state_message)
+    log.info("%s", found.state_message)
+    return dataclasses.replace(found, page=str(path))

@@ -1,0 +1,300 @@
+"""When a champion is watched: signals from its newest rows, and what to do about them, from stored statistics alone.
+
+The same functions decide live and in a backtest. Nothing here retrains, and nothing reads a clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tasks.core import gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from tasks.core.use_case import Retraining
+
+BLOCKS = 20  # contiguous means count as independent: neighbours in time are alike
+FEW_ROWS = 500
+SURE_OF_FEW, SURE_OF_MANY = 2.0, 1.5  # standard errors that are taken off a rise of the loss
+LEAST_SHIFT_ROWS = 200
+SHIFT_RATE = 0.01  # of exchangeable rows whose predictions count as shifted
+QUANTILES = 1001
+LEAST_REFERENCE = 0.01  # of the dummy's loss: below it a rise in shares has no meaning
+MOST_WAITED = 8  # batches
+MOST_ALLOWED = 3.0  # attempts that may be saved up
+SURELY_BETTER = 2.5  # standard errors, for several versions are looked at on each batch
+
+Outcome = Literal["keep", "retrain", "return", "blocked", "alarm"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Losses of rows in the order of their time.
+
+    Attributes:
+        rows: How many.
+        mean: Of their losses.
+        error: Standard error of that, from the means of contiguous blocks.
+    """
+
+    rows: int
+    mean: float
+    error: float
+
+    @classmethod
+    def of(cls, losses: np.ndarray) -> Sample:
+        """Sum up losses of shape (n,).
+
+        >>> import numpy as np
+        >>> Sample.of(np.tile([1.0, 3.0], 50))
+        Sample(rows=100, mean=2.0, error=0.0...)
+        """
+        import numpy as np
+
+        means = np.array([block.mean() for block in np.array_split(losses, min(BLOCKS, len(losses)))])
+        error = float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else math.inf
+        return cls(len(losses), float(losses.mean()), error)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the champion's judged fit did on its gate rows.
+
+    Attributes:
+        losses: Of these rows.
+        rows: How many predictions the quantiles stand for.
+        said: Quantiles of each column of predictions: one of numbers or of the probability of two classes, one for each of more classes.
+    """
+
+    losses: Sample
+    rows: int
+    said: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, losses: np.ndarray, said: np.ndarray) -> Reference:
+        """Sum up losses, shape (n,), and predictions, shape (n, k)."""
+        import numpy as np
+
+        grid = np.linspace(0, 1, min(QUANTILES, len(said)))
+        return cls(Sample.of(losses), len(said), tuple(np.quantile(column, grid, method="inverted_cdf") for column in said.T))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is remembered of a champion from one batch of labels to the next.
+
+    Attributes:
+        batch: How many batches were looked at since the use case began.
+        excess: Loss beyond what the reference explains, added up, as a share of the reference.
+        tried_at: The batch of the last attempt to retrain.
+        tried_rows: Labelled rows then.
+        setbacks: Attempts in a row that were rejected, or promoted and taken back.
+        allowance: Attempts that may be made now.
+    """
+
+    batch: int = 0
+    excess: float = 0.0
+    tried_at: int = 0
+    tried_rows: int = 0
+    setbacks: int = 0
+    allowance: float = 1.0
+
+    def attempted(self, rows: int, *, is_promoted: bool) -> Watch:
+        """Give what is remembered after an attempt on so many labelled rows."""
+        return dataclasses.replace(
+            self,
+            excess=0.0 if is_promoted else self.excess,
+            tried_at=self.batch,
+            tried_rows=rows,
+            setbacks=0 if is_promoted else self.setbacks + 1,
+            allowance=self.allowance - 1,
+        )
+
+    def returned(self) -> Watch:
+        """Give what is remembered after an earlier version came back."""
+        return dataclasses.replace(self, excess=0.0, setbacks=self.setbacks + 1)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Evidence, as a number against its limit."""
+
+    name: Literal["performance", "prediction", "growth", "staleness"]
+    value: float
+    limit: float
+    fired: bool
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The rows whose labels have come since the last look, and those whose predictions are new.
+
+    Attributes:
+        losses: The champion's, of the newly labelled rows.
+        said: Its predictions of the newest rows, shape (n, k).
+        rows: Labelled rows in all.
+        dummy: The dummy's mean loss, which gives the reference its unit where that is next to nothing.
+    """
+
+    losses: np.ndarray
+    said: np.ndarray
+    rows: int
+    dummy: float
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What forbids to retrain, whatever the signals say.
+
+    Attributes:
+        incident: What the data themselves show to be damage; empty where nothing is.
+        suspect_labels: Whether a quick model on the newly labelled rows alone does not beat the dummy.
+        hold: Who rolled back and why; empty where nobody did.
+        is_labelled: Whether any label came since the last look.
+        spent: Which budget is spent, as a sentence; empty where none is.
+    """
+
+    incident: str = ""
+    suspect_labels: bool = False
+    hold: str = ""
+    is_labelled: bool = True
+    spent: str = ""
+
+
+NOTHING = Circumstances()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to do, by a stable code, with reasons and all that it was made from."""
+
+    outcome: Outcome
+    code: str
+    reasons: tuple[str, ...]
+    signals: tuple[Signal, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        return {"outcome": self.outcome, "code": self.code, "reasons": list(self.reasons), "signals": [vars(each) for each in self.signals]}
+
+
+def look(watch: Watch, reference: Reference, came: Labelled, limits: Retraining) -> tuple[Watch, tuple[Signal, ...]]:
+    """Fold a batch of labels into what is remembered, once and in order, and say what it shows.
+
+    Performance is a one-sided CUSUM (Page 1954) of the rise of a proper loss beyond its standard errors, so that a rise that is small
+    and lasts counts as much as a large one. Growth and staleness are no signs of damage: more rows, or newer ones, mostly help.
+    """
+    now = Sample.of(came.losses)
+    sure = SURE_OF_FEW if min(now.rows, reference.losses.rows) < FEW_ROWS else SURE_OF_MANY
+    rise = now.mean - reference.losses.mean - sure * math.hypot(now.error, reference.losses.error)
+    scale = max(reference.losses.mean, LEAST_REFERENCE * came.dummy) or 1.0
+    excess = max(0.0, watch.excess + rise / scale)
+    batch = watch.batch + 1
+    shift, is_shift = _shift(reference, came.said)
+    grown = came.rows / max(1, watch.tried_rows)
+    after = dataclasses.replace(watch, batch=batch, excess=excess, allowance=min(MOST_ALLOWED, watch.allowance + limits.share))
+    signals = (
+        Signal("performance", excess, limits.performance, fired=excess >= limits.performance),
+        Signal("prediction", shift, limits.prediction, fired=is_shift and shift >= limits.prediction),
+        Signal("growth", grown, limits.growth, fired=grown >= limits.growth),
+        Signal("staleness", batch - watch.tried_at, limits.staleness, fired=batch - watch.tried_at >= limits.staleness),
+    )
+    return after, signals
+
+
+def _shift(reference: Reference, said: np.ndarray) -> tuple[float, bool]:
+    """Give the largest Kolmogorov-Smirnov distance of a column of predictions, and whether so many rows make it more than noise."""
+    if min(len(said), reference.rows) < LEAST_SHIFT_ROWS:
+        return 0.0, False
+    found = max(distance(before, now) for before, now in zip(reference.said, said.T, strict=True))
+    rows = len(said) * reference.rows / (len(said) + reference.rows)
+    return found, 2 * math.exp(-2 * rows * found**2) < SHIFT_RATE / len(reference.said)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Give the largest difference of two empirical distribution functions.
+
+    >>> import numpy as np
+    >>> distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    0.5
+    """
+    import numpy as np
+
+    one, other = np.sort(one), np.sort(other)
+    places = np.concatenate([one, other])
+    shares = (np.searchsorted(each, places, side="right") / len(each) for each in (one, other))
+    return float(np.abs(np.subtract(*shares)).max())
+
+
+def decide(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: Circumstances = NOTHING) -> Choice:
+    """Say what to do about a champion: damage and doubts about labels block, then signals ask, then costs may say *not now*."""
+    if facts.incident:
+        return Choice("blocked", "data_broken", (facts.incident,), tuple(signals))
+    fired = [signal for signal in signals if signal.fired]
+    if not facts.is_labelled:
+        shifted = any(signal.name == "prediction" for signal in fired)
+        told = "predictions have shifted and no label has come; bring labels" if shifted else "no label has come since the last look"
+        return Choice("alarm" if shifted else "keep", "labels_needed" if shifted else "keep", (told,), tuple(signals))
+    if facts.suspect_labels and any(signal.name == "performance" for signal in fired):
+        told = "the loss rose, and a quick model of the newly labelled rows alone does not beat the dummy; look at the labels"
+        return Choice("blocked", "labels_suspect", (told,), tuple(signals))
+    if not fired:
+        return Choice("keep", "keep", ("no signal reaches its limit",), tuple(signals))
+    asked = tuple(in_words(signal) for signal in fired)
+    if code_and_reason := _not_now(watch, limits, facts):
+        code, reason = code_and_reason
+        return Choice("blocked", code, (*asked, reason), tuple(signals))
+    return Choice("retrain", fired[0].name, asked, tuple(signals))
+
+
+def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[str, str] | None:
+    """Say by which code and why no attempt may be made now; None where one may."""
+    waited = watch.batch - watch.tried_at
+    backed_off = min(MOST_WAITED, 2**watch.setbacks) if watch.setbacks else 0
+    if facts.hold:
+        return "hold", f"{facts.hold}; release it with flows.rollback --release"
+    if waited < (wait := max(limits.cooldown, backed_off)):
+        return "cooldown", f"the last attempt was {waited} batches ago, and {wait} must pass" + (" after setbacks" if backed_off else "")
+    if facts.spent:
+        return "budget", facts.spent
+    if watch.allowance < 1:
+        return "budget", f"an attempt is made for {1 / limits.share:.3g} batches in the mean, and {watch.allowance:.2f} are saved up"
+    return None
+
+
+def in_words(signal: Signal) -> str:
+    """Write a signal for a person.
+
+    >>> in_words(Signal("growth", 1.25, 1.2, fired=True))
+    'there are 1.25 times the labelled rows of the last attempt (limit 1.2)'
+    """
+    what = {
+        "performance": f"the loss is above the reference by {100 * signal.value:.0f} % added up (limit {100 * signal.limit:.0f} %)",
+        "prediction": f"predictions have shifted by {signal.value:.2f} (limit {signal.limit:g})",
+        "growth": f"there are {signal.value:.3g} times the labelled rows of the last attempt (limit {signal.limit:g})",
+        "staleness": f"the last attempt was {signal.value:g} batches ago (limit {signal.limit:g})",
+    }
+    return what[signal.name]
+
+
+def better_again(champion: np.ndarray, earlier: Mapping[int, np.ndarray]) -> tuple[int, gate.Comparison] | None:
+    """Find the earlier version that the newest labelled rows show to be better than the champion, by most; None where none is.
+
+    This is the probation of a new champion, and it goes on: where what was true before is true again, so is its model.
+
+    Args:
+        champion: Its losses, shape (n,), on rows that no version was fitted on.
+        earlier: The losses of the same rows by version.
+    """
+    found = {version: gate.compare(losses, champion, blocks=min(BLOCKS, len(champion))) for version, losses in earlier.items()}
+    better = {version: seen for version, seen in found.items() if seen.difference + SURELY_BETTER * seen.error < 0}
+    if not better:
+        return None
+    version = min(better, key=lambda each: better[each].difference)
+    return version, better[version]
