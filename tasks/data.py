@@ -12,7 +12,7 @@ from tasks.core import hiding, mending, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
-from tasks.core.names import counted
+from tasks.core.names import counted, is_bundled
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.results import RowCounts
@@ -52,7 +52,7 @@ def resolve_delivery(options: SourceOptions) -> Case:
     Raises:
         UsageError: there is no such use case, its file is wrong, or a delivery does not say whose it is.
     """
-    if options.data is not None and options.use_case is None and not options.data.startswith("sklearn:"):
+    if options.data is not None and options.use_case is None and not is_bundled(options.data):
         message = f"say whose rows {options.data} holds, with --use-case NAME; a new name begins a new use case"
         raise UsageError(message, where="--use-case")
     settings = home.settings()
@@ -68,7 +68,7 @@ def resolve_scoring(options: SourceOptions) -> Case:
     Raises:
         UsageError: there is no such use case, its file is wrong, or a table does not say whose model is meant.
     """
-    if options.data is not None and options.use_case is None and not options.data.startswith("sklearn:"):
+    if options.data is not None and options.use_case is None and not is_bundled(options.data):
         message = f"say whose model is to score {options.data}, with --use-case NAME"
         raise UsageError(message, where="--use-case")
     return resolve(options)

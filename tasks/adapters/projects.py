@@ -91,7 +91,7 @@ def name_in(data: str, project: Path) -> str:
 
 
 def _is_path(data: str) -> bool:
-    return not (data.startswith("sklearn:") or "://" in data or data == LAKE)
+    return not (names.is_bundled(data) or "://" in data or data == LAKE)
 
 
 def use_case_names(project: Path) -> list[str]:

@@ -8,7 +8,13 @@ import unicodedata
 from pathlib import PurePath
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+BUNDLED, SIMULATED = "sklearn:", "simulated:"
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+
+
+def is_bundled(source: str) -> bool:
+    """Say whether a source names a table that comes with the project or its packages."""
+    return source.startswith((BUNDLED, SIMULATED))
 
 
 def dashed(text: str) -> str:
@@ -59,7 +65,7 @@ def use_case_of(source: str) -> str:
     >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:breast_cancer")
     ('air-quality', 'breast_cancer')
     """
-    return source.removeprefix("sklearn:") if source.startswith("sklearn:") else dashed(stem_of(source))
+    return source.partition(":")[2] if is_bundled(source) else dashed(stem_of(source))
 
 
 def digest(*parts: str) -> str:

@@ -12,6 +12,8 @@ from tasks.adapters.sources.files import check_exists, local
 from tasks.adapters.sources.urls import REMOTE, remote
 from tasks.core.errors import UsageError
 from tasks.core.formats.source import Content
+from tasks.core.names import SIMULATED, is_bundled
+from tasks.core.simulation import market_risk
 from tasks.core.table import Table
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def load(source: str, options: ReadingOptions) -> list[Content]:
     """Give what a source holds, one content for each file.
 
     Args:
-        source: Path of a file or folder, glob, URL (file, memory, http, https, s3, gs), database URL, or `sklearn:NAME`.
+        source: Path of a file or folder, glob, URL (file, memory, http, https, s3, gs), database URL, `sklearn:NAME`, or `simulated:market_risk`.
         options: What the person knows; `query`, `sheet` and `encoding` matter here.
 
     Raises:
@@ -40,7 +42,7 @@ def load(source: str, options: ReadingOptions) -> list[Content]:
     if options.query is not None:
         message = f"--read query is for databases, such as sqlite:///{source}"
         raise UsageError(message, where="--read query")
-    if source.startswith("sklearn:"):
+    if is_bundled(source):
         return [_bundled(source)]
     if scheme == "file":
         source, scheme = source[len("file://") :], ""
@@ -59,7 +61,7 @@ def check(source: str) -> None:
     if not source.isprintable() and source.encode(errors="replace").decode() != source:
         message = f"the name {source!a} is not UTF-8; rename the file"
         raise UsageError(message, where="--data")
-    if source.startswith("sklearn:"):
+    if is_bundled(source):
         _check_bundled(source)
     elif "://" not in source:
         check_exists(source)
@@ -108,6 +110,11 @@ def _split_small(body: str, delimiter: str, width: int) -> list[pd.Series] | Non
 
 
 def _check_bundled(source: str) -> str:
+    if source.startswith(SIMULATED):
+        if source != f"{SIMULATED}market_risk":
+            what = "simulation"
+            raise UsageError.unknown(what, source.removeprefix(SIMULATED), ["market_risk"], where=source)
+        return "market_risk"
     name = source.removeprefix("sklearn:")
     if name == "linnerud":
         message = f"'{source}' has three targets, and a model here has one; take one of {', '.join(BUNDLED)}"
@@ -121,6 +128,10 @@ def _check_bundled(source: str) -> str:
 def _bundled(source: str) -> Content:
     name = _check_bundled(source)
     import numpy as np
+
+    if source.startswith(SIMULATED):
+        df = market_risk()
+        return Content(source, "simulated", table=Table.of(df, source, np.arange(1, len(df) + 1, dtype=np.int64)))
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
