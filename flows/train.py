@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import choosing, data, evaluation, promotion, registry, training, validation
+from tasks import choosing, data, evaluation, judging, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -35,7 +35,7 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
         fits = training.fit_judged(study, leaderboard)
         evidence = evaluation.evaluate(study, leaderboard, fits, champion)
         explanation = evaluation.explain(study, leaderboard, fits, evidence)
-        decision = evidence.judge(case.use_case.gate.tolerance)
+        decision = judging.judge(study, fits, evidence, champion, explanation.doubts)
         shipped = training.fit_shipped(study, leaderboard, fits, decision)
         decision = evaluation.check_shipped(study, evidence, shipped, decision)
         version = registry.register(study, fits, shipped, evidence)

@@ -67,7 +67,7 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: T
     more = [cost_metric(costs, threshold.positive)] if threshold else []
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
-    against_champion = against(champion.rival) if champion else None
+    against_champion, met = against(champion.rival) if champion else (None, None)
     return Evidence(
         y=y,
         prediction=prediction,
@@ -77,21 +77,23 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: T
         gate_rows=gate_rows,
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
         against_champion=against_champion,
-        against_anchor=against(champion.anchor) if champion and champion.anchor else None,
+        against_anchor=against(champion.anchor)[0] if champion and champion.anchor else None,
         contaminated=len(y) - against_champion.rows if against_champion else 0,
         look=count_looks(gate_rows, champion.looks) if champion else 1,
+        met=met,
     )
 
 
 def _against_rival(
     study: Study, X: pd.DataFrame, y: np.ndarray, prediction: Prediction, hashes: np.ndarray, fitted_rows: np.ndarray, rival: Rival
-) -> Comparison:
-    """Compare with another version's judged fit on the rows that neither was fitted on."""
+) -> tuple[Comparison, tuple[np.ndarray, Prediction]]:
+    """Compare with another version's judged fit on the rows that neither was fitted on; gives these, and what it says of them."""
     import numpy as np
 
     rows = np.flatnonzero(~np.isin(hashes, fitted_rows) & ~np.isin(hashes, rival.fitted_rows))
     theirs = models.predict(rival.judged, X).take(rows)
-    return compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(study.split.gate_blocks, len(rows)))
+    compared = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(study.split.gate_blocks, len(rows)))
+    return compared, (rows, theirs)
 
 
 @task
@@ -144,6 +146,11 @@ def _keep(explanation: Explanation) -> None:
         log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
     tracking.log_text(json.dumps(explanation.as_json(), indent=1), EXPLANATION)
     tracking.tag_run(tracking.WARNINGS_TAG, ", ".join(dict.fromkeys(doubt.code for doubt in explanation.doubts)))
+
+
+def doubts_of(version: Version) -> tuple[Doubt, ...]:
+    """Give what the run that made a version told to distrust."""
+    return _doubts_of_run(version.run_id)
 
 
 def _doubts_of_run(run_id: str) -> tuple[Doubt, ...]:

@@ -6,17 +6,20 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from tasks.core import gate
 from tasks.core.names import CONTROL, counted
 from tasks.core.page import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.core.gate import Decision
     from tasks.core.results import TrainReport
     from tasks.core.table import Schema
 
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
+SHOWN_REASONS = 2
 # The page, the JSON and MLflow have all of them.
 SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost"})
 MAX_WIDTH = 120
@@ -34,7 +37,7 @@ def of_training(report: TrainReport, folder: str) -> str:
         *_leaderboard(report),
         *_metrics(report),
         *_warnings(report),
-        f"decision    {report.state_name.lower()} · {report.decision.reason}",
+        *decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version)),
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
@@ -100,13 +103,25 @@ def _metrics(report: TrainReport) -> list[str]:
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
 
 
+def decision_lines(decision: Decision, word: str, waiver: str) -> list[str]:
+    """Tell a decision, and of one that has several reasons each in a line of its own, and how to pass in spite of them."""
+    reasons = decision.reasons
+    if not waiver or len(reasons) == 1:
+        told = [f"decision    {word.lower()} · {decision.reason}"]
+    else:
+        more = [f"            and {len(reasons) - SHOWN_REASONS} more, which the report has"] if len(reasons) > SHOWN_REASONS else []
+        told = [f"decision    {word.lower()}", *(f"            {reason}" for reason in reasons[:SHOWN_REASONS]), *more]
+    return [*told, *([f"            or promote it all the same: {waiver}"] if waiver else [])]
+
+
 def _warnings(report: TrainReport) -> list[str]:
-    """Name the first reason to distrust in one line; the report has all of them."""
-    if not report.doubts:
+    """Name the first check that warns, or the first reason to distrust, in one line; the report has all of them."""
+    checks = [check for check in report.decision.checks if check.outcome == "warned" and check.code != "leakage"]
+    told = [*(f"{check.code.replace('_', ' ')}: {check.value}" for check in checks), *(doubt.message for doubt in report.doubts)]
+    if not told:
         return []
-    count = len(report.doubts)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    return [shorten(f"warning     {report.doubts[0].message}", MAX_WIDTH - len(more)) + more]
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    return [shorten(f"warning     {told[0]}", MAX_WIDTH - len(more)) + more]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.core.table import Task
     from tasks.core.use_case import Costs
 
+COST = "cost"
 MOST_TRIED = 200
 SURE = 3.0  # standard errors: the best of many thresholds is mostly luck
 
@@ -112,7 +113,7 @@ def cost_metric(costs: Costs, positive: str) -> Metric:
     def compute(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
         return weighted_mean(_costs_of(costs, y == positive, prediction.values == positive), weights)
 
-    return Metric("cost", ("binary",), compute)
+    return Metric(COST, ("binary",), compute)
 
 
 def build_thresholded(model: Pipeline, threshold: Threshold, X: pd.DataFrame, y: np.ndarray) -> Pipeline:

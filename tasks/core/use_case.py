@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.core import cron
 from tasks.core.errors import UsageError
+from tasks.core.gate_settings import Gate
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Task
 
@@ -34,16 +35,6 @@ def _training_alone(given: object) -> object:
 
 
 Cron = Annotated[str, AfterValidator(_check_cron)]
-
-
-class Gate(BaseModel):
-    """What stands between a challenger and the champion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tolerance: Annotated[float, Field(gt=0, le=0.5, description="loss that may be lost, as a share of the champion's")] = 0.02
-    approval: Annotated[bool, Field(description="whether a person has the last word on each version, with flows.promote")] = False
-    approval_days: Annotated[int, Field(ge=1, description="for which a version may wait for a person")] = 30
 
 
 class Budget(BaseModel):

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from tasks.core.cron import EXPECTED
 from tasks.core.errors import UsageError
+from tasks.core.gate_settings import Gate
 from tasks.core.options import TrainOptions
 from tasks.core.reading.terms import ReadingOptions
-from tasks.core.use_case import LAKE, MAX_NAME, Gate, Loss, UseCase
+from tasks.core.use_case import LAKE, MAX_NAME, Loss, UseCase
 
 if TYPE_CHECKING:
     from tasks.core.table import Task
