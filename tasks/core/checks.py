@@ -15,6 +15,8 @@ from tasks.core import behaviour
 from tasks.core.gate import Check, percent, signed_percent
 from tasks.core.honesty import LEAKS, standard_error
 from tasks.core.metrics import calibration_gaps, is_loss, row_losses
+from tasks.core.names import on_one_line
+from tasks.core.page import shorten
 from tasks.core.slices import holm, named_parts, parts_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 SHOWN_CASES = 3
+MAX_WORDS = 40
+UNRELATED_SHARE = 0.5
 Part = tuple[str, str, "np.ndarray"]
 
 
@@ -147,6 +151,7 @@ class Rule:
         look: Answers it.
         how_to_pass: What a person can do about a failure.
         of_two: Whether it compares, and so needs a champion.
+        by_chance: Whether it asks for chance, and shares the error budget.
         blocks: Whether it always refuses.
     """
 
@@ -154,6 +159,7 @@ class Rule:
     look: Callable[[Material], Finding]
     how_to_pass: str
     of_two: bool = True
+    by_chance: bool = False
     blocks: bool = False
 
 
@@ -273,10 +279,18 @@ def of_calibration(material: Material) -> Finding:
 
 
 def of_negative_flips(material: Material) -> Finding:
-    """Ask whether few rows that the champion has right are wrong now; of numbers, are wrong by the champion's mean error more."""
-    pair, limit = _paired(material), material.gate.flips
+    """Ask whether few rows that the champion has right are wrong now; of numbers, are wrong by the champion's mean error more.
+
+    Where the target is noisy, equal models differ on many rows. So the limit is at least half of what two models come to whose errors
+    have nothing in common (the denominator of the relative negative flip rate of Yan et al. 2021).
+    """
+    import numpy as np
+
+    pair = _paired(material)
     new, old = pair.are_wrong
     flipped = (new - old >= 1.0).astype(float)
+    unrelated = float(np.searchsorted(np.sort(old), new - 1.0, side="right").mean()) / len(old)
+    limit = max(material.gate.flips, UNRELATED_SHARE * unrelated)
     share, gained = float(flipped.mean()), float((old - new >= 1.0).mean())
     what = "much worse" if pair.is_regression else "wrong where the champion is right"
     value = f"{percent(share)} of the rows {what}, {percent(gained)} the other way"
@@ -341,18 +355,18 @@ def _first_of(chances: Sequence[float]) -> float:
 
 
 def _shown(material: Material, column: str, words: str) -> str:
-    return "something that is personal" if column in material.personal else words
+    return "something that is personal" if column in material.personal else shorten(on_one_line(words), MAX_WORDS)
 
 
 CHECKS = (
     Rule("floors", of_floors, "bring rows or columns that tell more, or set another floor", of_two=False, blocks=True),
     Rule("behaviour", of_behaviour, "bring rows like these cases, or mend the cases", of_two=False),
     Rule("leakage", of_leakage, "name the column under drop:, or skip the check where it is known beforehand", of_two=False),
-    Rule("slices", of_slices, "bring more rows of this slice, or raise gate.slice_loss"),
-    Rule("worst_slice", of_worst_slice, "bring more rows of this part, or raise gate.slice_loss"),
-    Rule("calibration", of_calibration, "bring more rows, or raise gate.calibration_rise"),
-    Rule("negative_flips", of_negative_flips, "keep candidates: to the champion's recipe, or raise gate.flips"),
-    Rule("protected", of_protected, "bring more rows of the group, or raise gate.protected_gap"),
+    Rule("slices", of_slices, "bring more rows of this slice, or raise gate.slice_loss", by_chance=True),
+    Rule("worst_slice", of_worst_slice, "bring more rows of this part, or raise gate.slice_loss", by_chance=True),
+    Rule("calibration", of_calibration, "bring more rows, or raise gate.calibration_rise", by_chance=True),
+    Rule("negative_flips", of_negative_flips, "keep candidates: to the champion's recipe, or raise gate.flips", by_chance=True),
+    Rule("protected", of_protected, "bring more rows of the group, or raise gate.protected_gap", by_chance=True),
     Rule("latency", of_latency, "name faster candidates:, or raise gate.latency_ms"),
     Rule("size", of_size, "name smaller candidates:, or raise gate.size_mb"),
 )

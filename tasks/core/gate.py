@@ -173,7 +173,7 @@ def check_baseline(against_dummy: Comparison) -> Check:
 
 
 def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Check:
-    """Ask whether the gate rows show the challenger to be worse than the champion."""
+    """Ask whether the gate rows do not show the challenger to be worse than the champion."""
     if against_champion is None:
         return Check("not_worse", "not applicable", "there is no champion", "")
     limit = against_champion.limit(tolerance)
@@ -188,7 +188,7 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
 
 
 def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
-    """Ask whether the challenger is worse than the last version that was promoted because it was better.
+    """Ask whether the challenger is as good as the last version that was promoted because it was better.
 
     One small loss after the other passes a comparison with the champion alone; together they are a large one. So the rows must show that
     it is within two tolerances of the anchor, except that noise alone refuses an equal one at most once in ten times.
@@ -288,7 +288,11 @@ def check_refit(judged_loss: float, shipped_loss: float) -> Check:
 
 
 def check_loads(problem: str) -> Check:
-    """Ask whether a fresh process loaded the registered files and predicted the same; the problem is empty when it did."""
+    """Ask whether a fresh process loaded the registered files and predicted the same.
+
+    Args:
+        problem: Empty when it did.
+    """
     return Check(
         code="loads_and_predicts",
         outcome="failed" if problem else "passed",

@@ -86,7 +86,7 @@ class Gate(BaseModel):
         Field(
             gt=0,
             le=0.5,
-            description="chance that a challenger which is like the champion meets a warning of any check that asks for chance",
+            description="chance that a challenger within all limits meets a warning, of all checks together that ask for chance",
             json_schema_extra=_because("once in twenty trainings is rare enough to be looked at"),
         ),
     ] = 0.05
@@ -128,9 +128,9 @@ class Gate(BaseModel):
         Field(
             ge=0,
             le=1,
-            description="share of the gate rows that the champion has right and the challenger wrong (numbers: by more than the champion's "
-            "mean error worse)",
-            json_schema_extra=_because("two fits of the same recipe mostly differ on fewer; a noisy target needs more"),
+            description="share of the gate rows that the champion has right and the challenger wrong (of numbers by its mean error worse), "
+            "or else half of what models with nothing in common come to",
+            json_schema_extra=_because("two fits of the same recipe differ on fewer, unless the target is noisy"),
         ),
     ] = 0.05
     protected: Annotated[

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core import gate
+from tasks.core.names import CONTROL
 from tasks.core.results import STATE_NAMES
 from tasks.core.summary import decision_lines
 
@@ -66,4 +67,4 @@ def describe(report: SuccessionReport, _folder: str) -> str:
         f"champion    {now} of {report.use_case}{before}",
         *([f"hold        {report.hold}"] if report.hold else []),
     ]
-    return "\n".join(lines)
+    return "\n".join(CONTROL.sub(" ", line) for line in lines)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
-SHOWN_REASONS = 2
+SHOWN_REASONS = 6
 # The page, the JSON and MLflow have all of them.
 SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost"})
 MAX_WIDTH = 120
@@ -29,15 +29,17 @@ MAX_WIDTH = 120
 
 def of_training(report: TrainReport, folder: str) -> str:
     """Tell what was read, inferred, tried, measured and decided, and where to look; paths below `folder` are relative to it."""
+    decided = decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version))
+    more = len(decided) - 1  # reasons of a refusal take the place of what it is not about
     lines = [
         f"{report.use_case} · {describe(report.schema)}",
         f"rows        {report.rows}",
         *_reading(report),
         f"suite       {report.validation.summary}",
-        *_leaderboard(report),
-        *_metrics(report),
+        *_leaderboard(report, max(1, SHOWN_CANDIDATES - more)),
+        *_metrics(report, max(1, len(SHOWN_METRICS) - max(0, more - SHOWN_CANDIDATES + 1))),
         *_warnings(report),
-        *decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version)),
+        *decided,
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
@@ -81,10 +83,10 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _leaderboard(report: TrainReport) -> list[str]:
+def _leaderboard(report: TrainReport, most: int) -> list[str]:
     if not report.leaderboard:
         return []
-    shown = report.leaderboard[:SHOWN_CANDIDATES]
+    shown = report.leaderboard[:most]
     marks = ["*", *" " * (len(shown) - 1)]
     losses = [(f"  {mark} {s.candidate:<22}", f"{figure(s.loss):>10}", "±", figure(s.error)) for mark, s in zip(marks, shown, strict=True)]
     rows = zip(_aligned(losses, "<>><"), [f"{s.seconds:.1f}" for s in shown], strict=True)
@@ -92,26 +94,31 @@ def _leaderboard(report: TrainReport) -> list[str]:
     return _aligned([(f"candidates  mean {report.loss}, {folds} fold{'s' if folds != 1 else ''}", "  seconds"), *rows], "<>")
 
 
-def _metrics(report: TrainReport) -> list[str]:
+def _metrics(report: TrainReport, most: int) -> list[str]:
     if not report.metrics:
         return []
     rows = [
         (f"    {name:<22}", f"{figure(i.value):>11}", f"  {figure(i.low)} to {figure(i.high)}", f"{figure(report.baseline[name]):>10}")
-        for name, i in report.metrics.items()
-        if name in SHOWN_METRICS
+        for name, i in [(name, found) for name, found in report.metrics.items() if name in SHOWN_METRICS][:most]
     ]
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
 
 
 def decision_lines(decision: Decision, word: str, waiver: str) -> list[str]:
-    """Tell a decision, and of one that has several reasons each in a line of its own, and how to pass in spite of them."""
-    reasons = decision.reasons
-    if not waiver or len(reasons) == 1:
-        told = [f"decision    {word.lower()} · {decision.reason}"]
+    """Tell a decision, each reason of a refusal in a line of its own, and how a person may promote in spite of them.
+
+    >>> from tasks.core.gate import Decision
+    >>> decision_lines(Decision("size", "kept", ("9 MB", "7 ms")), "Kept champion", "promote 3")
+    ['decision    kept champion · 9 MB', '            7 ms', '            or promote it all the same: promote 3']
+    """
+    if decision.verdict == "promoted" or len(decision.reasons) < 2:
+        told = [decision.reason]
     else:
-        more = [f"            and {len(reasons) - SHOWN_REASONS} more, which the report has"] if len(reasons) > SHOWN_REASONS else []
-        told = [f"decision    {word.lower()}", *(f"            {reason}" for reason in reasons[:SHOWN_REASONS]), *more]
-    return [*told, *([f"            or promote it all the same: {waiver}"] if waiver else [])]
+        left = len(decision.reasons) - SHOWN_REASONS
+        told = [*decision.reasons[:SHOWN_REASONS], *([f"and {left} more, which the report has"] if left > 0 else [])]
+    told[0] = f"{word.lower()} · {told[0]}"
+    told += [f"or promote it all the same: {waiver}"] if waiver else []
+    return [f"{'' if place else 'decision':<11} {line}" for place, line in enumerate(told)]
 
 
 def _warnings(report: TrainReport) -> list[str]:

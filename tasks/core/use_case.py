@@ -96,7 +96,7 @@ class UseCase(BaseModel):
     ] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
     candidates: Annotated[
-        tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: several, and it")
+        tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: several, and blend")
     ] = ()
     budget: Annotated[Budget, Field(description="what the search for a model may take")] = Budget()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None
