@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.core.results import TrainReport
     from tasks.core.table import Schema
 
+MAX_LINES = 20
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
 SHOWN_REASONS = 6
@@ -29,20 +30,23 @@ MAX_WIDTH = 120
 
 def of_training(report: TrainReport, folder: str) -> str:
     """Tell what was read, inferred, tried, measured and decided, and where to look; paths below `folder` are relative to it."""
-    decided = decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version))
-    more = len(decided) - 1  # reasons of a refusal take the place of what it is not about
-    lines = [
+    waiver = gate.waiving(report.decision, report.use_case, report.version)
+    above = [
         f"{report.use_case} · {describe(report.schema)}",
         f"rows        {report.rows}",
         *_reading(report),
         f"suite       {report.validation.summary}",
-        *_leaderboard(report, max(1, SHOWN_CANDIDATES - more)),
-        *_metrics(report, max(1, len(SHOWN_METRICS) - max(0, more - SHOWN_CANDIDATES + 1))),
+    ]
+    below = [
         *_warnings(report),
-        *decided,
+        *decision_lines(report.decision, report.state_name, waiver),
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
+    # The reasons of a refusal take the place of candidates first, and then of metrics.
+    room, metrics = MAX_LINES - len(above) - len(below), _metrics(report)
+    candidates = _leaderboard(report, max(1, min(SHOWN_CANDIDATES, room - len(metrics) - 1)))
+    lines = [*above, *candidates, *metrics[: max(2, room - len(candidates))], *below]
     return "\n".join(CONTROL.sub(" ", line) for line in lines)
 
 
@@ -94,12 +98,13 @@ def _leaderboard(report: TrainReport, most: int) -> list[str]:
     return _aligned([(f"candidates  mean {report.loss}, {folds} fold{'s' if folds != 1 else ''}", "  seconds"), *rows], "<>")
 
 
-def _metrics(report: TrainReport, most: int) -> list[str]:
+def _metrics(report: TrainReport) -> list[str]:
     if not report.metrics:
         return []
     rows = [
         (f"    {name:<22}", f"{figure(i.value):>11}", f"  {figure(i.low)} to {figure(i.high)}", f"{figure(report.baseline[name]):>10}")
-        for name, i in [(name, found) for name, found in report.metrics.items() if name in SHOWN_METRICS][:most]
+        for name, i in report.metrics.items()
+        if name in SHOWN_METRICS
     ]
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
 

@@ -74,6 +74,7 @@ FIRST, SMALL_LOSS, BETTER = (1, "first_champion"), (2, "not_worse"), (4, "better
         ((FIRST, SMALL_LOSS), 1),
         ((FIRST, SMALL_LOSS, (3, "not_worse")), 1),
         ((FIRST, SMALL_LOSS, BETTER), 4),
+        ((FIRST, (3, "waived"), SMALL_LOSS), 3),
         ((FIRST, BETTER, (5, "not_worse")), 4),
         ((FIRST, BETTER, (1, "rollback")), 1),
         ((FIRST, SMALL_LOSS, BETTER, (2, "rollback")), 1),
