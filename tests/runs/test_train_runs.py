@@ -205,8 +205,13 @@ def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_whe
     assert (doubt.code, doubt.column) == ("single_column", "tax")
     assert f"single column: {doubt.message}" in run.log
     assert run.report.as_json()["warnings"] == [{"code": "single_column", "message": doubt.message}]
+    assert {check.code: check.outcome for check in run.report.decision.checks}["leakage"] == "warned"
+    assert f"leakage: {doubt.message} (limit: no suspect); to pass, name the column under drop:" in "".join(run.log)
+    kept = json.loads(mlflow.artifacts.load_text(f"runs:/{run.report.run_id}/decision.json"))
+    assert kept == run.report.decision.as_json()
     page = Path(run.report.links["report"]).read_text(encoding="utf-8")
     assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
+    assert "name the column under drop:, or skip the check where it is known beforehand" in page
     assert mlflow.get_run(run.report.run_id).data.tags[tracking.WARNINGS_TAG] == "single_column"
     again = project.train(use_case="leaks")
     assert again.flow_run.state.name == "Unchanged"
