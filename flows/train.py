@@ -33,7 +33,7 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     with registry.open_run(study):
         leaderboard = choosing.choose(study)
         fits = training.fit_judged(study, leaderboard)
-        evidence = evaluation.evaluate(study, leaderboard, fits, champion)
+        evidence = evaluation.evaluate(study, fits, champion)
         explanation = evaluation.explain(study, leaderboard, fits, evidence)
         decision = judging.judge(study, fits, evidence, champion, explanation.doubts)
         shipped = training.fit_shipped(study, leaderboard, fits, decision)

@@ -23,7 +23,7 @@ from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
-from tasks.core.thresholds import cost_metric
+from tasks.core.thresholds import cost_metric, positive_of
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from tasks.core.metrics import Prediction
     from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
-    from tasks.core.thresholds import Threshold
 
 TOLD_DOUBTS = 20
 EXPLANATION = "explanation.json"
@@ -47,15 +46,15 @@ log = logging.getLogger("evergreen")
 
 
 @task
-def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
-    evidence = measure(study, fits, champion, leaderboard.threshold)
+    evidence = measure(study, fits, champion)
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
 
 
-def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: Threshold | None = None) -> Evidence:
+def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     log.info("evaluating on %s gate rows", f"{len(study.split.gate):,}")
     df = snapshots.read(study.snapshot.path)
@@ -64,7 +63,7 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: T
     X, y, blocks = side[study.schema.features], target_of(side, study.schema), study.split.gate_blocks
     prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
     costs, hashes = study.case.use_case.costs, splits.hash_rows(X)
-    more = [cost_metric(costs, threshold.positive)] if threshold else []
+    more = [] if costs.are_equal else [cost_metric(costs, positive_of(costs, prediction.classes))]
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
     against_champion, met = against(champion.rival) if champion else (None, None)

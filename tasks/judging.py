@@ -12,6 +12,7 @@ from tasks.adapters import models, snapshots
 from tasks.core import checks
 from tasks.core.checks import Material, Pair
 from tasks.core.splits import MIN_GATE_ROWS
+from tasks.core.thresholds import positive_of
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def judge(
         doubts=doubts,
         pair=pair,
         why_alone="too few gate rows are left that neither was fitted on" if champion else "there is no champion",
-        positive=use_case.costs.positive or (evidence.prediction.classes or ("",))[-1],
+        positive=positive_of(use_case.costs, evidence.prediction.classes),
         expected=study.case.expected,
     )
     decision = evidence.judge(use_case.gate.tolerance, checks.run(material), waived)

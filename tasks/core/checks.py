@@ -259,7 +259,7 @@ def _worst_of(material: Material, parts: Iterable[Part]) -> Finding:
     if not large:
         return Finding(f"no part has {material.gate.slice_rows} gate rows")
     chances = [pair.chance_of(float(changes.mean()) - limit, changes) for _, _, changes in large]
-    worst = min(range(len(large)), key=lambda place: chances[place])
+    worst = min(range(len(large)), key=lambda place: (chances[place], -float(large[place][2].mean())))
     name, words, changes = large[worst]
     shown = _shown(material, name, words)
     among = f", the worst of {len(large)} parts" if len(large) > 1 else ""
@@ -313,7 +313,7 @@ def of_protected(material: Material) -> Finding:
         return Finding(f"no two groups have {material.gate.slice_rows} gate rows")
     # Twice, because a gap may open to either side.
     chances = [min(1.0, 2 * pair.chance_of(abs(new) - abs(old) - limit, moved)) for *_, (new, old, moved) in gaps]
-    worst = min(range(len(gaps)), key=lambda place: chances[place])
+    worst = min(range(len(gaps)), key=chances.__getitem__)
     measure, name, words, (new, old, _) = gaps[worst]
     shown = _shown(material, name, words)
     value = f"{measure} where {name} is {shown} {signed_percent(new)} against the others', the champion's {signed_percent(old)}"
