@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
@@ -88,8 +88,7 @@ def _keys(fields: dict[str, FieldInfo]) -> Iterator[str]:
 
 
 def _reason(field: FieldInfo) -> str:
-    extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    return extra.get("reason", "")
+    return cast("dict[str, str]", field.json_schema_extra or {}).get("reason", "")
 
 
 def _asks(check: Callable[..., object]) -> str:

@@ -16,6 +16,7 @@ from tasks.core.champions import (
     earlier_champion,
 )
 from tasks.core.errors import UsageError
+from tasks.core.standing import reigns
 
 ATTEMPT = Attempt(snapshot="aa", configuration="bb", columns="cc", target="price", task="regression")
 VERSION = Version(number=3, run_id="r3", attempt=ATTEMPT, spread=0.4, manifest={}, decision="not_worse")
@@ -119,3 +120,9 @@ def test_nobody_goes_back_to_what_never_passed(succession: tuple[tuple[int, str]
     with pytest.raises(UsageError) as refused:
         earlier_champion(line(*succession), number, {9}, "wine")
     assert refused.value.message == told
+
+
+def test_nobody_reigned_where_nobody_was_champion_and_the_last_one_still_does() -> None:
+    assert reigns((), 1) == ()
+    first, second = (replace(epoch, decided_at=str(epoch.epoch)) for epoch in line(FIRST, SMALL_LOSS))
+    assert [reigns((first, second), version) for version in (1, 2, 3)] == [(("1", "2"),), (("2", ""),), ()]
