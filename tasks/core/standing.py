@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.champions import anchor_of
@@ -217,8 +216,8 @@ def champion_at(line: Sequence[Epoch], at: datetime, use_case: str) -> int:
 
 def reigns(line: Sequence[Epoch], version: int) -> tuple[tuple[str, str], ...]:
     """Say from when until when a version was champion; until is empty while it is."""
-    ends = (epoch.decided_at for epoch in line[1:])
-    return tuple((epoch.decided_at, end) for epoch, end in zip_longest(line, ends, fillvalue="") if epoch.version == version)
+    ends = [*(epoch.decided_at for epoch in line), ""][1:]
+    return tuple((epoch.decided_at, end) for epoch, end in zip(line, ends, strict=True) if epoch.version == version)
 
 
 def refused_after(entries: Sequence[Entry], line: Sequence[Epoch], version: int) -> tuple[Entry, ...]:
