@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tasks.adapters import models, snapshots
 from tasks.core import checks
 from tasks.core.checks import Material, Pair
+from tasks.core.gate_settings import refuse_what_the_table_lacks
 from tasks.core.splits import MIN_GATE_ROWS
 from tasks.core.thresholds import positive_of
 from tasks.record import task
@@ -39,11 +40,15 @@ def judge(
     doubts: Sequence[Doubt],
     waived: Collection[str] = (),
 ) -> Decision:
-    """Ask all checks and decide; what a person waived refuses nothing."""
+    """Ask all checks and decide; what a person waived refuses nothing.
+
+    Raises:
+        UsageError: the use case asks for columns or metrics that there are not; its file may be another one than when it was trained.
+    """
     use_case = study.case.use_case
     side = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    refuse_what_the_table_lacks(use_case, study.schema, [*side.columns], study.case.expected)
     X, rival = side[study.schema.features], champion.rival if champion else None
-    pair = _pair(study, evidence, side)
     material = Material(
         gate=use_case.gate,
         schema=study.schema,
@@ -53,7 +58,7 @@ def judge(
         personal=use_case.pii,
         metrics=evidence.metrics,
         doubts=doubts,
-        pair=pair,
+        pair=_pair(study, evidence, side),
         why_alone="too few gate rows are left that neither was fitted on" if champion else "there is no champion",
         positive=positive_of(use_case.costs, evidence.prediction.classes),
         expected=study.case.expected,

@@ -1,7 +1,7 @@
 """What the gate asks beside its comparisons: these checks warn, and refuse where the use case says so.
 
 A new check is a function that takes the `Material` and gives a `Finding`, and a line in `CHECKS`. Those that ask for chance share one
-error budget: with a challenger that is like the champion, all of them together find something at `error_rate` at most (Holm 1979).
+error budget: of a challenger within their limits, all of them together find something at the rate `error_rate` at most (Holm 1979).
 """
 
 from __future__ import annotations

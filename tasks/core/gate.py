@@ -188,7 +188,7 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
 
 
 def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
-    """Ask whether the challenger is as good as the last version that was promoted because it was better.
+    """Ask whether small losses have not added up since the last version that was promoted because it was better.
 
     One small loss after the other passes a comparison with the champion alone; together they are a large one. So the rows must show that
     it is within two tolerances of the anchor, except that noise alone refuses an equal one at most once in ten times.

@@ -163,8 +163,11 @@ class Explanation:
 
     @property
     def waived(self) -> dict[str, str]:
-        """Give what a person waived when it became champion, by the code of the check."""
-        checks: list[Mapping[str, str]] = dict(self.made.inputs).get("checks", []) if self.made else []  # type: ignore[assignment]
+        """Give what a person waived when this version was approved the last time, by the code of the check."""
+        entries = reversed(self.standing.entries)
+        approved = next((entry for entry in entries if entry.kind == "approve" and entry.version == self.version), None)
+        inputs: Mapping[str, Any] = approved.inputs if approved else {}
+        checks: list[Mapping[str, str]] = inputs.get("checks", [])
         return {check["code"]: f"{check['value']} (limit: {check['limit']})" for check in checks if check["outcome"] == "waived"}
 
     def _waived(self) -> list[str]:

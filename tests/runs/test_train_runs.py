@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import registry
+from tasks import data, registry
 from tasks.adapters import home, ledger, tracking
 from tasks.core import splits
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.options import TrainOptions
+from tasks.core.results import RowCounts
+from tasks.core.schema import infer_schema
+from tasks.core.snapshot import Snapshot
+from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -358,3 +363,14 @@ def test_the_form_of_the_flow_has_titles_descriptions_and_choices() -> None:
         assert len(field["description"]) > 10, name
     (choices,) = [kind["enum"] for kind in options["properties"]["task"]["anyOf"] if "enum" in kind]
     assert choices == ["regression", "binary", "multiclass"]
+
+
+def test_who_changes_the_cases_asks_anew(project: Project, tmp_path: Path) -> None:
+    project.write_use_case("kept", gate={"behaviour": "kept.csv"})
+    schema = infer_schema(linear_table(), target="y")
+    snapshot = Snapshot(tmp_path, "aa", "kept.csv", schema, RowCounts(300), Validation(""))
+    asked: set[str] = set()
+    for most in (1, 1, 2):
+        (project.folder / "kept.csv").write_text(f"a,at_most\n3,{most}\n", encoding="utf-8")
+        asked.add(registry.attempt_of(data.resolve(TrainOptions(use_case="kept")), snapshot).configuration)
+    assert len(asked) == 2
