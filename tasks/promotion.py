@@ -59,7 +59,8 @@ def promote(
             decision = gate.superseded(decision)
     tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
     tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
-    record.publish_text(f"{case.name}-decision", f"**{decision.verdict}** · {decision.code}\n\n{decision.reason}")
+    told = [f"**{decision.verdict}** · {decision.code}", "", *(f"- {reason}" for reason in decision.reasons)]
+    record.publish_text(f"{case.name}-decision", "\n".join(told))
     log.info("%s: %s", decision.verdict, decision.reason)
     return decision
 

@@ -89,7 +89,7 @@ def test_a_run_shows_its_validation_its_leaderboard_and_its_decision(life: dict[
     assert [row["expectation"] for row in validation] == ["table columns to match set"]
     assert validation[0] | {"severity": "critical", "failing rows": "0", "consequence": "none"} == validation[0]
     assert [row["candidate"] for row in json.loads(artifacts["prices-leaderboard"].data)] == ["ridge", "dummy"]
-    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\nfirst version; loss −")
+    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\n- first version\n- loss −")
 
 
 def test_progress_stands_in_the_log_of_the_run(life: dict[str, Run]) -> None:
