@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,18 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import pandas as pd
 
-from tasks.core import gate
+from tasks.core import checks, gate
+from tasks.core.checks import Material, Pair
+from tasks.core.gate_settings import Gate
+from tasks.core.metrics import Prediction
+from tasks.core.table import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tasks.core.table import Task
 
 TOLERANCE = 0.02
 SPREAD = 0.5
@@ -28,6 +36,7 @@ DRAWS = 4000
 YEARS = 1000
 WEEKS = 52
 TRIES = 20
+BUDGETS = 1000
 RATES = ("5 % worse, promoted", "equal, refused", "5 % better, promoted")
 BUNDLED = ("friedman1 (simulated)", "breast_cancer", "digits")
 
@@ -44,7 +53,7 @@ class Rate:
         share, z2 = self.count / self.of, 1.96**2
         middle = (share + z2 / (2 * self.of)) / (1 + z2 / self.of)
         half = 1.96 * math.sqrt(share * (1 - share) / self.of + z2 / (4 * self.of**2)) / (1 + z2 / self.of)
-        return f"{share:6.1%} ({middle - half:.1%} to {middle + half:.1%})"
+        return f"{share:6.1%} ({max(0.0, middle - half):.1%} to {middle + half:.1%})"
 
 
 def main(tables: list[str]) -> None:
@@ -63,6 +72,7 @@ def main(tables: list[str]) -> None:
             rows = round((spread / error) ** 2)
             told = f"{Path(table).name}, {rows:,} rows, s = {error:.1%}"
             show(told, lambda shift, rows=rows, pair=(champion, challenger): sampled(random, *pair, rows, shift))
+    budget(random)
     tries = Rate(sum(any(promoted_in_tries(random)) for _ in range(YEARS)), YEARS)
     print(f"\n{TRIES} tries of a model that is 5 % worse on the same rows: one promoted in {tries}, allowed 5 %")
     for told, is_relative in (("than the champion", True), ("than the one before", False)):
@@ -132,9 +142,50 @@ def year(random: np.random.Generator, *, is_relative: bool) -> float:
     return below
 
 
+def budget(random: np.random.Generator) -> None:
+    """Print how often any check finds something about a challenger that is like the champion, and about one that fails in one region."""
+    heads = ("like the champion: warned", "the same, limits at 0", "a fifth of a region fails")
+    print(f"\n{'the other checks, all together':<48}" + "".join(f"{head:>30}" for head in heads) + f"{'seconds':>10}")
+    without = Gate(slices=("region",), protected=("sex",), slice_loss=0.0, calibration_rise=0.0, protected_gap=0.0, flips=0.0)
+    limits = without.model_copy(update=Gate().model_dump(include={"slice_loss", "calibration_rise", "protected_gap", "flips"}))
+    for task in ("binary", "regression"):
+        for rows in (400, 2_000, 20_000):
+            draws, began = BUDGETS if rows < 20_000 else BUDGETS // 5, time.perf_counter()
+            alike, strictly = (sum(bool(warnings_of(random, task, rows, 0.0, each)) for _ in range(draws)) for each in (limits, without))
+            seconds = (time.perf_counter() - began) / draws / 2
+            noticed = sum("slices" in warnings_of(random, task, rows, 0.2, limits) for _ in range(100))
+            rates = (Rate(alike, draws), Rate(strictly, draws), Rate(noticed, 100))
+            told = f"{task}, {rows:,} rows, 10 slices, 2 groups"
+            print(f"{told:<48}" + "".join(f"{rate!s:>30}" for rate in rates) + f"{seconds:>10.3f}", flush=True)
+    print(f"allowed: {limits.error_rate:.0%}")
+
+
+def warnings_of(random: np.random.Generator, task: Task, rows: int, share: float, limits: Gate) -> list[str]:
+    """Let two models err alike and independently, but for a share of one region that one of them fails, and name the checks that warn."""
+    df = pd.DataFrame({"region": random.integers(10, size=rows).astype(str), "sex": random.choice(["f", "m"], rows)})
+    df = df.assign(age=random.normal(size=rows), size=random.exponential(size=rows))
+    truth, fails = df["age"].to_numpy() + (df["sex"] == "f"), (df["region"] == "3").to_numpy() & (random.random(rows) < share)
+    if task == "regression":
+        y = truth + random.normal(size=rows)
+        new, old = (Prediction(truth + 0.3 * random.normal(size=rows) + worse) for worse in (3.0 * fails, 0.0))
+    else:
+        y = np.where(truth + random.logistic(size=rows) > 0, "yes", "no")
+        new, old = (of_scores(truth + 0.3 * random.normal(size=rows), turned) for turned in (fails, 0 * fails))
+    pair = Pair(df, y, new, old, "brier" if task == "binary" else "squared_error", blocks=0)
+    columns = [Column(name, "category" if name in ("region", "sex") else "number", "feature", "") for name in df]
+    schema = Schema((*columns, Column("y", "category", "target", "")), task)
+    material = Material(limits, schema, lambda _: new, lambda: (0.0, 0.0), lambda: (0, 0), pair=pair, positive="yes")
+    return [check.code for check in checks.run(material) if check.outcome == "warned"]
+
+
+def of_scores(scores: np.ndarray, are_turned: np.ndarray) -> Prediction:
+    """Predict the more likely of two classes by log odds, some of them turned round."""
+    proba = 1 / (1 + np.exp(np.where(are_turned, -scores, scores)))
+    return Prediction(np.where(proba < 0.5, "yes", "no"), np.stack([proba, 1 - proba], axis=1), ("no", "yes"))
+
+
 def losses_of(table: str) -> tuple[np.ndarray, np.ndarray]:
     """Give the losses of two models of much the same quality on the half of a table that neither was fitted on."""
-    import pandas as pd
     from sklearn import datasets
     from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 

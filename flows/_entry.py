@@ -113,7 +113,7 @@ JOBS = {
     ),
     "backtest": Job(
         options=BacktestOptions,
-        engines=("pandas", "sklearn.ensemble", "great_expectations", "evidently.presets"),
+        engines=("pandas", "sklearn.ensemble", "great_expectations", "evidently.metrics"),
         tell="tasks.core.backtest:describe",
     ),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),

@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("promote")
 
-from tasks import data, evaluation, promotion, registry, training, versions
+from tasks import data, evaluation, judging, promotion, registry, training, versions
 from tasks.core.options import PromoteOptions
 from tasks.core.succession import SuccessionReport
 from tasks.record import flow
@@ -25,9 +25,12 @@ def promote(options: PromoteOptions = PromoteOptions()) -> SuccessionReport:
     version = promotion.find_waiting(case, options.version)
     if options.reject:
         return promotion.reject(case, version, options.because)
-    promotion.check_age(case, version)
+    promotion.check_word(case, version, options)
     study = versions.study_again(case, version)
     champion = registry.load_champion(case, challenger=version.number)
     fits = training.fit_again(study, versions.load_rival(case, version).judged)
     evidence = evaluation.measure(study, fits, champion)
-    return promotion.approve(study, version, evidence, champion, options.because)
+    decision = judging.judge(study, fits, evidence, champion, evaluation.doubts_of(version), options.waive)
+    shipped = registry.load_model(case.name, version.number)
+    decision = evaluation.check_shipped(study, evidence, shipped, decision)
+    return promotion.approve(study, shipped, version, evidence, champion, decision, options.because)

@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import cards, choosing, data, evaluation, promotion, registry, training, validation
+from tasks import cards, choosing, data, evaluation, judging, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -33,9 +33,9 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     with registry.open_run(study):
         leaderboard = choosing.choose(study)
         fits = training.fit_judged(study, leaderboard)
-        evidence = evaluation.evaluate(study, leaderboard, fits, champion)
+        evidence = evaluation.evaluate(study, fits, champion)
         explanation = evaluation.explain(study, leaderboard, fits, evidence)
-        decision = evidence.judge(case.use_case.gate.tolerance)
+        decision = judging.judge(study, fits, evidence, champion, explanation.doubts)
         shipped = training.fit_shipped(study, leaderboard, fits, decision)
         decision = evaluation.check_shipped(study, evidence, shipped, decision)
         version = registry.register(study, fits, shipped, evidence)

@@ -12,6 +12,7 @@ from tasks.core import hiding, mending, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
+from tasks.core.gate_settings import refuse_what_the_table_lacks
 from tasks.core.names import counted, is_bundled
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
@@ -205,6 +206,7 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
 
     Raises:
         DataRefusedError: no row, no target or no feature is left.
+        UsageError: the gate asks for columns or metrics that there are not.
     """
     df = snapshots.read(batch.path)
     read, quarantined = len(df), validation.quarantined
@@ -220,6 +222,7 @@ def take_snapshot(case: Case, batch: Batch, validation: Validation) -> Snapshot:
         digest = splits.content_digest(df)
         path = snapshots.write(df, case.settings.home / "snapshots", digest)
     inferred = infer(case, df, batch.evidence)
+    refuse_what_the_table_lacks(case.use_case, inferred, [*df.columns], case.expected)
     misfits = len(batch.aside) + batch.quarantined
     unlabelled = int(df[inferred.target].isna().sum())
     rows = RowCounts(read=read + misfits, unlabelled=unlabelled, quarantined=quarantined + misfits)

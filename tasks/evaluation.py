@@ -23,7 +23,7 @@ from tasks.core.metrics import intervals_of, metrics_of, row_losses
 from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
-from tasks.core.thresholds import cost_metric
+from tasks.core.thresholds import cost_metric, positive_of
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -39,23 +39,22 @@ if TYPE_CHECKING:
     from tasks.core.metrics import Prediction
     from tasks.core.results import Leaderboard
     from tasks.core.snapshot import Case, Snapshot, Study
-    from tasks.core.thresholds import Threshold
 
 TOLD_DOUBTS = 20
 log = logging.getLogger("evergreen")
 
 
 @task
-def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
+def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
-    evidence = measure(study, fits, champion, leaderboard.threshold)
+    evidence = measure(study, fits, champion)
     tracking.tag_run(tracking.PREDICTIONS_TAG, models.prediction_digest(evidence.prediction))
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
 
 
-def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: Threshold | None = None) -> Evidence:
+def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion."""
     log.info("evaluating on %s gate rows", f"{len(study.split.gate):,}")
     df = snapshots.read(study.snapshot.path)
@@ -64,10 +63,10 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: T
     X, y, blocks = side[study.schema.features], target_of(side, study.schema), study.split.gate_blocks
     prediction, dummy = models.predict(fits.judged, X), models.predict(fits.dummy, X)
     costs, hashes = study.case.use_case.costs, splits.hash_rows(X)
-    more = [cost_metric(costs, threshold.positive)] if threshold else []
+    more = [] if costs.are_equal else [cost_metric(costs, positive_of(costs, prediction.classes))]
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
-    against_champion = against(champion.rival) if champion else None
+    against_champion, met = against(champion.rival) if champion else (None, None)
     return Evidence(
         y=y,
         prediction=prediction,
@@ -77,21 +76,23 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None, threshold: T
         gate_rows=gate_rows,
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
         against_champion=against_champion,
-        against_anchor=against(champion.anchor) if champion and champion.anchor else None,
+        against_anchor=against(champion.anchor)[0] if champion and champion.anchor else None,
         contaminated=len(y) - against_champion.rows if against_champion else 0,
         look=count_looks(gate_rows, champion.looks) if champion else 1,
+        met=met,
     )
 
 
 def _against_rival(
     study: Study, X: pd.DataFrame, y: np.ndarray, prediction: Prediction, hashes: np.ndarray, fitted_rows: np.ndarray, rival: Rival
-) -> Comparison:
-    """Compare with another version's judged fit on the rows that neither was fitted on."""
+) -> tuple[Comparison, tuple[np.ndarray, Prediction]]:
+    """Compare with another version's judged fit on the rows that neither was fitted on; gives these, and what it says of them."""
     import numpy as np
 
     rows = np.flatnonzero(~np.isin(hashes, fitted_rows) & ~np.isin(hashes, rival.fitted_rows))
     theirs = models.predict(rival.judged, X).take(rows)
-    return compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(study.split.gate_blocks, len(rows)))
+    compared = compare_predictions(study.loss, y[rows], prediction.take(rows), theirs, blocks=min(study.split.gate_blocks, len(rows)))
+    return compared, (rows, theirs)
 
 
 @task
@@ -144,6 +145,11 @@ def _keep(explanation: Explanation) -> None:
         log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
     tracking.log_text(json.dumps(explanation.as_json(), indent=1), EXPLANATION)
     tracking.tag_run(tracking.WARNINGS_TAG, ", ".join(dict.fromkeys(doubt.code for doubt in explanation.doubts)))
+
+
+def doubts_of(version: Version) -> tuple[Doubt, ...]:
+    """Give what the run that made a version told to distrust."""
+    return _doubts_of_run(version.run_id)
 
 
 def _doubts_of_run(run_id: str) -> tuple[Doubt, ...]:

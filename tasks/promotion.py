@@ -5,6 +5,7 @@ The ledger decides by one INSERT, the aliases follow it. Whatever fails on the w
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from dataclasses import replace
@@ -16,6 +17,7 @@ from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.core import decisions, gate
 from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion
+from tasks.core.checks import CODES
 from tasks.core.decisions import Entry
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.succession import SuccessionReport
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from tasks.core.decisions import Kind
     from tasks.core.evidence import ChampionFit, Evidence
     from tasks.core.gate import Decision
+    from tasks.core.options import PromoteOptions
     from tasks.core.snapshot import Case, Study
 
 SMOKE_ROWS = 200
 CROWN_TRIES = 100
+CAN_BE_WAIVED = (*gate.COMPARING, *CODES)
 WAITING = frozenset({"awaiting_approval", "hold"})
 log = logging.getLogger("evergreen")
 
@@ -54,7 +58,9 @@ def promote(
         if not crown(case, epoch, by_gate):
             decision = gate.superseded(decision)
     tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
-    record.publish_text(f"{case.name}-decision", f"**{decision.verdict}** · {decision.code}\n\n{decision.reason}")
+    tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
+    told = [f"**{decision.verdict}** · {decision.code}", "", *(f"- {reason}" for reason in decision.reasons)]
+    record.publish_text(f"{case.name}-decision", "\n".join(told))
     log.info("%s: %s", decision.verdict, decision.reason)
     return decision
 
@@ -149,12 +155,14 @@ def find_waiting(case: Case, number: int | None) -> Version:
     return found
 
 
-def check_age(case: Case, version: Version) -> None:
-    """Refuse a version that was judged too long ago: the rows that judged it say little of today.
+def check_word(case: Case, version: Version, options: PromoteOptions) -> None:
+    """Refuse a word that cannot be taken, before anything is judged again.
 
     Raises:
-        UsageError: it expired, or was never judged.
+        UsageError: nobody says why, what is waived cannot be, or the version was judged so long ago that its rows say little of today.
     """
+    _reason(options.because, f"version {version.number} shall become champion")
+    gate.refuse_waivers(options.waive, CAN_BE_WAIVED)
     judged = next((entry for entry in reversed(_decisions(case)) if entry.kind == "gate" and entry.version == version.number), None)
     if judged is None:
         message = f"version {version.number} of {case.name} never came before the gate; train again"
@@ -166,23 +174,24 @@ def check_age(case: Case, version: Version) -> None:
 
 
 @task
-def approve(study: Study, version: Version, evidence: Evidence, champion: ChampionFit | None, because: str) -> SuccessionReport:
-    """Make a version champion if it passes the gate now.
-
-    Raises:
-        UsageError: nobody says why.
-    """
+def approve(
+    study: Study,
+    shipped: Pipeline,
+    version: Version,
+    evidence: Evidence,
+    champion: ChampionFit | None,
+    decision: Decision,
+    because: str,
+) -> SuccessionReport:
+    """Make a version champion if it passed the gate now."""
     case = study.case
-    because = _reason(because, f"version {version.number} shall become champion")
-    decision = evidence.judge(case.use_case.gate.tolerance)
     if decision.verdict == "promoted":
-        shipped = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
         decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
     before = champion.rival.version if champion else None
     if decision.verdict == "promoted":
         epoch = _epoch(case, version, decision, version.lake, champion.epoch + 1 if champion else 1)
         inputs = {"run_id": version.run_id, "from": before, **evidence.as_json(decision, champion)}
-        entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because, inputs=inputs)
+        entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because.strip(), inputs=inputs)
         decision = decision if crown(case, epoch, entry) else gate.superseded(decision)
     if decision.verdict == "promoted":
         tracking.tag_decision(case.name, version.number, decision.code, decision.reason)

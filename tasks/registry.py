@@ -181,7 +181,7 @@ def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
     columns = [f"{c.name}:{c.type}" for c in snapshot.schema.columns if c.role == "feature"]
     return Attempt(
         snapshot=snapshot.digest,
-        configuration=names.digest(configuration, *tracking.requirements()),
+        configuration=names.digest(configuration, *tracking.requirements(), *map(repr, case.expected)),
         columns=names.digest(*columns),
         target=snapshot.schema.target,
         task=snapshot.schema.task,

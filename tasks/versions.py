@@ -38,7 +38,7 @@ def load_rival(case: Case, version: Version | Epoch) -> Rival:
     """
     judged, hashes = (file_of(case.name, version, file) for file in (JUDGED_FILE, FITTED_ROWS_FILE))
     number = version.version if isinstance(version, Epoch) else version.number
-    return Rival(number, models.load(*judged), models.load_hashes(*hashes))
+    return Rival(number, models.load(*judged), models.load_hashes(*hashes), size=len(judged[0]))
 
 
 def find_version(use_case: str, line: list[Epoch], number: int | None) -> tuple[Version, Version | Epoch]:

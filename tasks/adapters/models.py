@@ -142,6 +142,13 @@ def _threads_for(rows: int) -> Generator[int]:
         yield threads
 
 
+def size_of(model: Pipeline) -> int:
+    """Count the bytes that a fitted model takes as a file."""
+    import skops.io
+
+    return len(skops.io.dumps(model))
+
+
 def prediction_digest(prediction: Prediction) -> str:
     """Digest predictions bit by bit."""
     exact = prediction.values if prediction.proba is None else prediction.proba

@@ -7,7 +7,7 @@ from errno import EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core import names
+from tasks.core import behaviour, names
 from tasks.core.errors import UsageError
 from tasks.core.snapshot import Case
 from tasks.core.suites import Suite
@@ -16,6 +16,7 @@ from tasks.core.use_case import LAKE, MAX_NAME, UseCase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tasks.core.behaviour import Expected
     from tasks.core.options import SourceOptions
     from tasks.core.reading.terms import Sort
     from tasks.core.settings import Settings
@@ -55,7 +56,7 @@ def resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str]
     use_case = (found or UseCase.from_values(name, {}, where="--use-case")).with_options(options)
     if options.data is None:
         use_case = use_case.model_copy(update={"data": data or locate(use_case.data, settings.project)})
-    return Case(use_case, settings, find_suite(name, settings.project))
+    return Case(use_case, settings, find_suite(name, settings.project), _expected(use_case, settings.project))
 
 
 def resolve_known(name: str | None, settings: Settings, decided: Callable[[], list[str]]) -> Case:
@@ -76,7 +77,24 @@ def resolve_known(name: str | None, settings: Settings, decided: Callable[[], li
             raise UsageError(message, where="--use-case")
         raise UsageError.unknown("use case", name, known, where="--use-case")
     use_case = found or UseCase.from_values(str(name), {}, where="--use-case")
-    return Case(use_case, settings, find_suite(use_case.name, settings.project))
+    return Case(use_case, settings, find_suite(use_case.name, settings.project), _expected(use_case, settings.project))
+
+
+def _expected(use_case: UseCase, project: Path) -> tuple[Expected, ...]:
+    """Read the rows of which a person knows what must be predicted.
+
+    Raises:
+        UsageError: there is no such file, or it holds none.
+    """
+    name = use_case.gate.behaviour
+    if name is None:
+        return ()
+    try:
+        return behaviour.parse((project / name).read_text(encoding="utf-8-sig"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"gate.behaviour of {use_case.name} names {name}, which cannot be read in {project}: {reason}"
+        raise UsageError(message, where="gate.behaviour") from error
 
 
 def locate(data: str, project: Path) -> str:

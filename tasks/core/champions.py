@@ -101,7 +101,7 @@ class Epoch:
     lake: str = ""
 
 
-BETTER = ("first_champion", "better")
+BETTER = ("first_champion", "better", "waived")  # or a person said that it may be worse
 
 
 def anchor_of(line: Sequence[Epoch]) -> Epoch | None:

@@ -70,6 +70,10 @@ def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[Op
     except ValidationError as error:
         problem = error.errors()[0]
         name = str(problem["loc"][0])
+        if problem["type"] in ("too_short", "too_long"):
+            field = options.model_fields[name]
+            message = f"{program} needs {field.description}: {program} {(field.examples or [name.upper()])[0]}"
+            raise UsageError(message, where=_flag(name)) from error
         raise UsageError(f"{_flag(name)} is {problem['input']!r}: {problem['msg'].lower()}", where=_flag(name)) from error
 
 

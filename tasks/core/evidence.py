@@ -9,12 +9,12 @@ from tasks.core import gate
 from tasks.core.metrics import row_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import numpy as np
     from sklearn.pipeline import Pipeline
 
-    from tasks.core.gate import Comparison, Decision
+    from tasks.core.gate import Check, Comparison, Decision
     from tasks.core.honesty import Doubt
     from tasks.core.importance import Dependence, Importance
     from tasks.core.learning import LearningPoint
@@ -45,11 +45,19 @@ class Fits:
 
 @dataclass(frozen=True)
 class Rival:
-    """The judged fit of a version to be compared with, and the sorted hashes of the rows that it was fitted on, uint64."""
+    """The judged fit of a version to be compared with.
+
+    Attributes:
+        version: Its number.
+        judged: The fit.
+        fitted_rows: Hashes of the rows that it was fitted on, uint64, sorted.
+        size: Bytes that it takes as a file.
+    """
 
     version: int
     judged: Pipeline
     fitted_rows: np.ndarray
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class Evidence:
         against_anchor: The same with the last version that was promoted as better; None where that is the champion.
         contaminated: Gate rows that one of the two judged fits was fitted on.
         look: The how manieth it is at these gate rows; 1 is the first.
+        met: Positions of the gate rows that neither judged fit was fitted on, and what the champion's says of them; None without one.
     """
 
     y: np.ndarray
@@ -98,6 +107,7 @@ class Evidence:
     against_anchor: Comparison | None = None
     contaminated: int = 0
     look: int = 1
+    met: tuple[np.ndarray, Prediction] | None = None
 
     @property
     def unseen(self) -> int:
@@ -106,16 +116,23 @@ class Evidence:
 
         return int((~np.isin(self.y, self.prediction.classes)).sum()) if self.prediction.classes else 0
 
-    def judge(self, tolerance: float) -> Decision:
-        """Put the evidence through the gate."""
+    def judge(self, tolerance: float, others: tuple[Check, ...] = (), waived: Collection[str] = ()) -> Decision:
+        """Put the evidence through the gate.
+
+        Args:
+            tolerance: Loss that may be lost, as a share of the champion's.
+            others: Checks that were asked beside the comparisons.
+            waived: Checks above which a person's word stands.
+        """
         checks = (
             gate.check_rows(len(self.y) - self.contaminated, self.contaminated),
             gate.check_baseline(self.against_dummy),
             gate.check_not_worse(self.against_champion, tolerance),
             gate.check_anchor(self.against_anchor, tolerance),
             gate.check_looks(self.against_champion, self.look),
+            *others,
         )
-        return gate.decide(checks, self.against_champion)
+        return gate.decide(gate.waive(checks, waived), self.against_champion)
 
     def as_json(self, decision: Decision, champion: ChampionFit | None) -> dict[str, object]:
         """Give what the ledger keeps of a judgement: rows, figures, comparisons, checks."""

@@ -10,9 +10,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from tasks.core.errors import UsageError
 from tasks.core.splits import MIN_GATE_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
 
 CheckOutcome = Literal["passed", "failed", "warned", "not applicable", "skipped", "waived"]
@@ -21,6 +24,14 @@ MAX_REFIT_LOSS = 0.02
 ANCHOR_TOLERANCES = 2  # small losses add up; so far they may, before versions count as worse than the last one that was better
 SURE = 1.645  # standard errors that noise exceeds in one direction once in 20 times
 ERROR_RATE = 0.05
+COMPARING = ("not_worse", "anchor", "repeated_looks")
+LOWERING = frozenset({"not_worse", "anchor"})  # who waives these says that the champion may be worse than the one before
+NEVER_WAIVED = {
+    "gate_rows": "nothing is known of a version without rows that it was not fitted on",
+    "baseline": "what does not beat the dummy is no model",
+    "refit": "what is shipped is not what was judged",
+    "loads_and_predicts": "what does not load predicts nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,11 @@ class Check:
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on."""
-        return {"code": self.code, "outcome": self.outcome, "value": self.value, "limit": self.limit}
+        return {**vars(self)}
+
+    def __str__(self) -> str:
+        """Say in one sentence what was found, what would have passed, and how to get there."""
+        return f"{self.value} (limit: {self.limit}); to pass, {self.how_to_pass}"
 
 
 @dataclass(frozen=True)
@@ -151,41 +166,42 @@ def check_baseline(against_dummy: Comparison) -> Check:
     return Check(
         code="baseline",
         outcome="passed" if against_dummy.is_better else "failed",
-        value=f"loss {_signed(against_dummy.difference)} against the dummy, ± {_percent(SURE * against_dummy.error)}",
+        value=f"loss {signed_percent(against_dummy.difference)} against the dummy, ± {percent(SURE * against_dummy.error)}",
         limit="surely below the dummy's",
         how_to_pass="bring rows or columns that tell more about the target",
     )
 
 
 def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Check:
-    """Ask whether the gate rows show the challenger to be worse than the champion."""
+    """Ask whether the gate rows do not show the challenger to be worse than the champion."""
     if against_champion is None:
         return Check("not_worse", "not applicable", "there is no champion", "")
     limit = against_champion.limit(tolerance)
-    noticed = _percent(against_champion.resolution(tolerance))
+    noticed = percent(against_champion.resolution(tolerance))
     return Check(
         code="not_worse",
         outcome="passed" if against_champion.difference <= limit else "failed",
-        value=f"loss {_signed(against_champion.difference)} against the champion's, ± {_percent(against_champion.error)}",
-        limit=f"+{_percent(limit)} (would have noticed {noticed} four times out of five)",
+        value=f"loss {signed_percent(against_champion.difference)} against the champion's, ± {percent(against_champion.error)}",
+        limit=f"+{percent(limit)} (would have noticed {noticed} four times out of five)",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )
 
 
 def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
-    """Ask whether the challenger is worse than the last version that was promoted because it was better.
+    """Ask whether small losses have not added up since the last version that was promoted because it was better.
 
     One small loss after the other passes a comparison with the champion alone; together they are a large one. So the rows must show that
     it is within two tolerances of the anchor, except that noise alone refuses an equal one at most once in ten times.
     """
     if against_anchor is None:
         return Check("anchor", "not applicable", "the champion is the last version that was better", "")
+    found = signed_percent(against_anchor.difference)
     limit = max(ANCHOR_TOLERANCES * tolerance - 1.28 * against_anchor.error, 1.28 * against_anchor.error)
     return Check(
         code="anchor",
         outcome="passed" if against_anchor.rows >= MIN_GATE_ROWS and against_anchor.difference <= limit else "failed",
-        value=f"loss {_signed(against_anchor.difference)} against the last version that was better, ± {_percent(against_anchor.error)}",
-        limit=f"+{_percent(limit)} on at least {MIN_GATE_ROWS} rows that neither was fitted on",
+        value=f"loss {found} against the last version that was better, ± {percent(against_anchor.error)}",
+        limit=f"+{percent(limit)} on at least {MIN_GATE_ROWS} rows that neither was fitted on",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )
 
@@ -206,8 +222,8 @@ def check_looks(against_champion: Comparison | None, look: int) -> Check:
     return Check(
         code="repeated_looks",
         outcome="passed" if against_champion.difference < limit else "failed",
-        value=f"loss {_signed(against_champion.difference)} against the champion's at look {look} at most of these gate rows",
-        limit=f"below {_signed(limit)}",
+        value=f"loss {signed_percent(against_champion.difference)} against the champion's at look {look} at most of these gate rows",
+        limit=f"below {signed_percent(limit)}",
         how_to_pass="bring new labelled rows, so that the gate can judge on rows that no challenger was chosen by",
     )
 
@@ -219,11 +235,44 @@ def decide(checks: tuple[Check, ...], against_champion: Comparison | None) -> De
         return Decision("identical", "kept", ("its predictions on the gate rows equal the champion's",), checks)
     if failed := [check for check in checks if check.outcome == "failed"]:
         verdict: Verdict = "kept" if against_champion is not None else "refused"
-        return Decision(failed[0].code, verdict, tuple(_told(check) for check in failed), checks)
+        return Decision(failed[0].code, verdict, tuple(str(check) for check in failed), checks)
     told = {check.code: check.value for check in checks}
+    waived = [check for check in checks if check.outcome == "waived"]
+    reasons = tuple(f"waived by a person: {check.code} ({check.value}; limit: {check.limit})" for check in waived)
     if against_champion is None:
-        return Decision("first_champion", "promoted", ("first version", told["baseline"]), checks)
-    return Decision("better" if against_champion.is_better else "not_worse", "promoted", (told["not_worse"],), checks)
+        return Decision("first_champion", "promoted", ("first version", told["baseline"], *reasons), checks)
+    code = "better" if against_champion.is_better else "not_worse"
+    code = "waived" if LOWERING & {check.code for check in waived} else code
+    return Decision(code, "promoted", (told["not_worse"], *reasons), checks)
+
+
+def waive(checks: tuple[Check, ...], codes: Collection[str]) -> tuple[Check, ...]:
+    """Let a person's word stand above checks that failed."""
+    return tuple(replace(check, outcome="waived") if check.outcome == "failed" and check.code in codes else check for check in checks)
+
+
+def refuse_waivers(codes: Collection[str], known: Collection[str]) -> None:
+    """Refuse to waive what is no check, or what nobody's word replaces.
+
+    Raises:
+        UsageError: one of the codes is such.
+    """
+    what = "check that can be waived called"
+    for code in codes:
+        if code in NEVER_WAIVED:
+            message = f"{code} cannot be waived: {NEVER_WAIVED[code]}"
+            raise UsageError(message, where="--waive")
+        if code not in known:
+            raise UsageError.unknown(what, code, known, where="--waive")
+
+
+def waiving(decision: Decision, use_case: str, version: int) -> str:
+    """Give the command by which a person may promote a version that was refused; empty where nobody may."""
+    failed = [check.code for check in decision.checks if check.outcome == "failed"]
+    if decision.verdict == "promoted" or not failed or NEVER_WAIVED.keys() & set(failed):
+        return ""
+    waivers = " ".join(f"--waive {code}" for code in failed)
+    return f"python -m flows.promote {version} --use-case {use_case} {waivers} --because TEXT"
 
 
 def check_refit(judged_loss: float, shipped_loss: float) -> Check:
@@ -232,14 +281,18 @@ def check_refit(judged_loss: float, shipped_loss: float) -> Check:
     return Check(
         code="refit",
         outcome="passed" if change <= MAX_REFIT_LOSS else "failed",
-        value=f"loss of the shipped fit {_signed(change)} against the judged fit's",
-        limit=f"+{_percent(MAX_REFIT_LOSS)}",
+        value=f"loss of the shipped fit {signed_percent(change)} against the judged fit's",
+        limit=f"+{percent(MAX_REFIT_LOSS)}",
         how_to_pass="set refit: never in the use case",
     )
 
 
 def check_loads(problem: str) -> Check:
-    """Ask whether a fresh process loaded the registered files and predicted the same; the problem is empty when it did."""
+    """Ask whether a fresh process loaded the registered files and predicted the same.
+
+    Args:
+        problem: Empty when it did.
+    """
     return Check(
         code="loads_and_predicts",
         outcome="failed" if problem else "passed",
@@ -254,7 +307,7 @@ def with_check(decision: Decision, check: Check, *, has_champion: bool) -> Decis
     checks = (*decision.checks, check)
     if check.outcome == "passed" or decision.verdict != "promoted":
         return replace(decision, checks=checks)
-    return Decision(check.code, "kept" if has_champion else "refused", (_told(check),), checks)
+    return Decision(check.code, "kept" if has_champion else "refused", (str(check),), checks)
 
 
 def held(decision: Decision, reason: str) -> Decision:
@@ -279,13 +332,11 @@ def unchanged(version: int) -> Decision:
     return Decision("unchanged", "unchanged", (reason,))
 
 
-def _told(check: Check) -> str:
-    return f"{check.value} (limit: {check.limit}); to pass, {check.how_to_pass}"
-
-
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share in percent."""
     return f"{100 * share:.1f} %" if math.isfinite(share) else "∞"
 
 
-def _signed(share: float) -> str:
+def signed_percent(share: float) -> str:
+    """Write a change in percent."""
     return f"{100 * share:+.1f} %".replace("-", "−") if math.isfinite(share) else "unknown"

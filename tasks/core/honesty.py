@@ -39,6 +39,7 @@ GAP_ERRORS = 3.0
 GAP_SHARE = 0.1
 PERFECT = 0.001
 NAMED = 3
+LEAKS = frozenset({"target_copy", "filled_by_target", "single_column", "later_than_row", "telling_identifier", "nearly_perfect"})
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,13 @@ class Metric:
     """A named measure, in the unit of the target or without one.
 
     `compute` takes true values, predictions and weights of the n rows, shape (n, r), and gives r values at once: a resample of a
-    bootstrap is a column that says how often each row was drawn.
+    bootstrap is a column that says how often each row was drawn. `is_loss` says whether less is better.
     """
 
     name: str
     tasks: tuple[Task, ...]
     compute: Callable[[np.ndarray, Prediction, np.ndarray], np.ndarray]
+    is_loss: bool = True
 
 
 def row_losses(loss: Loss, y: np.ndarray, prediction: Prediction) -> np.ndarray:
@@ -91,6 +92,16 @@ def row_losses(loss: Loss, y: np.ndarray, prediction: Prediction) -> np.ndarray:
         # A class that no model has seen has no column; its own corner still counts.
         return ((proba - truth) ** 2).sum(axis=1) + (~truth.any(axis=1))
     return -np.log(np.clip((proba * truth).sum(axis=1), 1e-15, 1.0))
+
+
+def metric_names(task: Task) -> list[str]:
+    """Name the metrics of a task."""
+    return [metric.name for metric in _serving(task)]
+
+
+def is_loss(name: str) -> bool:
+    """Say whether less of a metric is better; so it is of those that are not listed, such as the cost."""
+    return all(metric.is_loss for metric in METRICS if metric.name == name)
 
 
 def metrics_of(task: Task, y: np.ndarray, prediction: Prediction, more: Sequence[Metric] = ()) -> dict[str, float]:
@@ -250,6 +261,25 @@ def calibration_error(y: np.ndarray, prediction: Prediction, weights: np.ndarray
     return np.mean(gaps, axis=0)
 
 
+def calibration_gaps(y: np.ndarray, prediction: Prediction) -> np.ndarray:
+    """Give what each row adds to the calibration error, shape (n,): their mean is that error.
+
+    >>> import numpy as np
+    >>> said = Prediction(np.array(["b", "b"]), np.array([[0.4, 0.6], [0.4, 0.6]]), ("a", "b"))
+    >>> calibration_gaps(np.array(["b", "b"]), said).round(2).tolist()
+    [0.4, 0.4]
+    """
+    import numpy as np
+
+    proba = _checked(prediction)
+    gaps = np.zeros(len(y))
+    for place, label in enumerate(prediction.classes):
+        off = proba[:, place] - (y == label)
+        bins = bins_of(proba[:, place])
+        gaps += np.sign(np.bincount(bins, off))[bins] * off
+    return gaps / len(prediction.classes)
+
+
 def bins_of(proba: np.ndarray) -> np.ndarray:
     """Number the bin of each probability, from 0: of as many rows each as ties allow.
 
@@ -267,15 +297,15 @@ METRICS = (
     Metric("mse", ("regression",), mse),
     Metric("rmse", ("regression",), rmse),
     Metric("mae", ("regression",), mae),
-    Metric("r2", ("regression",), r2),
+    Metric("r2", ("regression",), r2, is_loss=False),
     Metric("brier", CLASSIFICATION, brier),
     Metric("log_loss", CLASSIFICATION, log_loss),
     Metric("calibration_error", CLASSIFICATION, calibration_error),
-    Metric("roc_auc", CLASSIFICATION, roc_auc),
-    Metric("average_precision", CLASSIFICATION, average_precision),
-    Metric("accuracy", CLASSIFICATION, accuracy),
-    Metric("balanced_accuracy", CLASSIFICATION, balanced_accuracy),
-    Metric("f1_macro", CLASSIFICATION, f1_macro),
+    Metric("roc_auc", CLASSIFICATION, roc_auc, is_loss=False),
+    Metric("average_precision", CLASSIFICATION, average_precision, is_loss=False),
+    Metric("accuracy", CLASSIFICATION, accuracy, is_loss=False),
+    Metric("balanced_accuracy", CLASSIFICATION, balanced_accuracy, is_loss=False),
+    Metric("f1_macro", CLASSIFICATION, f1_macro, is_loss=False),
 )
 
 

@@ -97,6 +97,9 @@ class PromoteOptions(SuccessionOptions):
         int | None,
         Field(ge=1, title="Version", description="which (default: the last one that waits)", json_schema_extra=POSITIONAL),
     ] = None
+    waive: Annotated[
+        tuple[str, ...], Field(title="Waive", description="check that may fail, by its code; what you say stands in the ledger")
+    ] = ()
     reject: Annotated[bool, Field(title="Reject", description="the version shall not become champion")] = False
 
 
@@ -181,7 +184,9 @@ class CardOptions(Options):
 class CompareOptions(Options):
     """Hold two versions against one another: metrics, rows on which they differ, and what they are made from."""
 
-    versions: Annotated[tuple[int, ...], Field(min_length=2, max_length=2, description="two versions", json_schema_extra=POSITIONAL)]
+    versions: Annotated[
+        tuple[int, ...], Field(min_length=2, max_length=2, description="two versions", examples=["1 2"], json_schema_extra=POSITIONAL)
+    ]
     use_case: Annotated[str | None, Field(description="name of the use case")] = None
 
 

@@ -43,12 +43,13 @@ def market_risk(seed: int = 0, weeks: int = WEEKS) -> pd.DataFrame:
     rate = 2 + _wandering(draw, rows, 0.995, 0.1)
     spread = 1 + 0.3 * volatility + draw.gamma(2, 0.1, rows)
     side = np.where(week >= CHANGE_WEEK, -1.0, 1.0)
-    risk = -1.4 + 1.1 * np.log(volatility) - 0.5 * change + side * (1.3 * (rate - 2) - 0.9 * np.log(volume / 160)) + 0.4 * (spread - 1.5)
-    stressed = np.where(draw.random(rows) < 1 / (1 + np.exp(-1.8 * risk)), "yes", "no").astype(object)
+    risk = -0.9 + 1.1 * np.log(volatility) + 1.5 * (rate - 2) + side * (1.6 * np.log(volume / 160) + 0.5 * change) + 0.4 * (spread - 1.5)
+    stressed = np.where(draw.random(rows) < 1 / (1 + np.exp(-4.0 * risk)), "yes", "no").astype(object)
     stressed[week >= weeks - LATE_WEEKS] = None
-    df = pd.DataFrame({"ts": ts, "price": 100 * np.exp(np.cumsum(change) / 200), "change": change, "volatility": volatility})
-    df = df.assign(volume=np.where(week == FAULT_WEEK, volume * FAULT, volume), rate=rate, spread=spread).round(4)
-    return df.assign(**{TARGET: pd.Series(stressed, dtype="str")})
+    features = {"price": 100 * np.exp(np.cumsum(change) / 200), "change": change, "volatility": volatility, "rate": rate, "spread": spread}
+    features["volume"] = np.where(week == FAULT_WEEK, volume * FAULT, volume)
+    df = pd.DataFrame({name: values.round(4) for name, values in features.items()})
+    return df.assign(ts=ts, **{TARGET: pd.Series(stressed, dtype="str")})[["ts", *df, TARGET]]
 
 
 def _wandering(draw: np.random.Generator, rows: int, memory: float, size: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tasks.core.metrics import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy as np
     import pandas as pd
@@ -52,7 +52,7 @@ def error_by_slice(X: pd.DataFrame, losses: np.ndarray, features: Sequence[str])
     """
     found = [(name, words, inside) for name in features for words, inside in _parts(X[name])]
     chances = [_chance_of(losses[inside], losses[~inside]) for _, _, inside in found]
-    worse = _holm(chances)
+    worse = holm(chances, CHANCE)
     slices = [
         Slice(name, words, int(inside.sum()), _interval(losses[inside]), is_worse)
         for (name, words, inside), is_worse in zip(found, worse, strict=True)
@@ -62,12 +62,13 @@ def error_by_slice(X: pd.DataFrame, losses: np.ndarray, features: Sequence[str])
 
 def _parts(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
     """Yield parts of enough rows that leave enough others, with what they have in common."""
-    for words, inside in _named_parts(values):
+    for words, inside in named_parts(values):
         if MIN_ROWS <= inside.sum() <= len(inside) - MIN_ROWS:
             yield words, inside
 
 
-def _named_parts(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
+def named_parts(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the categories, or the quarters of numbers and dates, with what their rows have in common; without a floor of rows."""
     import numpy as np
 
     missing = values.isna().to_numpy()
@@ -106,11 +107,45 @@ def _chance_of(inside: np.ndarray, others: np.ndarray) -> float:
     return 0.5 * erfc(difference / error / sqrt(2)) if error else float(difference <= 0)
 
 
-def _holm(chances: Sequence[float]) -> list[bool]:
-    """Say which chances are too small to be chance, so that an error among all of them stays rare (Holm 1979)."""
+def column_of(given: str, columns: Collection[str]) -> tuple[str, str | None]:
+    """Take a slice as a person writes it apart: a column, and one value of it or None for all.
+
+    >>> column_of("region", ["region"]), column_of("region=north", ["region"]), column_of("a=b", ["a=b"])
+    (('region', None), ('region', 'north'), ('a=b', None))
+    """
+    if given in columns or "=" not in given:
+        return given, None
+    name, _, value = given.partition("=")
+    return name, value
+
+
+def parts_of(given: str, rows: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the column, the words and the rows of each part that a slice, as a person writes it, stands for."""
+    name, value = column_of(given, [*rows.columns])
+    if value is None:
+        yield from ((name, words, inside) for words, inside in named_parts(rows[name]))
+    elif rows[name].dtype.kind == "f":
+        yield name, value, (rows[name] == _as_number(value)).to_numpy(dtype=bool)
+    else:
+        yield name, f"'{value}'", (rows[name].astype("str") == value).to_numpy(dtype=bool)
+
+
+def _as_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def holm(chances: Sequence[float], rate: float) -> list[bool]:
+    """Say which chances are too small to be chance, so that there is an error among all of them at that rate at most (Holm 1979).
+
+    >>> holm([0.04, 0.01, 0.03], 0.05)
+    [False, True, False]
+    """
     refused = [False] * len(chances)
     for rank, place in enumerate(sorted(range(len(chances)), key=lambda place: chances[place])):
-        if chances[place] > CHANCE / (len(chances) - rank):
+        if chances[place] > rate / (len(chances) - rank):
             break
         refused[place] = True
     return refused

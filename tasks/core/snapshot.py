@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.behaviour import Expected
     from tasks.core.reading.terms import Repair, SetAside
     from tasks.core.results import RowCounts
     from tasks.core.settings import Settings
@@ -35,11 +36,13 @@ class Case:
         use_case: The file's words with the call's options before them.
         settings: Where state lives.
         suite: File of its expectations; None when it has none.
+        expected: Rows of which a person knows what must be predicted.
     """
 
     use_case: UseCase
     settings: Settings
     suite: Path | None
+    expected: tuple[Expected, ...] = ()
 
     @property
     def name(self) -> str:

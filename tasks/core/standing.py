@@ -21,6 +21,7 @@ SHOWN_REFUSALS = 5
 SHOWN_METRICS = 4
 SHOWN_DIGITS = 12
 MAX_REASON = 160
+UNASKED = ("not applicable", "skipped")
 MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback": "rolled back to"}
 
 
@@ -127,6 +128,7 @@ class Explanation:
             "version": self.version,
             "champion": [{"from": start, "until": end or None} for start, end in self.epochs],
             "made_by": _document(self.made),
+            "waived": [*self.waived],
             "judged": _document(self.judged),
             "evidence": {name: value for name, value in self._inputs.items() if name != GATE_ROWS},
             "params": dict(self.params),
@@ -144,7 +146,7 @@ class Explanation:
     def as_text(self) -> str:
         """Give what a person reads."""
         name = self.standing.use_case
-        told = [f"version {self.version} of {name}", *self._succession(), *self._origin(), *self._checks()]
+        told = [f"version {self.version} of {name}", *self._succession(), *self._waived(), *self._origin(), *self._checks()]
         told += [f"refused     version {e.version} on {minute(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
         if self.standing.hold:
             told.append(f"hold        {self.standing.hold.reason}; python -m flows.rollback --use-case {name} --release")
@@ -158,6 +160,18 @@ class Explanation:
         spans = [f"from {minute(start)}" + (f" until {minute(end)}" if end else " until now") for start, end in self.epochs]
         why = f", {MADE_BY[self.made.kind]} ({self.made.who}): {self.made.because or self.made.reason}" if self.made else ""
         return [f"champion    {'; '.join(spans)}{why}"]
+
+    @property
+    def waived(self) -> dict[str, str]:
+        """Give what a person waived when this version was approved the last time, by the code of the check."""
+        entries = reversed(self.standing.entries)
+        approved = next((entry for entry in entries if entry.kind == "approve" and entry.version == self.version), None)
+        inputs: Mapping[str, Any] = approved.inputs if approved else {}
+        checks: list[Mapping[str, str]] = inputs.get("checks", [])
+        return {check["code"]: f"{check['value']} (limit: {check['limit']})" for check in checks if check["outcome"] == "waived"}
+
+    def _waived(self) -> list[str]:
+        return [f"waived      {code.replace('_', ' ')}: {told}" for code, told in self.waived.items()]
 
     def _origin(self) -> list[str]:
         inputs, params = self._inputs, self.params
@@ -173,7 +187,10 @@ class Explanation:
     def _checks(self) -> list[str]:
         metrics = [f"{name} {_span(interval)}" for name, interval in metrics_of(self.standing.entries, self.version).items()]
         measured = [f"measured    {', '.join(metrics[:SHOWN_METRICS])}"] if metrics else []
-        checks = [f"{check['code'].replace('_', ' ')}: {check['outcome']}, {check['value']}" for check in self._inputs.get("checks", [])]
+        asked: list[Mapping[str, str]] = self._inputs.get("checks", [])
+        checks = [f"{_named(check)}: {check['outcome']}, {check['value']}" for check in asked if check["outcome"] not in UNASKED]
+        if others := [f"{_named(check)} ({check['outcome']})" for check in asked if check["outcome"] in UNASKED]:
+            checks.append(", ".join(others))
         return measured + [f"{'gate' if not place else '':<11} {check}" for place, check in enumerate(checks)]
 
 
@@ -202,7 +219,7 @@ def champion_at(line: Sequence[Epoch], at: datetime, use_case: str) -> int:
 
 def reigns(line: Sequence[Epoch], version: int) -> tuple[tuple[str, str], ...]:
     """Say from when until when a version was champion; until is empty while it is."""
-    ends = [*(epoch.decided_at for epoch in line[1:]), ""]
+    ends = [*(epoch.decided_at for epoch in line), ""][1:]
     return tuple((epoch.decided_at, end) for epoch, end in zip(line, ends, strict=True) if epoch.version == version)
 
 
@@ -232,6 +249,10 @@ def _document(entry: Entry | None) -> dict[str, object] | None:
         return None
     told: dict[str, object] = {"kind": entry.kind, "version": entry.version, "code": entry.code, "reason": entry.reason}
     return told | {"who": entry.who, "at": entry.decided_at, "because": entry.because}
+
+
+def _named(check: Mapping[str, str]) -> str:
+    return check["code"].replace("_", " ")
 
 
 def _span(interval: Mapping[str, float | None]) -> str:

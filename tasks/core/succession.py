@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core import gate
+from tasks.core.names import CONTROL
 from tasks.core.results import STATE_NAMES
+from tasks.core.summary import decision_lines
 
 if TYPE_CHECKING:
     from tasks.core.gate import Decision
@@ -60,8 +63,8 @@ def describe(report: SuccessionReport, _folder: str) -> str:
     now = "nobody" if report.champion is None else f"version {report.champion}"
     before = "" if report.before in (None, report.champion) else f"; before it was version {report.before}"
     lines = [
-        f"decision   {report.state_name.lower()} · {report.decision.reason}",
-        f"champion   {now} of {report.use_case}{before}",
-        *([f"hold       {report.hold}"] if report.hold else []),
+        *decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version)),
+        f"champion    {now} of {report.use_case}{before}",
+        *([f"hold        {report.hold}"] if report.hold else []),
     ]
-    return "\n".join(lines)
+    return "\n".join(CONTROL.sub(" ", line) for line in lines)

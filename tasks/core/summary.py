@@ -6,17 +6,21 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from tasks.core import gate
 from tasks.core.names import CONTROL, counted
 from tasks.core.page import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.core.gate import Decision
     from tasks.core.results import TrainReport
     from tasks.core.table import Schema
 
+MAX_LINES = 20
 SHOWN_CANDIDATES = 4
 SHOWN_REPAIRS = 2
+SHOWN_REASONS = 6
 # The page, the JSON and MLflow have all of them.
 SHOWN_METRICS = frozenset({"rmse", "mae", "r2", "brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost"})
 MAX_WIDTH = 120
@@ -26,18 +30,23 @@ MAX_WIDTH = 120
 
 def of_training(report: TrainReport, folder: str) -> str:
     """Tell what was read, inferred, tried, measured and decided, and where to look; paths below `folder` are relative to it."""
-    lines = [
+    waiver = gate.waiving(report.decision, report.use_case, report.version)
+    above = [
         f"{report.use_case} · {describe(report.schema)}",
         f"rows        {report.rows}",
         *_reading(report),
         f"suite       {report.validation.summary}",
-        *_leaderboard(report),
-        *_metrics(report),
+    ]
+    below = [
         *_warnings(report),
-        f"decision    {report.state_name.lower()} · {report.decision.reason}",
+        *decision_lines(report.decision, report.state_name, waiver),
         f"version     {report.version} of {report.use_case}{_called(report.aliases)}{_deciding(report)}",
         *(f"{name:<11} {_relative(link, folder)}" for name, link in report.links.items()),
     ]
+    # The reasons of a refusal take the place of candidates first, and then of metrics.
+    room, metrics = MAX_LINES - len(above) - len(below), _metrics(report)
+    candidates = _leaderboard(report, max(1, min(SHOWN_CANDIDATES, room - len(metrics) - 1)))
+    lines = [*above, *candidates, *metrics[: max(2, room - len(candidates))], *below]
     return "\n".join(CONTROL.sub(" ", line) for line in lines)
 
 
@@ -78,10 +87,10 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _leaderboard(report: TrainReport) -> list[str]:
+def _leaderboard(report: TrainReport, most: int) -> list[str]:
     if not report.leaderboard:
         return []
-    shown = report.leaderboard[:SHOWN_CANDIDATES]
+    shown = report.leaderboard[:most]
     marks = ["*", *" " * (len(shown) - 1)]
     losses = [(f"  {mark} {s.candidate:<22}", f"{figure(s.loss):>10}", "±", figure(s.error)) for mark, s in zip(marks, shown, strict=True)]
     rows = zip(_aligned(losses, "<>><"), [f"{s.seconds:.1f}" for s in shown], strict=True)
@@ -100,13 +109,31 @@ def _metrics(report: TrainReport) -> list[str]:
     return _aligned([(f"metrics     on {report.rows.holdout:,} gate rows", "value", "  95 % interval", "dummy"), *rows], "<><>")
 
 
+def decision_lines(decision: Decision, word: str, waiver: str) -> list[str]:
+    """Tell a decision, each reason of a refusal in a line of its own, and how a person may promote in spite of them.
+
+    >>> from tasks.core.gate import Decision
+    >>> decision_lines(Decision("size", "kept", ("9 MB", "7 ms")), "Kept champion", "promote 3")
+    ['decision    kept champion · 9 MB', '            7 ms', '            or promote it all the same: promote 3']
+    """
+    if decision.verdict == "promoted" or len(decision.reasons) < 2:
+        told = [decision.reason]
+    else:
+        left = len(decision.reasons) - SHOWN_REASONS
+        told = [*decision.reasons[:SHOWN_REASONS], *([f"and {left} more, which the report has"] if left > 0 else [])]
+    told[0] = f"{word.lower()} · {told[0]}"
+    told += [f"or promote it all the same: {waiver}"] if waiver else []
+    return [f"{'' if place else 'decision':<11} {line}" for place, line in enumerate(told)]
+
+
 def _warnings(report: TrainReport) -> list[str]:
-    """Name the first reason to distrust in one line; the report has all of them."""
-    if not report.doubts:
+    """Name the first check that warns, or the first reason to distrust, in one line; the report has all of them."""
+    checks = [check for check in report.decision.checks if check.outcome == "warned" and check.code != "leakage"]
+    told = [*(f"{check.code.replace('_', ' ')}: {check.value}" for check in checks), *(doubt.message for doubt in report.doubts)]
+    if not told:
         return []
-    count = len(report.doubts)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    return [shorten(f"warning     {report.doubts[0].message}", MAX_WIDTH - len(more)) + more]
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    return [shorten(f"warning     {told[0]}", MAX_WIDTH - len(more)) + more]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -9,6 +9,8 @@ from tasks.core.errors import UsageError
 from tasks.core.metrics import Metric, weighted_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.core.table import Task
     from tasks.core.use_case import Costs
 
+COST = "cost"
 MOST_TRIED = 200
 SURE = 3.0  # standard errors: the best of many thresholds is mostly luck
 
@@ -49,6 +52,11 @@ class Threshold:
         return f"{who} is said from a probability of {self.value:.3g} on"
 
 
+def positive_of(costs: Costs, classes: Sequence[str]) -> str:
+    """Name the class that is looked for; nothing where there are no classes."""
+    return costs.positive or (classes[-1] if classes else "")
+
+
 def threshold_of(costs: Costs, task: Task, y: np.ndarray, *, is_personal: bool = False) -> Threshold | None:
     """Give the threshold that is cheapest where probabilities come true; None where both errors cost the same.
 
@@ -79,7 +87,7 @@ def threshold_of(costs: Costs, task: Task, y: np.ndarray, *, is_personal: bool =
         raise UsageError(message, where="costs.positive")
     if costs.positive not in (None, *classes):
         raise UsageError.unknown("class", str(costs.positive), classes, where="costs.positive")
-    return Threshold(costs.positive or classes[-1], costs.false_positive / (costs.false_positive + costs.false_negative))
+    return Threshold(positive_of(costs, classes), costs.false_positive / (costs.false_positive + costs.false_negative))
 
 
 def measure_threshold(first: Threshold, costs: Costs, y: np.ndarray, said: Prediction) -> Threshold:
@@ -112,7 +120,7 @@ def cost_metric(costs: Costs, positive: str) -> Metric:
     def compute(y: np.ndarray, prediction: Prediction, weights: np.ndarray) -> np.ndarray:
         return weighted_mean(_costs_of(costs, y == positive, prediction.values == positive), weights)
 
-    return Metric("cost", ("binary",), compute)
+    return Metric(COST, ("binary",), compute)
 
 
 def build_thresholded(model: Pipeline, threshold: Threshold, X: pd.DataFrame, y: np.ndarray) -> Pipeline:

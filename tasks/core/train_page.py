@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tasks.core import charts, training_plots
+from tasks.core import charts, gate, training_plots
 from tasks.core.learning import would_more_help
 from tasks.core.metrics import row_losses
 from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, number, render, shorten
@@ -106,8 +106,12 @@ def _percents(compared: Comparison) -> tuple[str, str, str]:
 
 
 def _gate(report: TrainReport) -> Section:
-    rows = [(c.code.replace("_", " "), Badge(c.outcome), c.value, c.limit) for c in report.decision.checks]
-    return Section("Gate", (Table("Checks between the challenger and the champion", ("check", "outcome", "found", "limit"), rows),))
+    shown = [(c, c.how_to_pass if c.outcome in ("failed", "warned", "waived") else "") for c in report.decision.checks]
+    rows = [(c.code.replace("_", " "), Badge(c.outcome), c.value, c.limit, to_pass) for c, to_pass in shown]
+    columns = ("check", "outcome", "found", "limit", "to pass")
+    waiver = gate.waiving(report.decision, report.use_case, report.version)
+    told = [Text(f"Whoever knows better promotes it all the same: {waiver}")] if waiver else []
+    return Section("Gate", (Table("Checks between the challenger and the champion", columns, rows), *told))
 
 
 def _metrics(report: TrainReport, study: Study, evidence: Evidence) -> Section:

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.core import cron
 from tasks.core.errors import UsageError
+from tasks.core.gate_settings import Gate
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Loss, Task
 
@@ -33,16 +34,6 @@ def _training_alone(given: object) -> object:
 
 
 Cron = Annotated[str, AfterValidator(_check_cron)]
-
-
-class Gate(BaseModel):
-    """What stands between a challenger and the champion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tolerance: Annotated[float, Field(gt=0, le=0.5, description="loss that may be lost, as a share of the champion's")] = 0.02
-    approval: Annotated[bool, Field(description="whether a person has the last word on each version, with flows.promote")] = False
-    approval_days: Annotated[int, Field(ge=1, description="for which a version may wait for a person")] = 30
 
 
 class Budget(BaseModel):
@@ -135,7 +126,7 @@ class UseCase(BaseModel):
     ] = None
     drop: Annotated[tuple[str, ...], Field(description="columns that models must not see")] = ()
     candidates: Annotated[
-        tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: several, and it")
+        tuple[str, ...], Field(description="algorithms that compete; blend is their average; default: several, and blend")
     ] = ()
     budget: Annotated[Budget, Field(description="what the search for a model may take")] = Budget()
     loss: Annotated[Loss | None, Field(description="what is minimised; default: squared_error or brier")] = None

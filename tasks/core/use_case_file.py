@@ -108,24 +108,24 @@ def _lines(key: str, field: FieldInfo, setting: Setting | None) -> Iterator[str]
     meaning, _, default = (field.description or "").partition("; ")
     if setting is not None:
         mark, why = ("", setting.why) if setting.is_certain else ("# ", f"suggested, because {setting.why}")
-        yield _line(f"{mark}{key}: {_spelled(setting.value)}", ": ".join(filter(None, (meaning, why))))
+        yield _line(f"{mark}{key}: {spelled(setting.value)}", ": ".join(filter(None, (meaning, why))))
         return
     value = field.get_default()
     if isinstance(value, BaseModel):
         yield _line(f"# {key}:", field.description or "")
         for inner, inner_field in type(value).model_fields.items():
-            yield _line(f"#   {inner}: {_spelled(inner_field.get_default())}".rstrip(), inner_field.description or "")
+            yield _line(f"#   {inner}: {spelled(inner_field.get_default())}".rstrip(), inner_field.description or "")
         return
     options = choices_of(field.annotation)
     told = [meaning, *([", ".join(options)] if options else []), *([default] if default else [])]
-    yield _line(f"# {key}: {_spelled(value)}".rstrip(), "; ".join(told))
+    yield _line(f"# {key}: {spelled(value)}".rstrip(), "; ".join(told))
 
 
 def _line(code: str, comment: str) -> str:
     return f"{code:<{CODE_WIDTH}}  # {in_one_line(comment)}"
 
 
-def _spelled(value: object) -> str:
+def spelled(value: object) -> str:
     """Spell a value in one line of YAML; nothing for None, which YAML reads from nothing."""
     import yaml
 

@@ -41,6 +41,27 @@ def refusal(project: Path, name: str = "houses") -> str:
     return refused.value.message
 
 
+# ---------------------------------------------------------------------------------------------- what a person knows of rows
+
+
+def test_the_cases_of_a_use_case_are_read_beside_it_whoever_asks(project: Path) -> None:
+    write(project, "data: houses.csv\ngate: {behaviour: cases.csv}\n")
+    (project / "cases.csv").write_text("size,at_most\n40,250\n", encoding="utf-8-sig")
+    known = projects.resolve_known("houses", settings(project), list)
+    assert [case.cells for case in known.expected] == [{"size": "40"}]
+    assert projects.resolve(TrainOptions(use_case="houses"), settings(project)).expected == known.expected
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), (b"\xff", "it is not UTF-8 text")])
+def test_cases_that_cannot_be_read_are_told(project: Path, content: bytes | None, why: str) -> None:
+    write(project, "gate: {behaviour: cases.csv}\n")
+    if content:
+        (project / "cases.csv").write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        projects.resolve_known("houses", settings(project), list)
+    assert refused.value.message == f"gate.behaviour of houses names cases.csv, which cannot be read in {project}: {why}"
+
+
 # ------------------------------------------------------------------------------------------------- where use cases are found
 
 

@@ -19,6 +19,7 @@ from tasks.adapters import home, ledger, tracking
 from tasks.core.decisions import broken_link
 from tasks.core.errors import NotReproducedError, StoreError, UnsafeModelError, UsageError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
+from tasks.core.succession import describe
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     from tasks.core.decisions import Entry
 
 WHY = "the plant was rebuilt"
+STRICT = {
+    "tolerance": 0.3,
+    "approval": True,
+    "floors": {"r2": 0.999},
+    "behaviour": "cases.csv",
+    "block": ["behaviour"],
+    "slices": ["a"],
+    "slice_rows": 20,
+    "protected": ["b"],
+}
 
 
 def train(project: Project, seed: int, *, noise: float = 1.0) -> Run:
@@ -53,7 +64,10 @@ def life(project: Project) -> dict[str, Run]:
     told |= {"held": train(project, 2), "approved": decide(project, "promote", because=WHY)}
     project.write_use_case("boilers", data="boilers.csv", candidates=["ridge"], gate={"tolerance": 0.3, "approval": True})
     told |= {"waits": train(project, 3), "rejected": decide(project, "promote", reject=True, because=WHY)}
-    told |= {"worse": decide(project, "promote", version=4, because=WHY)}
+    project.folder.joinpath("cases.csv").write_text("a,b,at_most\n1,0,2\n0,0,1\n", encoding="utf-8")
+    project.write_use_case("boilers", data="boilers.csv", candidates=["ridge"], gate=STRICT)
+    told |= {"refused": decide(project, "promote", version=4, because=WHY)}
+    told |= {"waived": decide(project, "promote", version=4, waive=["floors", "behaviour"], because=WHY)}
     told |= {"last": decide(project, "rollback", version=2, because=WHY), "released": decide(project, "rollback", release=True)}
     return told
 
@@ -69,7 +83,8 @@ def test_each_word_is_the_final_state_of_its_run(life: dict[str, Run]) -> None:
         "approved": "Promoted",
         "waits": "Awaiting approval",
         "rejected": "Rejected",
-        "worse": "Promoted",
+        "refused": "Kept champion",
+        "waived": "Promoted",
         "last": "Rolled back",
         "released": "Released",
     }
@@ -128,10 +143,50 @@ def test_after_a_rollback_what_passes_the_gate_is_held_until_a_person_decides(li
 
 
 def test_where_a_person_has_the_last_word_a_version_that_passed_waits(life: dict[str, Run]) -> None:
-    waits, rejected, again = life["waits"].report, life["rejected"].state.result(), life["worse"].state.result()
+    waits, rejected, again = life["waits"].report, life["rejected"].state.result(), life["waived"].state.result()
     assert (waits.decision.code, waits.aliases) == ("awaiting_approval", ("challenger",))
     assert (rejected.champion, rejected.decision.code) == (3, "rejected")
     assert (again.before, again.champion) == (3, 4)  # whoever names a version that was rejected means it
+
+
+def test_every_check_is_asked_and_a_refusal_tells_all_that_failed_and_how_to_pass(life: dict[str, Run]) -> None:
+    report = life["refused"].state.result()
+    outcomes = {check.code: check.outcome for check in report.decision.checks}
+    assert outcomes == {
+        "gate_rows": "passed",
+        "baseline": "passed",
+        "not_worse": "passed",
+        "anchor": "passed",
+        "repeated_looks": "not applicable",
+        "floors": "failed",
+        "behaviour": "failed",
+        "leakage": "passed",
+        "slices": "not applicable",
+        "worst_slice": "not applicable",
+        "calibration": "not applicable",
+        "negative_flips": "passed",
+        "protected": "not applicable",
+        "latency": "passed",
+        "size": "passed",
+        "refit": "passed",
+    }
+    floors, behaviour = report.decision.reasons
+    assert floors.endswith("(limit: r2 at least 0.999); to pass, bring rows or columns that tell more, or set another floor")
+    assert behaviour.startswith("1 of 2 cases hold, but not: cases.csv, case 1 (limit: all of them); to pass, bring rows")
+    assert "--waive floors --waive behaviour" in describe(report, "")
+    assert report.champion == 3
+
+
+def test_what_a_person_waives_stands_in_the_ledger_and_in_explain(life: dict[str, Run]) -> None:
+    decision = life["waived"].state.result().decision
+    assert {check.code for check in decision.checks if check.outcome == "waived"} == {"floors", "behaviour"}
+    assert "waived by a person: floors" in decision.reason
+    (approved,) = [entry for entry in entries() if (entry.kind, entry.version) == ("approve", 4)]
+    assert approved.because == WHY
+    assert {check["code"] for check in approved.inputs["checks"] if check["outcome"] == "waived"} == {"floors", "behaviour"}
+    (told,) = standing.explain(ExplainOptions(use_case="boilers", version=4))
+    assert told.as_json()["waived"] == ["floors", "behaviour"]
+    assert "waived      behaviour: 1 of 2 cases hold, but not: cases.csv, case 1 (limit: all of them)" in told.as_text().splitlines()
 
 
 def test_the_ledger_tells_the_whole_story_in_an_unbroken_chain(life: dict[str, Run]) -> None:
@@ -175,6 +230,7 @@ def test_explain_says_of_any_version_and_moment_why_it_was_champion_from_what_an
     assert f"made from   {Path.cwd() / 'boilers.csv'}, snapshot {told.judged.inputs['snapshot'][:12]}, 240 rows fitted, 60 judged" in text
     assert "recipe      ridge for y (regression), seed 0" in text
     assert "gate        gate rows: passed, 60 gate rows" in text
+    assert "repeated looks (not applicable), floors (not applicable), behaviour (not applicable)" in text
     assert text.endswith("go back     python -m flows.rollback --use-case boilers --because TEXT")
     first = told.standing.line[0].decided_at
     (then,) = standing.explain(ExplainOptions(use_case="boilers", at=first))
@@ -228,6 +284,7 @@ def test_doctor_finds_an_alias_that_was_moved_by_hand_and_the_next_reader_repair
         ("promote", {"version": 2}, "version 2 of boilers is champion already"),
         ("promote", {"version": 9}, "use case 'boilers' has no version 9"),
         ("promote", {"version": 1}, "say why version 1 shall become champion, with --because TEXT"),
+        ("promote", {"version": 1, "because": WHY, "waive": ["baseline"]}, "baseline cannot be waived: what does not beat the dummy is no"),
         ("promote", {"version": 1, "reject": True}, "say why version 1 is rejected, with --because TEXT"),
         ("rollback", {}, "say why version 4 comes back, with --because TEXT"),
         ("rollback", {"version": 9, "because": WHY}, "version 9 of boilers never passed the gate"),

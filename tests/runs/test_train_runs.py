@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import registry
+from tasks import data, registry
 from tasks.adapters import home, ledger, tracking
 from tasks.core import splits
 from tasks.core.errors import DataRefusedError, UsageError
+from tasks.core.options import TrainOptions
+from tasks.core.results import RowCounts
+from tasks.core.schema import infer_schema
+from tasks.core.snapshot import Snapshot
+from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -84,7 +89,7 @@ def test_a_run_shows_its_validation_its_leaderboard_and_its_decision(life: dict[
     assert [row["expectation"] for row in validation] == ["table columns to match set"]
     assert validation[0] | {"severity": "critical", "failing rows": "0", "consequence": "none"} == validation[0]
     assert [row["candidate"] for row in json.loads(artifacts["prices-leaderboard"].data)] == ["ridge", "dummy"]
-    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\nfirst version; loss −")
+    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\n- first version\n- loss −")
 
 
 def test_progress_stands_in_the_log_of_the_run(life: dict[str, Run]) -> None:
@@ -205,8 +210,13 @@ def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_whe
     assert (doubt.code, doubt.column) == ("single_column", "tax")
     assert f"single column: {doubt.message}" in run.log
     assert run.report.as_json()["warnings"] == [{"code": "single_column", "message": doubt.message}]
+    assert {check.code: check.outcome for check in run.report.decision.checks}["leakage"] == "warned"
+    assert f"leakage: {doubt.message} (limit: no suspect); to pass, name the column under drop:" in "".join(run.log)
+    kept = json.loads(mlflow.artifacts.load_text(f"runs:/{run.report.run_id}/decision.json"))
+    assert kept == run.report.decision.as_json()
     page = Path(run.report.links["report"]).read_text(encoding="utf-8")
     assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
+    assert "name the column under drop:, or skip the check where it is known beforehand" in page
     assert mlflow.get_run(run.report.run_id).data.tags[tracking.WARNINGS_TAG] == "single_column"
     again = project.train(use_case="leaks")
     assert again.flow_run.state.name == "Unchanged"
@@ -353,3 +363,14 @@ def test_the_form_of_the_flow_has_titles_descriptions_and_choices() -> None:
         assert len(field["description"]) > 10, name
     (choices,) = [kind["enum"] for kind in options["properties"]["task"]["anyOf"] if "enum" in kind]
     assert choices == ["regression", "binary", "multiclass"]
+
+
+def test_who_changes_the_cases_asks_anew(project: Project, tmp_path: Path) -> None:
+    project.write_use_case("kept", gate={"behaviour": "kept.csv"})
+    schema = infer_schema(linear_table(), target="y")
+    snapshot = Snapshot(tmp_path, "aa", "kept.csv", schema, RowCounts(300), Validation(""))
+    asked: set[str] = set()
+    for most in (1, 1, 2):
+        (project.folder / "kept.csv").write_text(f"a,at_most\n3,{most}\n", encoding="utf-8")
+        asked.add(registry.attempt_of(data.resolve(TrainOptions(use_case="kept")), snapshot).configuration)
+    assert len(asked) == 2

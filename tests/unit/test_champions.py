@@ -16,6 +16,7 @@ from tasks.core.champions import (
     earlier_champion,
 )
 from tasks.core.errors import UsageError
+from tasks.core.standing import reigns
 
 ATTEMPT = Attempt(snapshot="aa", configuration="bb", columns="cc", target="price", task="regression")
 VERSION = Version(number=3, run_id="r3", attempt=ATTEMPT, spread=0.4, manifest={}, decision="not_worse")
@@ -74,6 +75,7 @@ FIRST, SMALL_LOSS, BETTER = (1, "first_champion"), (2, "not_worse"), (4, "better
         ((FIRST, SMALL_LOSS), 1),
         ((FIRST, SMALL_LOSS, (3, "not_worse")), 1),
         ((FIRST, SMALL_LOSS, BETTER), 4),
+        ((FIRST, (3, "waived"), SMALL_LOSS), 3),
         ((FIRST, BETTER, (5, "not_worse")), 4),
         ((FIRST, BETTER, (1, "rollback")), 1),
         ((FIRST, SMALL_LOSS, BETTER, (2, "rollback")), 1),
@@ -118,3 +120,9 @@ def test_nobody_goes_back_to_what_never_passed(succession: tuple[tuple[int, str]
     with pytest.raises(UsageError) as refused:
         earlier_champion(line(*succession), number, {9}, "wine")
     assert refused.value.message == told
+
+
+def test_nobody_reigned_where_nobody_was_champion_and_the_last_one_still_does() -> None:
+    assert reigns((), 1) == ()
+    first, second = (replace(epoch, decided_at=str(epoch.epoch)) for epoch in line(FIRST, SMALL_LOSS))
+    assert [reigns((first, second), version) for version in (1, 2, 3)] == [(("1", "2"),), (("2", ""),), ()]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tasks.core.command import Call, parse, wants_json
 from tasks.core.errors import UsageError
-from tasks.core.options import Options, PreviewOptions, TrainOptions
+from tasks.core.options import CompareOptions, Options, PreviewOptions, TrainOptions
 
 TRAIN = "python -m flows.train"
 PREVIEW = "python -m flows preview"
@@ -162,3 +162,11 @@ def test_a_wrong_call_about_many_files_is_told_in_one_sentence(argv: tuple[str, 
     with pytest.raises(UsageError) as refused:
         parse(PREVIEW, PreviewOptions, argv)
     assert refused.value.message == told
+
+
+@pytest.mark.parametrize("argv", [["1"], ["1", "2", "3"]])
+def test_what_takes_so_many_values_says_how_it_is_called(argv: list[str]) -> None:
+    program = "python -m flows compare"
+    with pytest.raises(UsageError) as refused:
+        parse(program, CompareOptions, argv)
+    assert (refused.value.message, refused.value.where) == (f"{program} needs two versions: {program} 1 2", "--versions")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
+from tasks.core.errors import UsageError
 from tasks.core.evidence import ChampionFit, Evidence, Explanation, Rival, compare_predictions
 from tasks.core.gate import (
     Check,
@@ -24,8 +25,11 @@ from tasks.core.gate import (
     check_rows,
     compare,
     decide,
+    refuse_waivers,
     superseded,
     unchanged,
+    waive,
+    waiving,
     with_check,
 )
 from tasks.core.honesty import Doubt
@@ -306,6 +310,57 @@ def test_nothing_is_promoted_over_a_failed_check(rows: bool, baseline: bool, not
     assert (decide((*checks[:2], check_not_worse(None, TOLERANCE)), None).verdict == "promoted") == (rows and baseline)
 
 
+SLOW = Check("latency", "failed", "90 ms", "50 ms", "name faster candidates")
+BELOW = Check("floors", "failed", "r2 0.4", "r2 at least 0.5", "bring more rows")
+
+
+@pytest.mark.parametrize(
+    ("difference", "failed", "code"),
+    [(0.05, (), "waived"), (0.001, (SLOW,), "not_worse"), (-0.05, (SLOW, BELOW), "better"), (0.05, (SLOW,), "waived")],
+)
+def test_what_a_person_waives_refuses_nothing_and_stands_among_the_reasons(difference: float, failed: tuple[Check, ...], code: str) -> None:
+    against = comparison(difference)
+    checks = (PASSED_ROWS, PASSED_BASELINE, check_not_worse(against, TOLERANCE), *failed)
+    decision = decide(waive(checks, ("not_worse", "latency", "floors")), against)
+    assert (decision.code, decision.verdict) == (code, "promoted")
+    waived = [check.code for check in decision.checks if check.outcome == "waived"]
+    assert waived == [check.code for check in checks if check.outcome == "failed"]
+    assert [reason.split(" (")[0] for reason in decision.reasons[1:]] == [f"waived by a person: {each}" for each in waived]
+
+
+def test_what_a_person_does_not_waive_still_refuses_and_what_passed_is_not_waived() -> None:
+    checks = (PASSED_ROWS, PASSED_BASELINE, check_not_worse(None, TOLERANCE), SLOW, BELOW)
+    decision = decide(waive(checks, ("latency", "size")), None)
+    assert (decision.code, decision.verdict) == ("floors", "refused")
+    assert decision.reasons == ("r2 0.4 (limit: r2 at least 0.5); to pass, bring more rows",)
+    assert waive((PASSED_BASELINE,), ("baseline",)) == (PASSED_BASELINE,)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("baseline", "baseline cannot be waived: what does not beat the dummy is no model"),
+        ("gate_rows", "gate_rows cannot be waived: nothing is known of a version without rows that it was not fitted on"),
+        ("loads_and_predicts", "loads_and_predicts cannot be waived: what does not load predicts nothing"),
+        ("latncy", "there is no check that can be waived called 'latncy'; did you mean 'latency'? (available: floors, latency)"),
+    ],
+)
+def test_what_nobodys_word_replaces_cannot_be_waived(code: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        refuse_waivers((code,), ("floors", "latency"))
+    assert (refused.value.message, refused.value.where) == (told, "--waive")
+
+
+def test_a_refusal_that_can_be_waived_says_how() -> None:
+    against = comparison(0.0)
+    passed = (PASSED_ROWS, PASSED_BASELINE, check_not_worse(against, TOLERANCE))
+    command = "python -m flows.promote 7 --use-case iris --waive latency --waive floors --because TEXT"
+    assert waiving(decide((*passed, SLOW, BELOW), against), "iris", 7) == command
+    assert waiving(decide(passed, against), "iris", 7) == ""
+    assert waiving(decide((*passed, SLOW, check_baseline(comparison(0.5))), against), "iris", 7) == ""
+    assert waiving(decide((*passed, replace(SLOW, outcome="warned")), against), "iris", 7) == ""
+
+
 PROMOTED = Decision("not_worse", "promoted", ("fine",), (PASSED_ROWS,))
 
 
@@ -418,6 +473,11 @@ def test_each_further_look_at_the_same_rows_asks_for_more(look: int, needed: flo
 
 def test_all_looks_together_err_at_most_once_in_twenty_times() -> None:
     assert sum(0.05 / (k * (k + 1)) for k in range(1, 10_000)) < 0.05
+
+
+def test_other_checks_refuse_with_the_comparisons_and_may_be_waived() -> None:
+    found = evidence(predicted(0.3), predicted(0.6, seed=1))
+    assert [found.judge(TOLERANCE, (SLOW,), waived).verdict for waived in ((), ("latency",))] == ["kept", "promoted"]
 
 
 def test_what_was_looked_at_before_must_be_better_and_not_only_no_worse() -> None:

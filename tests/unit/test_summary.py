@@ -50,10 +50,12 @@ NUMBERS = st.floats() | st.sampled_from([0.0, 1e-300, -1e-300, 134_050_927_699.0
 NAMES = st.text(max_size=12)
 REPAIRS = st.builds(Repair, NAMES, st.lists(st.integers(1), max_size=9).map(tuple), NAMES)
 ASIDE = st.builds(SetAside, st.integers(1), NAMES, NAMES)
-CLASSIFIERS = ("brier", "log_loss", "roc_auc", "accuracy", "f1_macro")
+CLASSIFIERS = ("brier", "log_loss", "roc_auc", "accuracy", "f1_macro", "cost")
 SCORES = st.builds(Score, NAMES, NUMBERS, NUMBERS, st.floats(0, 1e6))
+CHECKS = st.builds(Check, NAMES, st.sampled_from(["failed", "warned", "passed", "waived"]), NAMES, NAMES, NAMES)
+VERDICTS = st.sampled_from(["promoted", "kept", "refused", "unchanged"])
 DECISIONS = st.builds(
-    Decision, NAMES, st.sampled_from(["promoted", "kept", "refused", "unchanged"]), st.lists(NAMES, max_size=3).map(tuple)
+    Decision, NAMES, VERDICTS, st.lists(NAMES, min_size=1, max_size=12).map(tuple), st.lists(CHECKS, max_size=5).map(tuple)
 )
 
 
@@ -151,6 +153,27 @@ def test_the_first_warning_stands_before_the_decision_in_one_line() -> None:
     assert lines[place + 1].startswith("decision")
     (alone,) = [line for line in summary.of_training(replace(ORDINARY, doubts=doubts[1:]), HOME).splitlines() if line.startswith("warning")]
     assert alone == "warning     bring more"
+
+
+def test_a_refusal_tells_every_reason_in_a_line_of_its_own_and_how_to_promote_in_spite_of_them() -> None:
+    failed = tuple(Check(code, "failed", f"{code} is 9", "3", "mend it") for code in ("not_worse", "latency", "size"))
+    decision = Decision("not_worse", "kept", tuple(map(str, failed)), failed)
+    lines = summary.of_training(replace(ORDINARY, decision=decision), HOME).splitlines()
+    place = next(k for k, line in enumerate(lines) if line.startswith("decision"))
+    assert lines[place : place + 4] == [
+        "decision    kept champion · not_worse is 9 (limit: 3); to pass, mend it",
+        "            latency is 9 (limit: 3); to pass, mend it",
+        "            size is 9 (limit: 3); to pass, mend it",
+        "            or promote it all the same: python -m flows.promote 3 --use-case wine-quality --waive not_worse --waive latency"
+        " --waive size --because TEXT",
+    ]
+
+
+def test_a_check_that_warns_is_the_first_warning() -> None:
+    checks = (Check("worst_slice", "warned", "loss +31.0 % where town is 'Bern'", "+5.0 %"), Check("leakage", "warned", "'tax' tells", ""))
+    report = replace(ORDINARY, decision=replace(ORDINARY.decision, checks=checks), doubts=(Doubt("single_column", "'tax' tells"),))
+    (line,) = [line for line in summary.of_training(report, HOME).splitlines() if line.startswith("warning")]
+    assert line == "warning     worst slice: loss +31.0 % where town is 'Bern' (and 1 more)"
 
 
 def test_metrics_that_the_terminal_has_no_room_for_are_left_to_the_page() -> None:

@@ -7,11 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tasks.core.behaviour import parse
+from tasks.core.checks import CODES
 from tasks.core.cron import EXPECTED
 from tasks.core.errors import UsageError
+from tasks.core.gate_settings import Gate, refuse_what_the_table_lacks
 from tasks.core.options import TrainOptions
 from tasks.core.reading.terms import ReadingOptions
-from tasks.core.use_case import LAKE, MAX_NAME, Gate, Loss, UseCase
+from tasks.core.table import Column, Schema
+from tasks.core.use_case import LAKE, MAX_NAME, Loss, UseCase
 
 if TYPE_CHECKING:
     from tasks.core.table import Task
@@ -91,6 +95,8 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
 
 KEYS = "budget, candidates, card, costs, data, description, drop, gate, group, key, landing, loss, pii, reading, refit, retrain"
 KEYS += ", schedule, seed, target, task, time"
+GATE_KEYS = "approval, approval_days, behaviour, block, calibration_rise, error_rate, flips, floors, latency_factor, latency_ms"
+GATE_KEYS += ", protected, protected_gap, size_factor, size_mb, skip, slice_loss, slice_rows, slices, tolerance"
 READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, query, quote, sheet, skip"
 
 
@@ -102,7 +108,7 @@ READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, que
             {"costs": {"false_positve": 2}},
             "'false_positve'; did you mean 'false_positive'? (available: false_negative, false_positive, positive)",
         ),
-        ({"gate": {"tolerence": 0.1}}, "'tolerence'; did you mean 'tolerance'? (available: approval, approval_days, tolerance)"),
+        ({"gate": {"tolerence": 0.1}}, f"'tolerence'; did you mean 'tolerance'? (available: {GATE_KEYS})"),
         ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, train)"),
         ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
     ],
@@ -193,6 +199,15 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ({"gate": {"tolerance": 0}}, "'gate.tolerance' is 0: input should be greater than 0"),
         ({"gate": {"tolerance": 0.51}}, "'gate.tolerance' is 0.51: input should be less than or equal to 0.5"),
         ({"gate": {"tolerance": float("nan")}}, "'gate.tolerance' is nan: input should be less than or equal to 0.5"),
+        (
+            {"gate": {"block": ["slice"]}},
+            "'gate.block.0' is 'slice': there is no check 'slice'; did you mean 'slices'? (available: " + ", ".join(sorted(CODES)) + ")",
+        ),
+        (
+            {"gate": {"floors": {"r2": "high"}}},
+            "'gate.floors.r2' is 'high': input should be a valid number, unable to parse string as a number",
+        ),
+        ({"gate": {"slice_rows": 19}}, "'gate.slice_rows' is 19: input should be greater than or equal to 20"),
         ({"seed": 2**32}, "'seed' is 4294967296: input should be less than 4294967296"),
         ({"drop": ["id", 1]}, "'drop.1' is 1: input should be a valid string"),
         ({"loss": "mse"}, "'loss' is 'mse': input should be 'squared_error', 'absolute_error', 'brier' or 'log_loss'"),
@@ -210,6 +225,36 @@ def test_a_value_beyond_its_limits_is_told_with_its_key(values: dict[str, object
 def test_the_limits_themselves_are_allowed() -> None:
     use_case = houses(seed=2**32 - 1, gate={"tolerance": 0.5})
     assert (use_case.seed, use_case.gate) == (2**32 - 1, Gate(tolerance=0.5))
+
+
+TABLE = Schema(
+    (Column("size", "number", "feature", ""), Column("town", "category", "unused", ""), Column("price", "number", "target", "")),
+    "regression",
+)
+CASES = parse("town,at_most\nBern,3\n", "cases.csv")
+
+
+@pytest.mark.parametrize(
+    ("gate", "told"),
+    [
+        ({"floors": {"rsme": 1}}, "there is no metric of a regression under gate.floors called 'rsme'; did you mean 'rmse'?"),
+        ({"floors": {"cost": 1}}, "there is no metric of a regression under gate.floors called 'cost' (available: mae, mse, r2, rmse)"),
+        ({"slices": ["twon=Bern"]}, "there is no column under gate.slices called 'twon'; did you mean 'town'?"),
+        ({"protected": ["sex"]}, "there is no column under gate.protected called 'sex' (available: price, size, town)"),
+    ],
+)
+def test_a_gate_that_asks_for_what_a_table_lacks_is_told_before_anything_is_fitted(gate: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        refuse_what_the_table_lacks(houses(gate=gate), TABLE, ["size", "town", "price"], ())
+    assert refused.value.message.startswith(told)
+    assert refused.value.where == f"gate.{next(iter(gate))}"
+
+
+def test_slices_and_groups_may_be_of_columns_that_no_model_sees_and_cases_may_not() -> None:
+    asked = houses(gate={"slices": ["town", "town=Bern"], "protected": ["town"], "floors": {"r2": 0.5}})
+    refuse_what_the_table_lacks(asked, TABLE, ["size", "town", "price"], ())
+    with pytest.raises(UsageError, match=r"no column of models in cases.csv, case 1 called 'town' \(available: size\)"):
+        refuse_what_the_table_lacks(asked, TABLE, ["size", "town", "price"], CASES)
 
 
 def test_a_use_case_cannot_be_changed() -> None:

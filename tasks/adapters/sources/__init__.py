@@ -29,7 +29,8 @@ def load(source: str, options: ReadingOptions) -> list[Content]:
     """Give what a source holds, one content for each file.
 
     Args:
-        source: Path of a file or folder, glob, URL (file, memory, http, https, s3, gs), database URL, `sklearn:NAME`, or `simulated:market_risk`.
+        source: Path of a file or folder, glob, URL (file, memory, http, https, s3, gs), database URL,
+            `sklearn:NAME` or `simulated:market_risk`.
         options: What the person knows; `query`, `sheet` and `encoding` matter here.
 
     Raises:
