@@ -27,4 +27,5 @@ def backtest(options: BacktestOptions = BacktestOptions()) -> BacktestReport:
     rehearsal = backtesting.arrange(case, snapshot, options)
     history = backtesting.fit_history(rehearsal)
     courses = backtesting.replay_policies(rehearsal, history)
-    return backtesting.report(rehearsal, history, courses)
+    recommended = backtesting.recommend(rehearsal, history, courses)
+    return backtesting.report(rehearsal, history, courses, recommended)

@@ -7,21 +7,23 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from tasks import record
-from tasks.adapters import models, reports, snapshots, tracking
+from tasks import record, versions
+from tasks.adapters import home, ledger, models, projects, reports, snapshots, tracking
 from tasks.adapters.trials import TrialStore
 from tasks.core import backtest, names, replay
-from tasks.core.backtest import EVERY, NEVER, BacktestReport
+from tasks.core.backtest import EVERY, NEVER, POLICY, BacktestReport
 from tasks.core.candidates import BASELINE, candidates_for
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.metrics import row_losses
 from tasks.core.recipe import Recipe
 from tasks.core.replay import Fit, History
 from tasks.core.snapshot import target_of
+from tasks.core.use_case_file import with_section
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -30,11 +32,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.backtest import Outcome
     from tasks.core.candidates import Candidate
     from tasks.core.metrics import Prediction
     from tasks.core.options import BacktestOptions
     from tasks.core.replay import Course
+    from tasks.core.results import Score
     from tasks.core.snapshot import Case, Snapshot
+    from tasks.core.spaces import Setting
+    from tasks.core.table import Task
     from tasks.core.use_case import Loss, Retraining
 
 FIRST_SHARE = 0.1  # of the rows, for the first fit
@@ -55,6 +61,7 @@ class Rehearsal:
         df: Those with a label, in order.
         options: What was asked.
         candidate: What is fitted.
+        settings: That differ from its own.
         loss: That counts.
         edges: Where the first fit's rows and each chunk end.
         order: What the rows are ordered by, in words.
@@ -65,6 +72,7 @@ class Rehearsal:
     df: pd.DataFrame
     options: BacktestOptions
     candidate: Candidate
+    settings: dict[str, Setting]
     loss: Loss
     edges: list[int]
     order: str
@@ -74,7 +82,14 @@ class Rehearsal:
         """Look at the rows once."""
         self.X: pd.DataFrame = self.df[self.snapshot.schema.features]
         self.y = target_of(self.df, self.snapshot.schema)
-        asked = [self.snapshot.digest, self.candidate.name, str(self.case.use_case.seed), self.order, self.snapshot.schema.task]
+        asked = [
+            self.snapshot.digest,
+            self.candidate.name,
+            json.dumps(self.settings, sort_keys=True),
+            str(self.case.use_case.seed),
+            self.order,
+            self.snapshot.schema.task,
+        ]
         columns = [f"{column.name}:{column.type}:{column.role}" for column in self.snapshot.schema.columns]
         digest = names.digest(*asked, *columns, *tracking.requirements())[:32]
         self.store = TrialStore(self.case.settings.home / "trials", f"backtest{digest}")
@@ -86,7 +101,7 @@ class Rehearsal:
             return known[0]
         began, X, y = time.perf_counter(), self.X.iloc[start:end], self.y[start:end]
         recipe = Recipe.of(self.snapshot.schema, X, y, self.case.use_case.seed)
-        said = models.predict(models.fit(self.candidate.build(recipe), X, y), self.X.iloc[first:])
+        said = models.predict(models.fit(self.candidate.build(recipe, **self.settings), X, y), self.X.iloc[first:])
         self.store.keep(key, said, time.perf_counter() - began)
         return said
 
@@ -125,12 +140,28 @@ def arrange(case: Case, snapshot: Snapshot, options: BacktestOptions) -> Rehears
     if options.loss:
         case = dataclasses.replace(case, use_case=case.use_case.model_copy(update={"loss": options.loss}))
     loss = case.use_case.loss_for(schema.task)
-    return Rehearsal(case, snapshot, df.reset_index(drop=True), options, _candidate(options.candidate, schema.task), loss, edges, order)
+    candidate, settings = _candidate(options.candidate, schema.task), {}
+    if options.candidate is None and (score := _champions(case)) is not None:
+        candidate, settings = _candidate(score.recipe, schema.task), dict(score.settings)
+    return Rehearsal(case, snapshot, df.reset_index(drop=True), options, candidate, settings, loss, edges, order)
 
 
-def _candidate(name: str | None, kind: str) -> Candidate:
+def _champions(case: Case) -> Score | None:
+    """Give what the champion was made by, of an average the member that weighs most; None where there is no champion, or it kept none."""
+    settings = case.settings
+    is_begun = settings.ledger_url or (settings.home / "ledger.db").exists()
+    line = ledger.line_of_champions(settings.ledger_address, case.name) if is_begun else []
+    version = tracking.get_version(case.name, line[-1].version) if line else None
+    recorded = versions.recorded(case, version) if version else None
+    if recorded is None:
+        return None
+    best = recorded.leaderboard.best
+    return max(recorded.leaderboard.members(best), key=lambda member: best.weights.get(member.candidate, 0.0))
+
+
+def _candidate(name: str | None, kind: Task) -> Candidate:
     wanted = name or DEFAULT
-    found = {each.name: each for each in candidates_for(kind, [wanted])}  # type: ignore[arg-type]
+    found = {each.name: each for each in candidates_for(kind, [wanted])}
     if wanted not in found:
         raise UsageError.unknown("candidate", wanted, [each for each in found if each != BASELINE], where="--candidate")
     return found[wanted]
@@ -226,22 +257,42 @@ def _is_flagged(rehearsal: Rehearsal, fitted: int, chunk: int) -> bool:
     return reports.default_flag(reference, rehearsal.X.iloc[rehearsal.edges[chunk - 1] : rehearsal.edges[chunk]], numbers)
 
 
-def _recommend(rehearsal: Rehearsal, history: History) -> Retraining:
-    """Choose the settings with fewest fits among those whose loss is within a standard error of the least."""
-    now = rehearsal.case.use_case.retrain
-    tried: list[tuple[float, float, int, Retraining]] = []
-    never = replay.on_schedule(history, None, NEVER)
+@task
+def recommend(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) -> Retraining | None:
+    """Write the settings with fewest fits among those whose loss is within a standard error of the least into the use case; None unasked.
+
+    Raises:
+        UsageError: the use case has no file of the project.
+    """
+    if not rehearsal.options.recommend:
+        return None
+    case, never_and_every = rehearsal.case, [course for course in courses if course.name in (NEVER, EVERY)]
+    tried: list[tuple[Outcome, Retraining]] = []
     for growth, staleness, rise in product(GROWTHS, STALENESSES, RISES):
-        limits = now.model_copy(update={"growth": growth, "staleness": staleness, "performance": rise})
-        found = backtest.measure(history, [never, replay.on_schedule(history, 1, EVERY), replay.by_policy(history, limits)])["policy"]
-        tried.append((found.change[0], found.change[1] / 1.96, found.course.fits, limits))
-    least, error = min((change, error) for change, error, _, _ in tried)
-    within = [each for each in tried if each[0] <= least + error]
-    return min(within, key=lambda each: (each[2], each[0]))[3]
+        limits = case.use_case.retrain.model_copy(update={"growth": growth, "staleness": staleness, "performance": rise})
+        found = backtest.measure(history, [*never_and_every, replay.by_policy(history, limits)])
+        tried.append((found[POLICY], limits))
+    least = min((found for found, _ in tried), key=lambda found: found.loss)
+    within = [(found, limits) for found, limits in tried if found.change[0] <= least.change[0] + least.change[1] / 1.96]
+    found, limits = min(within, key=lambda each: (each[0].course.fits, each[0].loss))
+    _write(case, limits, f"recommended by flows.backtest on {datetime.now(UTC):%Y-%m-%d}: {backtest.worth(found, history.chunks)}")
+    return limits
+
+
+def _write(case: Case, limits: Retraining, why: str) -> None:
+    name, project = case.name, case.settings.project
+    path = projects.USE_CASES / f"{name}.yaml"
+    with home.lock(case.settings.home, "project"):
+        if projects.own_use_case(name, project) is None:
+            message = f"--recommend writes into {project / path}, which is not there; write it with python -m flows init"
+            raise UsageError(message, where="--recommend")
+        text = (project / path).read_text(encoding="utf-8")
+        projects.write_files(project, {path: with_section(text, "retrain", limits.model_dump(), why)})
+    log.info("wrote retrain: into %s", project / path)
 
 
 @task
-def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) -> BacktestReport:
+def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course], recommended: Retraining | None) -> BacktestReport:
     """Write what was found as a page, as an artifact of the run, and as the value that is returned."""
     case = rehearsal.case
     found = BacktestReport(
@@ -253,7 +304,7 @@ def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) ->
         edges=rehearsal.edges,
         delay=history.delay,
         outcomes=backtest.measure(history, courses),
-        recommended=_recommend(rehearsal, history) if rehearsal.options.recommend else None,
+        recommended=recommended,
         seconds=time.monotonic() - rehearsal.started,
     )
     path = case.settings.home / "reports" / case.name / "backtest.html"

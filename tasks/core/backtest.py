@@ -131,6 +131,12 @@ class BacktestReport:
         ]
 
 
+def worth(outcome: Outcome, chunks: int) -> str:
+    """Say in a clause what settings were worth."""
+    share = "" if outcome.recovered is None else f", {100 * outcome.recovered:.0f} % of what a fit after each chunk gains"
+    return f"loss {_percent(outcome.change)} against never retraining{share}, with {outcome.course.fits} fits in {chunks} chunks"
+
+
 def measure(history: History, courses: Sequence[Course]) -> dict[str, Outcome]:
     """Hold the courses of policies, among them `never` and `every`, against one another."""
     import numpy as np

@@ -135,7 +135,10 @@ class BacktestOptions(CaseOptions):
         int, Field(ge=2, le=1000, title="Chunks", description="in which the rows after the first tenth come (default: 40)")
     ] = 40
     delay: Annotated[int, Field(ge=0, title="Label delay", description="chunks until labels come (default: 0)")] = 0
-    candidate: Annotated[str | None, Field(title="Candidate", description="what is fitted (default: hist_gradient_boosting)")] = None
+    candidate: Annotated[
+        str | None,
+        Field(title="Candidate", description="what is fitted (default: what the champion is made by, else hist_gradient_boosting)"),
+    ] = None
     loss: Annotated[Loss | None, Field(title="Loss", description="what counts (default: that of the use case)")] = None
     window: Annotated[int | None, Field(ge=1, title="Window", description="chunks that are fitted to, the latest ones (default: all)")] = (
         None

@@ -138,6 +138,26 @@ def spelled(value: object) -> str:
     return text.strip(" \n")
 
 
+def with_section(text: str, key: str, values: Mapping[str, object], why: str) -> str:
+    r"""Put a section into the text of a use case, in the place of one of that name, and leave the rest as it stands.
+
+    >>> print(with_section("data: a.csv\nretrain:\n  growth: 2\nseed: 1\n", "retrain", {"growth": 1.5}, "measured"), end="")
+    data: a.csv
+    seed: 1
+    retrain:  # measured
+      growth: 1.5
+    """
+    kept: list[str] = []
+    is_replaced = False
+    for line in text.splitlines():
+        if line.strip() and not line[0].isspace() and not (is_replaced and line.startswith("#")):
+            is_replaced = line.partition(":")[0] == key
+        if not is_replaced:
+            kept.append(line)
+    section = [f"{key}:  # {in_one_line(why)}", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
+    return "\n".join([*kept, *section]) + "\n"
+
+
 def in_one_line(text: str) -> str:
     """Keep a text in its line, whatever names of columns and files hold."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -14,7 +14,16 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import IngestOptions, MaintainOptions, PromoteOptions, ReproduceOptions, RollbackOptions, ScoreOptions, TrainOptions
+from tasks.core.options import (
+    BacktestOptions,
+    IngestOptions,
+    MaintainOptions,
+    PromoteOptions,
+    ReproduceOptions,
+    RollbackOptions,
+    ScoreOptions,
+    TrainOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +108,11 @@ class Project:
         from flows.reproduce import reproduce
 
         return self._run(reproduce, ReproduceOptions.model_validate(options))
+
+    def backtest(self, **options: object) -> Run:
+        from flows.backtest import backtest
+
+        return self._run(backtest, BacktestOptions.model_validate(options))
 
     def _run(self, flow: Any, options: Options, run_name: str | None = None) -> Run:  # noqa: ANN401
         """Run a flow as a worker does: on a flow run that the server already has, and that somebody may have named."""
