@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
-FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "maintain")
+FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "backtest", "maintain")
 JOBS = (*FLOWS, "status", "explain", "card", "compare", "doctor", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
@@ -259,7 +259,7 @@ def test_help_names_every_option_with_its_choices_and_loads_nothing_that_runs(de
     assert done.returncode == 0
     assert not (ENGINES | VERBS) & loaded_by(done)
     assert done.stdout.startswith(f"usage: python -m flows.{job} " if is_flow else "usage: ")
-    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest", "init"))
+    assert ("one of regression, binary, multiclass" in " ".join(done.stdout.split())) is (job in ("train", "ingest", "backtest", "init"))
 
 
 def test_the_package_lists_its_jobs_and_answers_for_them(desk: Desk) -> None:
