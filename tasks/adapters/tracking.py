@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline
 
@@ -292,14 +293,33 @@ def aliases(name: str) -> dict[str, int]:
 
 
 def versions(name: str) -> list[Version]:
-    """List the registered versions of a model, the last one first."""
-    return [_version(found) for found in _client().search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])]
+    """List the versions of a model that Evergreen registered, the last one first."""
+    return [_version(found) for found in _all_versions(name) if _is_ours(found)]
+
+
+def foreign_versions(name: str) -> list[int]:
+    """List the versions of a model that somebody else registered."""
+    return sorted(int(found.version) for found in _all_versions(name) if not _is_ours(found))
 
 
 def newest_version(name: str) -> Version | None:
-    """Find the last registered version."""
-    found = _client().search_model_versions(f"name = '{name}'", max_results=1, order_by=["version_number DESC"])
-    return _version(found[0]) if found else None
+    """Find the last version that Evergreen registered.
+
+    Raises:
+        StoreError: there are only versions of somebody else, so the name is taken.
+    """
+    found = _all_versions(name)
+    ours = next((version for version in found if _is_ours(version)), found[0] if found else None)
+    return _version(ours) if ours else None
+
+
+def _all_versions(name: str) -> list[ModelVersion]:
+    """List the versions of a model, the last one first."""
+    return list(_found(lambda: _client().search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])))
+
+
+def _is_ours(found: ModelVersion) -> bool:
+    return {ATTEMPT_TAG, MANIFEST_TAG} <= found.tags.keys()
 
 
 def get_version(name: str, number: int) -> Version | None:
@@ -355,9 +375,7 @@ def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
 
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
     """Close the runs whose process was killed, remove what they had logged but not registered, and count them."""
-    client = _client()
-    runs = client.search_runs([experiment], "attributes.status = 'RUNNING'")
-    dead = [run for run in runs if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
+    client, dead = _client(), _dead_runs(experiment, is_dead)
     registered = {v.run_id for v in client.search_model_versions(filter_string="")} if dead else set()
     for run in dead:
         if run.info.run_id not in registered:
@@ -365,6 +383,17 @@ def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
                 client.delete_logged_model(model.model_id)
         client.set_terminated(run.info.run_id, "KILLED")
     return len(dead)
+
+
+def dead_runs(name: str, is_dead: Callable[[str], bool]) -> list[str]:
+    """List the open runs of an experiment, by its name, whose process was killed."""
+    experiment = _found(lambda: _client().get_experiment_by_name(name))
+    return [run.info.run_id for run in _dead_runs(experiment.experiment_id, is_dead)] if experiment else []
+
+
+def _dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> list[Run]:
+    running = _found(lambda: _client().search_runs([experiment], "attributes.status = 'RUNNING'"))
+    return [run for run in running if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
 
 
 def remove_empty_model(name: str) -> None:

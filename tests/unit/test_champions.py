@@ -14,6 +14,7 @@ from tasks.core.champions import (
     Version,
     anchor_of,
     earlier_champion,
+    way_back,
 )
 from tasks.core.errors import UsageError
 
@@ -118,3 +119,11 @@ def test_nobody_goes_back_to_what_never_passed(succession: tuple[tuple[int, str]
     with pytest.raises(UsageError) as refused:
         earlier_champion(line(*succession), number, {9}, "wine")
     assert refused.value.message == told
+
+
+def test_the_way_back_leads_to_the_last_other_champion() -> None:
+    line = [
+        Epoch("wine", number, version, "run", "better", "", "2024-03-03T14:00:00+00:00", {}) for number, version in enumerate((1, 2, 2), 1)
+    ]
+    assert way_back("wine", line) == "go back to version 1 with `python -m flows.rollback --use-case wine --because TEXT`"
+    assert way_back("wine", line[1:]) == "restore its files from a backup"
