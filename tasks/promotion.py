@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ from tasks.core.succession import SuccessionReport
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
@@ -74,8 +77,18 @@ def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
     """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
     known = replace(entry, inputs={**entry.inputs, decisions.MANIFEST: dict(epoch.manifest)})
     is_crowned = ledger.crown(case.settings.ledger_address, epoch, known)
-    versions.settled_line(case)
+    with _decided_already():
+        versions.settled_line(case)
     return is_crowned
+
+
+@contextmanager
+def _decided_already() -> Generator[None]:
+    """Go on where the registry does not follow a decision that stands: whoever failed now would decide a second time."""
+    try:
+        yield
+    except StoreError as error:
+        log.warning("the decision stands in the ledger, and the registry follows with the next run: %s", error.message)
 
 
 def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:
@@ -180,7 +193,8 @@ def approve(study: Study, version: Version, evidence: Evidence, champion: Champi
         entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because, inputs=inputs)
         decision = decision if crown(case, epoch, entry) else gate.superseded(decision)
     if decision.verdict == "promoted":
-        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+        with _decided_already():
+            tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
     return _report(case, version.number, before, decision)
 
 

@@ -44,6 +44,31 @@ ALIAS_TRIES = 5
 PAGE = 1000
 
 
+@contextmanager
+def _asking() -> Generator[None]:
+    """Tell in one sentence what MLflow, its server, or the disk under it raises.
+
+    Raises:
+        StoreError: they do.
+    """
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        message = f"MLflow does not answer: {_reason(error)}; see that it runs and has room, and run again"
+        raise StoreError(message, where="MLflow") from error
+
+
+def _reason(error: Exception) -> str:
+    """Give the first line of an error; of a request that failed, only what was asked for."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    asked, failed, _ = line.partition(" failed with ")
+    return f"{asked} failed" if failed else line
+
+
 def create_sqlite_store(path: Path) -> None:
     """Create an MLflow store in one SQLite file: whole, or not at all when the process is killed."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -69,7 +94,7 @@ def ensure_experiment(name: str, artifacts: str) -> str:
             _check_artifacts(artifacts)
             return _client().create_experiment(name, artifact_location=f"{artifacts}/{name}")
     except (MlflowException, SQLAlchemyError) as error:
-        message = f"MLflow does not find or create the experiment '{name}': {str(error).strip().splitlines()[0]}"
+        message = f"MLflow does not find or create the experiment '{name}': {_reason(error)}"
         raise StoreError(message, where=name) from error
     if experiment.lifecycle_stage != "active":
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
@@ -90,7 +115,7 @@ def _check_artifacts(location: str) -> None:
     except ModuleNotFoundError:
         raise
     except Exception as error:  # each kind of storage raises errors of a library of its own
-        message = f"the artifacts at {location} cannot be reached: {str(error).strip().splitlines()[0]}"
+        message = f"the artifacts at {location} cannot be reached: {_reason(error)}"
         raise StoreError(message, where="EVERGREEN_ARTIFACTS_URL") from error
 
 
@@ -109,12 +134,19 @@ def run(experiment: str, name: str, owner: str, inputs: Mapping[str, str]) -> Ge
     """
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with mlflow.start_run(experiment_id=experiment, run_name=name, tags={OWNER_TAG: owner}) as active:
-        mlflow.log_params(dict(inputs))
+    status = "FAILED"
+    with _asking():
+        active = mlflow.start_run(experiment_id=experiment, run_name=name, tags={OWNER_TAG: owner})
+    try:
+        log_params(inputs)
         yield active.info.run_id
+        status = "FINISHED"
+    finally:
+        with _asking():
+            mlflow.end_run(status)
 
 
+@_asking()
 def log_dataset(name: str, source: str, digest: str) -> None:
     """Name the rows that the active run was trained on."""
     import mlflow
@@ -126,6 +158,7 @@ def log_dataset(name: str, source: str, digest: str) -> None:
     mlflow.log_input(MetaDataset(named, name=name, digest=digest[:32]), context="training")
 
 
+@_asking()
 def log_params(values: Mapping[str, str]) -> None:
     """Log what the active run decided on its way."""
     import mlflow
@@ -133,6 +166,7 @@ def log_params(values: Mapping[str, str]) -> None:
     mlflow.log_params(dict(values))
 
 
+@_asking()
 def tag_run(name: str, value: str) -> None:
     """Write a tag on the active run."""
     import mlflow
@@ -163,6 +197,7 @@ def commit_of(run_id: str) -> str:
     return "" if run is None else run.data.tags.get("mlflow.source.git.commit", "")
 
 
+@_asking()
 def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> None:
     """Log figures of the active run, and of one of its logged models if it is named; those that are numbers."""
     import math
@@ -172,6 +207,7 @@ def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> Non
     mlflow.log_metrics({name: value for name, value in values.items() if math.isfinite(value)}, model_id=model_id)
 
 
+@_asking()
 def log_text(text: str, file: str) -> None:
     """Keep a text as an artifact of the active run."""
     import mlflow
@@ -179,6 +215,7 @@ def log_text(text: str, file: str) -> None:
     mlflow.log_text(text, file)
 
 
+@_asking()
 def log_models(
     shipped: Pipeline,
     judged: Pipeline,
@@ -224,6 +261,7 @@ def log_models(
     return logged.model_id
 
 
+@_asking()
 def register(name: str, model_id: str, attempt: Attempt, spread: float | None, lake: str = "") -> Version:
     """Register a logged model as the next version with the digests of its stored files, the alias `challenger` on it.
 
@@ -263,18 +301,20 @@ def set_alias(name: str, alias: str, version: int) -> None:
             _client().set_registered_model_alias(name, alias, str(version))
         except MlflowException as error:
             if not remaining or "IntegrityError" not in error.message:
-                message = f"MLflow does not set the alias '{alias}' of {name} to version {version}: {error.message.splitlines()[0]}"
+                message = f"MLflow does not set the alias '{alias}' of {name} to version {version}: {_reason(error)}"
                 raise StoreError(message, where=name) from error
         else:
             return
 
 
+@_asking()
 def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     """Write on a version what became of it and why."""
     _client().set_model_version_tag(name, str(version), REASON_TAG, reason)
     _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
 
 
+@_asking()
 def set_seal(name: str, version: int, seal: str) -> None:
     """Write on a champion the row of the ledger that made it one, so that a ledger that was cut off or rewritten shows."""
     _client().set_model_version_tag(name, str(version), LEDGER_TAG, seal)
@@ -373,6 +413,7 @@ def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
         raise UnsafeModelError(message, where=name) from error
 
 
+@_asking()
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
     """Close the runs whose process was killed, remove what they had logged but not registered, and count them."""
     client, dead = _client(), _dead_runs(experiment, is_dead)
@@ -396,6 +437,7 @@ def _dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> list[Run]:
     return [run for run in running if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
 
 
+@_asking()
 def remove_empty_model(name: str) -> None:
     """Remove a registered model that a killed run left without any version."""
     registered = _found(lambda: _client().get_registered_model(name))
@@ -406,19 +448,20 @@ def remove_empty_model(name: str) -> None:
 def _client() -> MlflowClient:
     from mlflow import MlflowClient
 
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints a trace of what it then raises
     return MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
 
 
 def _found(call: Callable[[], Any]) -> Any:  # noqa: ANN401 (MLflow's entities have no common type)
     from mlflow.exceptions import MlflowException
 
-    try:
-        return call()
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        message = f"MLflow does not answer: {error.message.splitlines()[0]}"
-        raise StoreError(message, where="MLflow") from error
+    with _asking():
+        try:
+            return call()
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
 
 def _version(found: ModelVersion) -> Version:
@@ -448,7 +491,7 @@ def _download(address: str) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)).read_bytes()
     except (MlflowException, OSError) as error:
-        message = f"{address} cannot be fetched from the registry: {str(error).splitlines()[0]}"
+        message = f"{address} cannot be fetched from the registry: {_reason(error)}"
         raise StoreError(message, where=address) from error
 
 
