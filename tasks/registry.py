@@ -65,7 +65,7 @@ def load_scorer(case: Case, number: int | None) -> Scorer:
     address = case.settings.ledger_address
     line = ledger.line_of_champions(address, case.name) if number else versions.settled_line(case)
     version = versions.find_version(address, case.name, line, number)
-    with versions.advising("name another version" if number else way_back(case.name, line)):
+    with versions.advising("" if number else way_back(case.name, line)):
         inputs = tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel"))
         model = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
     return Scorer(case.name, version.number, model, version.attempt.target, inputs)

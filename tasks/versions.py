@@ -39,7 +39,7 @@ def load_rival(case: Case, version: Version | Epoch) -> Rival:
 
 
 def find_version(address: str, use_case: str, line: list[Epoch], number: int | None) -> Version:
-    """Find a version, the champion by default, with the digests that the ledger has of its files: its word stands above the registry's.
+    """Find a version, the champion by default, with the digests that the ledger has of its files, and none where it has none.
 
     Raises:
         UsageError: there is no such version, or no champion.
@@ -54,8 +54,8 @@ def find_version(address: str, use_case: str, line: list[Epoch], number: int | N
         raise UsageError(message, where=use_case)
     epoch = next((epoch for epoch in reversed(line) if epoch.version == number), None)
     judged = ledger.last_decision(address, use_case, ("gate",), number)
-    known = epoch.manifest if epoch else judged.manifest if judged else {}
-    return dataclasses.replace(version, manifest=known or version.manifest)
+    known = epoch.manifest if epoch else (judged.manifest or version.manifest) if judged else {}  # older rows have no digests
+    return dataclasses.replace(version, manifest=known)
 
 
 def settled_line(case: Case) -> list[Epoch]:
@@ -77,12 +77,12 @@ def advising(what_to_do: str) -> Generator[None]:
     try:
         yield
     except (StoreError, UnsafeModelError) as error:
-        message = f"{error.message}; {what_to_do}"
+        message = f"{error.message}; {what_to_do}" if what_to_do else error.message
         raise type(error)(message, where=error.where) from error
 
 
 def _follow(case: Case, line: list[Epoch]) -> None:
-    """Set the aliases to what the ledger says."""
+    """Set the aliases to what the ledger says; where the champion before is gone, nothing is called so."""
     if tracking.get_version(case.name, line[-1].version) is None:
         message = (
             f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry; {way_back(case.name, line)}"
@@ -91,7 +91,7 @@ def _follow(case: Case, line: list[Epoch]) -> None:
     wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
     present = tracking.aliases(case.name)
     for alias, number in wanted.items():
-        if present.get(alias) != number:
+        if present.get(alias) != number and (alias == "champion" or tracking.get_version(case.name, number)):
             log.info("alias %s of %s: version %s", alias, case.name, number)
             tracking.set_alias(case.name, alias, number)
     _seal(case, line[-1])
@@ -119,8 +119,16 @@ def seals_of(address: str, champion: Epoch) -> tuple[Seal, Entry | None]:
 
 
 def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, str, str]:
-    """Fetch a file of a version; gives it with the digest that it must have and with what to call it."""
+    """Fetch a file of a version; gives it with the digest that it must have and with what to call it.
+
+    Raises:
+        StoreError: it is gone.
+        UnsafeModelError: nobody knows its digest.
+    """
     number = version.version if isinstance(version, Epoch) else version.number
+    if not version.manifest:
+        message = f"version {number} of {use_case} never came before the gate, so nobody vouches for its files"
+        raise UnsafeModelError(message, where=use_case)
     return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
 
 
