@@ -72,12 +72,6 @@ def passed(entries: list[Entry]) -> set[int]:
     return gates | {entry.version for entry in entries if entry.kind == "approve"}
 
 
-def open_runs(home: Path) -> int:
-    """Count the runs that are open; nobody runs one while this is asked."""
-    with closing(sqlite3.connect(home / "mlflow.db")) as mlflow:
-        return mlflow.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0]
-
-
 def path_of(address: str) -> Path:
     """Give the folder that an address of a file names."""
     return Path(unquote(urlsplit(address).path))

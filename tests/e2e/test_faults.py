@@ -166,10 +166,12 @@ def test_a_kill_in_any_step_leaves_the_champion_of_before_or_the_next_one(heir: 
         assert killed.returncode == -signal.SIGKILL, (step, killed.stderr)
         before, line = line, check(heir)
         assert len(line) - len(before) == (number >= steps.index(CROWNED)), step
+    told = heir.run("doctor", "--use-case", "houses").stdout
+    assert ("is open, and its process was killed; the next `python -m flows.train --use-case houses` closes it" in told) is (job == "train")
     done = heir.run(*call)
     assert done.returncode == (2 if job == "promote" else 0), done.stderr
     assert (check(heir) == line) is (job != "rollback")
-    assert invariants.open_runs(heir.desk.home) == 0
+    assert heir.run("doctor", "--use-case", "houses").returncode == 0
 
 
 def test_of_those_who_decide_at_once_nobody_is_lost(heir: Clerk, trial: int, *, is_brief: bool) -> None:

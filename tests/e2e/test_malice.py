@@ -143,6 +143,20 @@ def test_a_model_of_another_kind_that_is_aliased_is_loaded_by_nobody(restored: S
     assert (code, told) == (1, f"store: version {foreign} of 'houses' was not registered by Evergreen; use another name with --use-case")
 
 
+def test_doctor_also_looks_at_the_files_of_earlier_champions(siege: Siege) -> None:
+    file = path_of(siege.client.get_model_version_download_uri("houses", "1")) / JUDGED_FILE
+    good = file.read_bytes()
+    file.write_bytes(good[:-1])
+    code, answer, _ = siege.ask("doctor", "--use-case", "houses", "--json")
+    file.write_bytes(good)
+    (problem,) = json.loads(answer.splitlines()[0])["problems"]
+    assert code == 1
+    assert problem.startswith(
+        "extra_files/judged.skops of version 1 of houses is not loaded: its bytes are not those that were registered ("
+    )
+    assert problem.endswith("; restore it from a backup")
+
+
 JUDGES = (("train", "--use-case", "houses", "--again"), ("promote", "1", *WHY))
 DOCTOR = ("doctor", "--use-case", "houses")
 
