@@ -84,9 +84,8 @@ def advising(what_to_do: str) -> Generator[None]:
 def _follow(case: Case, line: list[Epoch]) -> None:
     """Set the aliases to what the ledger says; where the champion before is gone, nothing is called so."""
     if tracking.get_version(case.name, line[-1].version) is None:
-        message = (
-            f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry; {way_back(case.name, line)}"
-        )
+        gone = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry"
+        message = f"{gone}; {way_back(case.name, line)}"
         raise StoreError(message, where=case.name)
     wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
     present = tracking.aliases(case.name)
