@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format deployments lock clean
+.PHONY: help run test soak check format deployments lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.
 
 test: $(DEV) ## Run the whole test suite, or a part: make test ARGS=tests/unit
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+soak: $(DEV) ## Let each fault that tests know happen 20 times, more thoroughly, for hours: make soak ARGS="-k disk"
+	@$(BIN)/python -m pytest tests/e2e -m fault --trials 20 --numprocesses auto $(ARGS)
 
 check: $(DEV) ## Check style, architecture, types, and that prefect.yaml is up to date
 	$(BIN)/ruff check .

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from tasks import versions
 from tasks.adapters import home, ledger, projects, snapshots, tracking
 from tasks.core.card import Card, explanation_of
+from tasks.core.errors import StoreError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.standing import reigns
 from tasks.record import task
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tasks.core.champions import Epoch, Version
     from tasks.core.options import CardOptions
     from tasks.core.snapshot import Case
+
+log = logging.getLogger("evergreen")
 
 
 def card(options: CardOptions) -> Iterator[Card]:
@@ -32,19 +36,22 @@ def card(options: CardOptions) -> Iterator[Card]:
     ledger.create(settings.ledger_address)
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
     line = ledger.line_of_champions(settings.ledger_address, case.name)
-    version, known = versions.find_version(case.name, line, options.version)
-    yield _written(case, _card(case, line, version, known))
+    version = versions.find_version(settings.ledger_address, case.name, line, options.version)
+    yield _written(case, _card(case, line, version))
 
 
 @task
 def write_card(case: Case, version: Version) -> None:
     """Write the card of a version that was just judged, and describe it with that in the registry."""
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
-    told = _written(case, _card(case, line, version, version))
-    tracking.describe(case.name, version.number, told.as_description())
+    try:
+        told = _written(case, _card(case, line, version))
+        tracking.describe(case.name, version.number, told.as_description())
+    except StoreError as error:  # the ledger has decided, and a card can be written later
+        log.warning("the card of version %s is not written: %s; write it with python -m flows card", version.number, error.message)
 
 
-def _card(case: Case, line: list[Epoch], version: Version, known: Version | Epoch) -> Card:
+def _card(case: Case, line: list[Epoch], version: Version) -> Card:
     entries = ledger.decisions(case.settings.ledger_address, case.name)
     return Card(
         use_case=case.use_case,
@@ -53,7 +60,7 @@ def _card(case: Case, line: list[Epoch], version: Version, known: Version | Epoc
         decisions=tuple(entry for entry in entries if entry.version == version.number),
         params=tracking.params_of(version.run_id),
         explanation=explanation_of(tracking.text_of(version.run_id, EXPLANATION)),
-        inputs=tracking.inputs_of(*versions.file_of(case.name, known, "MLmodel")),
+        inputs=tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel")),
         environment=tuple(tracking.fetch(case.name, version.number, "requirements.txt").decode().split()),
         commit=tracking.commit_of(version.run_id),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ from tasks.core.succession import SuccessionReport
 from tasks.record import task
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
@@ -51,7 +54,7 @@ def promote(
     if decision.verdict == "promoted":
         decision = _wait_for_a_person(case, version, decision)
     inputs = {"run_id": version.run_id, "source": study.snapshot.source, "snapshot": study.snapshot.digest, "lake": study.snapshot.lake}
-    judged = write(case, "gate", version.number, decision, {**inputs, **evidence.as_json(decision, champion)})
+    judged = write(case, "gate", version.number, decision, {**inputs, **_files(version), **evidence.as_json(decision, champion)})
     if decision.verdict == "promoted":
         epoch = _epoch(case, version, decision, study.snapshot.lake, champion.epoch + 1 if champion else 1)
         by_gate = entry_of(case, "promote", version.number, decision.code, decision.reason, inputs={"gate": judged.number})
@@ -68,7 +71,7 @@ def promote(
 def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Decision:
     """Keep the champion where a person rolled back, or wants to approve each version."""
     promote = f"python -m flows.promote {version.number} --use-case {case.name} --because TEXT"
-    if hold := decisions.hold_of(ledger.decisions(case.settings.ledger_address, case.name)):
+    if hold := _hold(case):
         told = f"{hold.who} rolled back to version {hold.version}: {hold.because}"
         return gate.held(decision, f"it passed, but {told}; promote it with `{promote}`, or let the gate decide again with --release")
     if case.use_case.gate.approval:
@@ -78,18 +81,20 @@ def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Deci
 
 def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
     """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
-    is_crowned = ledger.crown(case.settings.ledger_address, epoch, entry)
-    _settled_line(case)
+    known = replace(entry, inputs={**entry.inputs, decisions.MANIFEST: dict(epoch.manifest)})
+    is_crowned = ledger.crown(case.settings.ledger_address, epoch, known)
+    with _decided_already():
+        versions.settled_line(case)
     return is_crowned
 
 
-def _settled_line(case: Case) -> list[Epoch]:
-    """Give the champions so far, with the aliases where the ledger has them: a killed process may have left them behind."""
-    with home.lock(case.settings.home, f"registry-{case.name}"):
-        line = ledger.line_of_champions(case.settings.ledger_address, case.name)
-        if line:
-            versions.follow(case, line)
-    return line
+@contextmanager
+def _decided_already() -> Generator[None]:
+    """Go on where the registry does not follow a decision that stands: whoever failed now would decide a second time."""
+    try:
+        yield
+    except StoreError as error:
+        log.warning("the decision stands in the ledger, and the registry follows with the next run: %s", error.message)
 
 
 def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:
@@ -103,6 +108,10 @@ def entry_of(
     """Make a row of the ledger, of now and of whoever runs this."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Entry(case.name, kind, version, code, reason, home.person(), now, because, inputs or {})
+
+
+def _files(version: Version) -> dict[str, object]:
+    return {decisions.MANIFEST: dict(version.manifest)}
 
 
 def _epoch(case: Case, version: Version, decision: Decision, lake: str, number: int) -> Epoch:
@@ -141,14 +150,13 @@ def find_waiting(case: Case, number: int | None) -> Version:
     Raises:
         UsageError: there is no such version, none waits, or it is champion.
     """
-    line = _settled_line(case)
+    line = versions.settled_line(case)
     if number is None:
-        found = next((version for version in tracking.versions(case.name) if version.decision in WAITING), None)
-        if found is None:
+        number = next((version.number for version in tracking.versions(case.name) if version.decision in WAITING), None)
+        if number is None:
             message = f"no version of {case.name} waits for a person; name one"
             raise UsageError(message, where="version")
-    else:
-        found, _ = versions.find_version(case.name, line, number)
+    found = versions.find_version(case.settings.ledger_address, case.name, line, number)
     if line and line[-1].version == found.number:
         message = f"version {found.number} of {case.name} is champion already"
         raise UsageError(message, where="version")
@@ -163,7 +171,7 @@ def check_word(case: Case, version: Version, options: PromoteOptions) -> None:
     """
     _reason(options.because, f"version {version.number} shall become champion")
     gate.refuse_waivers(options.waive, CAN_BE_WAIVED)
-    judged = next((entry for entry in reversed(_decisions(case)) if entry.kind == "gate" and entry.version == version.number), None)
+    judged = ledger.last_decision(case.settings.ledger_address, case.name, ("gate",), version.number)
     if judged is None:
         message = f"version {version.number} of {case.name} never came before the gate; train again"
         raise UsageError(message, where="version")
@@ -194,7 +202,8 @@ def approve(
         entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because.strip(), inputs=inputs)
         decision = decision if crown(case, epoch, entry) else gate.superseded(decision)
     if decision.verdict == "promoted":
-        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+        with _decided_already():
+            tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
     return _report(case, version.number, before, decision)
 
 
@@ -227,11 +236,11 @@ def roll_back(case: Case, number: int | None, because: str) -> SuccessionReport:
         line = ledger.line_of_champions(case.settings.ledger_address, case.name)
         target = earlier_champion(line, number, _passed(case), case.name)
         told = _reason(because, f"version {target} comes back")
-        version, known = versions.find_version(case.name, line, target)
-        models.load(*versions.file_of(case.name, known, SHIPPED_FILE))
-        versions.load_rival(case, known)
+        version = versions.find_version(case.settings.ledger_address, case.name, line, target)
+        models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
+        versions.load_rival(case, version)
         decision = gate.Decision("rollback", "promoted", (f"{home.person()} rolled back from version {line[-1].version}: {told}",))
-        epoch = replace(_epoch(case, version, decision, version.lake, line[-1].epoch + 1), manifest=known.manifest)
+        epoch = _epoch(case, version, decision, version.lake, line[-1].epoch + 1)
         inputs: dict[str, object] = {"run_id": version.run_id, "from": line[-1].version}
         if crown(case, epoch, entry_of(case, "rollback", target, decision.code, decision.reason, because=told, inputs=inputs)):
             record.publish_text(f"{case.name}-decision", f"**rolled back** to version {target}\n\n{decision.reason}")
@@ -247,7 +256,7 @@ def release(case: Case, because: str) -> SuccessionReport:
     Raises:
         UsageError: nothing is held.
     """
-    line, held = _settled_line(case), decisions.hold_of(_decisions(case))
+    line, held = versions.settled_line(case), _hold(case)
     if held is None:
         message = f"no hold is on {case.name}: the gate promotes what passes"
         raise UsageError(message, where="--release")
@@ -257,13 +266,13 @@ def release(case: Case, because: str) -> SuccessionReport:
     return _report(case, held.version, line[-1].version, decision)
 
 
-def _decisions(case: Case) -> list[Entry]:
-    return ledger.decisions(case.settings.ledger_address, case.name)
+def _hold(case: Case) -> Entry | None:
+    return decisions.as_hold(ledger.last_decision(case.settings.ledger_address, case.name, decisions.HOLDING))
 
 
 def _passed(case: Case) -> set[int]:
     """Give the versions that passed the gate."""
-    gates = (entry for entry in _decisions(case) if entry.kind == "gate")
+    gates = (entry for entry in ledger.decisions(case.settings.ledger_address, case.name) if entry.kind == "gate")
     return {entry.version for entry in gates if entry.inputs["verdict"] == "promoted" or entry.code in WAITING}
 
 
@@ -276,7 +285,7 @@ def _reason(because: str, what: str) -> str:
 
 def _report(case: Case, version: int, before: int | None, decision: Decision) -> SuccessionReport:
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
-    hold = decisions.hold_of(_decisions(case))
+    hold = _hold(case)
     told = f"since {hold.decided_at} by {hold.who}: {hold.because}; release it with --release" if hold else ""
     log.info("%s: %s", decision.code.replace("_", " "), decision.reason)
     return SuccessionReport(case.name, version, line[-1].version if line else None, before, decision, told)

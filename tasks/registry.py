@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.core import decisions, names
-from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of
+from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of, way_back
 from tasks.core.errors import UsageError
 from tasks.core.evidence import ChampionFit
 from tasks.core.reading.forms import are_booleans
@@ -63,12 +63,13 @@ def load_scorer(case: Case, number: int | None) -> Scorer:
         StoreError: the ledger names a version that the registry does not have.
         UnsafeModelError: its bytes are not those that were registered, or it stores a foreign type.
     """
-    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
-    if number is None and line:
-        versions.follow(case, line)
-    version, known = versions.find_version(case.name, line, number)
-    inputs = tracking.inputs_of(*versions.file_of(case.name, known, "MLmodel"))
-    return Scorer(case.name, version.number, models.load(*versions.file_of(case.name, known, SHIPPED_FILE)), version.attempt.target, inputs)
+    address = case.settings.ledger_address
+    line = ledger.line_of_champions(address, case.name) if number else versions.settled_line(case)
+    version = versions.find_version(address, case.name, line, number)
+    with versions.advising("" if number else way_back(case.name, line)):
+        inputs = tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel"))
+        model = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
+    return Scorer(case.name, version.number, model, version.attempt.target, inputs)
 
 
 def last_version(case: Case, snapshot: Snapshot) -> Version | None:
@@ -104,15 +105,17 @@ def load_champion(case: Case, challenger: int | None = None) -> ChampionFit | No
         StoreError: the ledger names a version that the registry does not have.
         UnsafeModelError: its files are not those that were registered.
     """
-    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    line = versions.settled_line(case)
     if not line:
         return None
-    versions.follow(case, line)
     looks = decisions.looks_of(ledger.decisions(case.settings.ledger_address, case.name), challenger)
     champion, anchor = line[-1], anchor_of(line)
     other = anchor if anchor and anchor.version != champion.version else None
-    rival = versions.load_rival(case, champion)
-    return ChampionFit(champion.epoch, rival, versions.load_rival(case, other) if other else None, looks)
+    with versions.advising(way_back(case.name, line)):
+        rival = versions.load_rival(case, champion)
+    with versions.advising("challengers are compared with it too, so restore its files from a backup"):
+        standard = versions.load_rival(case, other) if other else None
+    return ChampionFit(champion.epoch, rival, standard, looks)
 
 
 @contextmanager
@@ -159,8 +162,9 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
         UsageError: there is no such version.
         UnsafeModelError: its bytes are not those that were registered, or it stores a foreign type.
     """
-    _, known = versions.find_version(use_case, ledger.line_of_champions(home.settings().ledger_address, use_case), number)
-    return models.load(*versions.file_of(use_case, known, SHIPPED_FILE))
+    address = home.settings().ledger_address
+    version = versions.find_version(address, use_case, ledger.line_of_champions(address, use_case), number)
+    return models.load(*versions.file_of(use_case, version, SHIPPED_FILE))
 
 
 def _create_stores(settings: Settings) -> None:

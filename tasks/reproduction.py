@@ -36,7 +36,7 @@ def recall(case: Case, number: int | None) -> Original:
         UnsafeModelError: they are not those that were registered.
     """
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
-    version, known = versions.find_version(case.name, line, number)
+    version = versions.find_version(case.settings.ledger_address, case.name, line, number)
     recorded = versions.recorded(case, version)
     if recorded is None:
         message = f"the run of version {version.number} of {case.name} kept no recipe, so it cannot be fitted again; train again"
@@ -46,8 +46,8 @@ def recall(case: Case, number: int | None) -> Original:
     return Original(
         version=version,
         recorded=recorded,
-        judged=models.load(*versions.file_of(case.name, known, JUDGED_FILE)),
-        shipped=models.load(*versions.file_of(case.name, known, SHIPPED_FILE)),
+        judged=models.load(*versions.file_of(case.name, version, JUDGED_FILE)),
+        shipped=models.load(*versions.file_of(case.name, version, SHIPPED_FILE)),
         predictions=tags.get(tracking.PREDICTIONS_TAG, ""),
         is_refitted=tags.get(tracking.REFIT_TAG) == "true",
         changed=changes(then, tracking.requirements(pin.partition("==")[0] for pin in then)),

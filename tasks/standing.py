@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from tasks import versions
 from tasks.adapters import home, ledger, models, projects, snapshots, tracking
 from tasks.core import splits
-from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
+from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE, way_back
 from tasks.core.comparing import Origin, Sides, build_page
+from tasks.core.decisions import seal_problem
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import compare_predictions
 from tasks.core.metrics import differences_of
 from tasks.core.snapshot import target_of
 from tasks.core.standing import Explanation, Standing, chain_problems, champion_at, refused_after, reigns
+from tasks.core.trust import refuse_swapped_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tasks.core.champions import Epoch, Version
+    from tasks.core.decisions import Entry
     from tasks.core.evidence import Rival
     from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
     from tasks.core.settings import Settings
@@ -41,15 +44,17 @@ def status(options: StatusOptions) -> Iterator[Standing]:
 
 
 def doctor(options: StatusOptions) -> Iterator[Standing]:
-    """Say the same, and fail where something is broken.
+    """Say the same after a look at every version that was champion and at every open run, and fail where something is broken.
 
     Raises:
         UsageError: there is no such use case.
         StoreError: an invariant is broken.
     """
-    broken = 0
-    for standing in status(options):
-        yield standing
+    settings, broken = _settings(), 0
+    for name in _names(settings, options.use_case):
+        standing = _standing(settings, name)
+        problems = (*standing.problems, *_hidden_problems(name, standing.line))
+        yield (standing := dataclasses.replace(standing, problems=problems))
         broken += len(standing.problems)
     if broken:
         message = f"{broken} thing{'s are' if broken > 1 else ' is'} broken; see above"
@@ -68,7 +73,7 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
     number = options.version
     if options.at:
         number = champion_at(standing.line, _moment(options.at), case.name)
-    version, _ = versions.find_version(case.name, list(standing.line), number)
+    version = versions.find_version(settings.ledger_address, case.name, list(standing.line), number)
     judged = next((entry for entry in reversed(standing.entries) if entry.kind == "gate" and entry.version == version.number), None)
     packages = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
     yield Explanation(
@@ -94,9 +99,9 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
     settings = _settings()
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
     line = ledger.line_of_champions(settings.ledger_address, case.name)
-    found = [versions.find_version(case.name, line, number) for number in options.versions]
-    study = versions.study_again(case, max((version for version, _ in found), key=lambda version: version.number))
-    rivals = [versions.load_rival(case, known) for _, known in found]
+    found = [versions.find_version(settings.ledger_address, case.name, line, number) for number in options.versions]
+    study = versions.study_again(case, max(found, key=lambda version: version.number))
+    rivals = [versions.load_rival(case, version) for version in found]
     df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
     hashes = splits.hash_rows(df[study.schema.features])
     df = df[~np.isin(hashes, rivals[0].fitted_rows) & ~np.isin(hashes, rivals[1].fitted_rows)]
@@ -104,8 +109,8 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
     one, other = (models.predict(rival.judged, df[study.schema.features]) for rival in rivals)
     sides = Sides(
         use_case=case.name,
-        one=_origin(case, found[0][0], rivals[0]),
-        other=_origin(case, found[1][0], rivals[1]),
+        one=_origin(case, found[0], rivals[0]),
+        other=_origin(case, found[1], rivals[1]),
         rows=df[[name for name in study.schema.features if name not in case.use_case.pii]],
         y=y,
         said=(one, other),
@@ -138,8 +143,7 @@ def _names(settings: Settings, wanted: str | None) -> list[str]:
 
 
 def _standing(settings: Settings, name: str) -> Standing:
-    line = ledger.line_of_champions(settings.ledger_address, name)
-    entries = ledger.decisions(settings.ledger_address, name)
+    line, entries = _decided(settings, name)
     batches = ledger.batches(settings.ledger_address, name)
     settled = {entry.digest for entry in batches if entry.decision != "held"}
     registered = tracking.versions(name)
@@ -149,25 +153,60 @@ def _standing(settings: Settings, name: str) -> Standing:
         entries=tuple(entries),
         waiting=tuple(version.number for version in registered if version.decision in WAITING and version.number not in _crowned(line)),
         held=tuple(entry for entry in batches if entry.decision == "held" and entry.digest not in settled),
-        problems=(*chain_problems(entries, line), *_registry_problems(name, line)),
+        problems=(*chain_problems(entries, line), *_registry_problems(settings, name, line)),
     )
 
 
-def _registry_problems(name: str, line: list[Epoch]) -> list[str]:
-    """Say what is wrong with the champion in the registry: aliases, files, what they load to."""
+def _decided(settings: Settings, name: str) -> tuple[list[Epoch], list[Entry]]:
+    """Read champions and decisions as they were at one moment."""
+    while True:
+        line, entries = ledger.line_of_champions(settings.ledger_address, name), ledger.decisions(settings.ledger_address, name)
+        if ledger.line_of_champions(settings.ledger_address, name) == line:
+            return line, entries
+
+
+def _registry_problems(settings: Settings, name: str, line: list[Epoch]) -> Iterator[str]:
+    """Say what is wrong with the champion in the registry: aliases, files, what they load to, the row that made it champion."""
     if not line:
-        return []
-    told: list[str] = []
+        return
     now, aliases = line[-1], tracking.aliases(name)
     if aliases.get("champion") != now.version:
         points = f"points at version {aliases['champion']}" if "champion" in aliases else "is gone"
-        told.append(f"the alias champion {points}, and the ledger says version {now.version}; whatever reads the champion next repairs it")
+        yield f"the alias champion {points}, and the ledger says version {now.version}; whatever reads the champion next repairs it"
     for file in (SHIPPED_FILE, JUDGED_FILE):
         try:
             models.load(*versions.file_of(name, now, file))
         except EvergreenError as error:
-            told.append(error.message)
-    return told
+            yield f"{error.message}; {way_back(name, line)}"
+    if problem := seal_problem(now, *versions.seals_of(settings.ledger_address, now)):
+        yield problem
+
+
+def _hidden_problems(name: str, line: Sequence[Epoch]) -> Iterator[str]:
+    """Say what is wrong with what nobody looks at from day to day: earlier champions, their tags, foreign versions, open runs."""
+    for epoch in {epoch.version: epoch for epoch in line}.values():
+        yield from _file_problems(epoch, is_champion=epoch.version == line[-1].version)
+    for number in tracking.foreign_versions(name):
+        yield f"version {number} of {name} was not registered by Evergreen, which never loads it; delete it in MLflow"
+    for run in tracking.dead_runs(name, home.is_dead):
+        yield f"run {run} is open, and its process was killed; the next `python -m flows.train --use-case {name}` closes it"
+
+
+def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
+    told = f"version {epoch.version} of {epoch.use_case}"
+    version = tracking.get_version(epoch.use_case, epoch.version)
+    if version is None:
+        if not is_champion:  # which is told to be gone already
+            yield f"{told} was champion once, and is gone from the registry; restore it from a backup before anybody goes back to it"
+        return
+    if dict(version.manifest) != dict(epoch.manifest):
+        yield f"the tag {tracking.MANIFEST_TAG} of {told} was rewritten; the ledger's digests count, so restore the registry from a backup"
+    seen_already = {SHIPPED_FILE, JUDGED_FILE} if is_champion else set[str]()
+    for file in sorted(epoch.manifest.keys() - seen_already):
+        try:
+            refuse_swapped_bytes(*versions.file_of(epoch.use_case, epoch, file))
+        except EvergreenError as error:
+            yield f"{error.message}; restore it from a backup"
 
 
 def _crowned(line: list[Epoch]) -> set[int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.adapters import ledger, models, snapshots, tracking
+from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.adapters.lake import Lake
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch
-from tasks.core.decisions import CROWNING
-from tasks.core.errors import StoreError, UsageError
+from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch, way_back
+from tasks.core.decisions import CROWNING, Seal, seal_problem
+from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import Rival
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.reproducing import RECIPE, Recorded
@@ -19,9 +20,11 @@ from tasks.core.snapshot import Snapshot, Study, infer, split_at
 from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from tasks.core.champions import Version
+    from tasks.core.decisions import Entry
     from tasks.core.snapshot import Case
 
 # What decides how rows are split and fitted; the gate's limits and what is personal are those of today.
@@ -41,57 +44,96 @@ def load_rival(case: Case, version: Version | Epoch) -> Rival:
     return Rival(number, models.load(*judged), models.load_hashes(*hashes), size=len(judged[0]))
 
 
-def find_version(use_case: str, line: list[Epoch], number: int | None) -> tuple[Version, Version | Epoch]:
-    """Find a version, the champion by default, and who knows the digests of its files."""
+def find_version(address: str, use_case: str, line: list[Epoch], number: int | None) -> Version:
+    """Find a version, the champion by default, with the digests that the ledger has of its files, and none where it has none.
+
+    Raises:
+        UsageError: there is no such version, or no champion.
+    """
     if number is None and not line:
         message = f"use case '{use_case}' has no champion; train one, or name a version"
         raise UsageError(message, where=use_case)
-    version = tracking.get_version(use_case, line[-1].version if number is None else number)
+    number = line[-1].version if number is None else number
+    version = tracking.get_version(use_case, number)
     if version is None:
-        message = f"use case '{use_case}' has no version {number or line[-1].version}"
+        message = f"use case '{use_case}' has no version {number}"
         raise UsageError(message, where=use_case)
-    # Where a version has been champion, the ledger's word stands above the registry's tag.
-    return version, next((epoch for epoch in reversed(line) if epoch.version == version.number), version)
+    epoch = next((epoch for epoch in reversed(line) if epoch.version == number), None)
+    judged = ledger.last_decision(address, use_case, ("gate",), number)
+    known = epoch.manifest if epoch else (judged.manifest or version.manifest) if judged else {}  # older rows have no digests
+    return dataclasses.replace(version, manifest=known)
 
 
-def follow(case: Case, line: list[Epoch]) -> Version:
-    """Set the aliases to what the ledger says, and give the champion's version."""
-    champion = tracking.get_version(case.name, line[-1].version)
-    if champion is None:
-        message = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry; restore it from a backup"
+def settled_line(case: Case) -> list[Epoch]:
+    """Give the champions so far, with the aliases where the ledger has them: a killed process may have left them behind.
+
+    Raises:
+        StoreError: the champion is gone from the registry, or the ledger was changed.
+    """
+    with home.lock(case.settings.home, f"registry-{case.name}"):
+        line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+        if line:
+            _follow(case, line)
+    return line
+
+
+@contextmanager
+def advising(what_to_do: str) -> Generator[None]:
+    """Say beside whatever is wrong with the files of a version what to do about it."""
+    try:
+        yield
+    except (StoreError, UnsafeModelError) as error:
+        message = f"{error.message}; {what_to_do}" if what_to_do else error.message
+        raise type(error)(message, where=error.where) from error
+
+
+def _follow(case: Case, line: list[Epoch]) -> None:
+    """Set the aliases to what the ledger says; where the champion before is gone, nothing is called so."""
+    if tracking.get_version(case.name, line[-1].version) is None:
+        gone = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry"
+        message = f"{gone}; {way_back(case.name, line)}"
         raise StoreError(message, where=case.name)
     wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
     present = tracking.aliases(case.name)
     for alias, number in wanted.items():
-        if present.get(alias) != number:
+        if present.get(alias) != number and (alias == "champion" or tracking.get_version(case.name, number)):
             log.info("alias %s of %s: version %s", alias, case.name, number)
             tracking.set_alias(case.name, alias, number)
-    _seal(case, champion.number)
-    return champion
+    _seal(case, line[-1])
 
 
-def _seal(case: Case, champion: int) -> None:
+def _seal(case: Case, champion: Epoch) -> None:
     """Let the champion name the row of the ledger that made it one, where it names none or an older one.
 
     Raises:
-        StoreError: it names a row that the ledger does not have, or that reads otherwise now.
+        StoreError: the ledger was changed or cut off.
     """
-    entries = ledger.decisions(case.settings.ledger_address, case.name)
-    sealed = tracking.seal_of(case.name, champion)
-    if sealed and not any(entry.seal == sealed for entry in entries):
-        message = (
-            f"the ledger of {case.name} was changed or cut off: version {champion} names row {sealed.partition(':')[0]} of it,"
-            " which is gone or reads otherwise now; restore the ledger from a backup"
-        )
-        raise StoreError(message, where=case.name)
-    last = next((entry for entry in reversed(entries) if entry.kind in CROWNING and entry.version == champion), None)
-    if last and last.seal != sealed:
-        tracking.set_seal(case.name, champion, last.seal)
+    sealed, made = seals_of(case.settings.ledger_address, champion)
+    if problem := seal_problem(champion, sealed, made):
+        raise StoreError(problem, where=case.name)
+    if made and made.seal != sealed.name:
+        tracking.set_seal(case.name, champion.version, made.seal)
+
+
+def seals_of(address: str, champion: Epoch) -> tuple[Seal, Entry | None]:
+    """Look up the row of the ledger that a champion's version names, and the last one that made it champion."""
+    name = tracking.seal_of(champion.use_case, champion.version)
+    number = name.partition(":")[0]
+    named = ledger.decision_at(address, champion.use_case, int(number)) if number.isdecimal() else None
+    return Seal(name, named), ledger.last_decision(address, champion.use_case, CROWNING, champion.version)
 
 
 def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, str, str]:
-    """Fetch a file of a version; gives it with the digest that it must have and with what to call it."""
+    """Fetch a file of a version; gives it with the digest that it must have and with what to call it.
+
+    Raises:
+        StoreError: it is gone.
+        UnsafeModelError: nobody knows its digest.
+    """
     number = version.version if isinstance(version, Epoch) else version.number
+    if not version.manifest:
+        message = f"version {number} of {use_case} never came before the gate, so nobody vouches for its files"
+        raise UnsafeModelError(message, where=use_case)
     return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
 
 

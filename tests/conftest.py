@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
 from tasks.adapters.home import SILENT
+
+if TYPE_CHECKING:
+    import pytest
 
 AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
 
@@ -16,6 +20,17 @@ AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
 # Machines that test are busy and shared, so no example has a deadline; CI tries the same examples every time.
 settings.register_profile("evergreen", deadline=None, max_examples=40, derandomize="CI" in os.environ)
 settings.load_profile("evergreen")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--trials", type=int, default=1, help="how often each fault happens, more thoroughly from the second time on: make soak"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "trial" in metafunc.fixturenames:
+        metafunc.parametrize("trial", range(metafunc.config.getoption("--trials")))
 
 
 def pytest_configure() -> None:

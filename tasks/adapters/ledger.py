@@ -13,9 +13,11 @@ from tasks.core.errors import StoreError
 from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Collection, Generator
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, RowMapping, Select, Table
+
+    from tasks.core.decisions import Kind
 
 CHAIN_TRIES = 100
 
@@ -31,6 +33,8 @@ def create(address: str) -> None:
     with _connect(address) as connection:
         for table in (_champion_table(), _decision_table(), _batch_table()):
             table.metadata.create_all(connection)
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
             known = {column["name"] for column in inspect(connection).get_columns(table.name)}
             for column in table.columns:
                 if column.name not in known:
@@ -79,26 +83,57 @@ def decide(address: str, decision: Entry) -> Entry:
 
 def decisions(address: str, use_case: str) -> list[Entry]:
     """List the decisions on versions of a use case, the first one first."""
-    from sqlalchemy import select
-
     table = _decision_table()
     with _connect(address) as connection:
-        rows = connection.execute(select(table).where(table.c.use_case == use_case).order_by(table.c.number)).mappings()
-        return [Entry(**{**row, "inputs": json.loads(row["inputs"])}) for row in rows]
+        rows = connection.execute(_of(table, use_case).order_by(table.c.number)).mappings()
+        return [_decision(row) for row in rows]
+
+
+def decision_at(address: str, use_case: str, number: int) -> Entry | None:
+    """Give one decision by its place in the chain; None where there is none."""
+    table = _decision_table()
+    return _only(address, _of(table, use_case).where(table.c.number == number))
+
+
+def last_decision(address: str, use_case: str, kinds: Collection[Kind], version: int | None = None) -> Entry | None:
+    """Give the last decision of some kinds, on one version if it is named; None where there is none."""
+    from sqlalchemy import func, select, union_all
+
+    table = _decision_table()
+    meant = (table.c.use_case == use_case, *(() if version is None else (table.c.version == version,)))
+    # Each kind on its own, because a search for all of them at once goes through the chain instead of the index.
+    last = union_all(*(select(func.max(table.c.number).label("number")).where(*meant, table.c.kind == kind) for kind in kinds)).subquery()
+    return _only(address, _of(table, use_case).where(table.c.number == select(func.max(last.c.number)).scalar_subquery()))
+
+
+def _of(table: Table, use_case: str) -> Select[Any]:
+    from sqlalchemy import select
+
+    return select(table).where(table.c.use_case == use_case)
+
+
+def _only(address: str, query: Select[Any]) -> Entry | None:
+    with _connect(address) as connection:
+        row = connection.execute(query).mappings().first()
+        return _decision(row) if row else None
+
+
+def _decision(row: RowMapping) -> Entry:
+    return Entry(**{**row, "inputs": json.loads(row["inputs"])})
 
 
 def _chain(address: str, decision: Entry, also: Callable[[Connection], None]) -> Entry:
     """Write a row behind the last one in one transaction with what it is about; who comes second reads again."""
-    from sqlalchemy import insert, select
+    from sqlalchemy import insert
     from sqlalchemy.exc import IntegrityError
 
     table = _decision_table()
-    last = select(table).where(table.c.use_case == decision.use_case).order_by(table.c.number.desc()).limit(1)
+    last = _of(table, decision.use_case).order_by(table.c.number.desc()).limit(1)
     for _ in range(CHAIN_TRIES):
         try:
             with _connect(address) as connection:
                 row = connection.execute(last).mappings().first()
-                chained = decision.after(Entry(**{**row, "inputs": json.loads(row["inputs"])}) if row else None)
+                chained = decision.after(_decision(row) if row else None)
                 also(connection)
                 connection.execute(insert(table).values({**vars(chained), "inputs": json.dumps(dict(chained.inputs), ensure_ascii=False)}))
                 return chained
@@ -194,7 +229,7 @@ def _champion_table() -> Table:
 
 
 def _decision_table() -> Table:
-    from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+    from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
     return Table(
         "decision",
@@ -211,6 +246,7 @@ def _decision_table() -> Table:
         Column("inputs", Text, nullable=False),
         Column("previous", String(64), nullable=False),
         Column("digest", String(64), nullable=False),
+        Index("decision_by_kind", "use_case", "kind", "number", "version"),  # who reads the champion does not read the whole chain
     )
 
 

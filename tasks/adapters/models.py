@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tasks.core.errors import UnsafeModelError
 from tasks.core.metrics import Prediction
 from tasks.core.thresholds import labels_of
-from tasks.core.trust import refuse_foreign_types, refuse_swapped_bytes
+from tasks.core.trust import refuse_foreign_types, refuse_odd_archive, refuse_swapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 SMOKE_TIMEOUT_S = 120
+# What skops and NumPy raise on files that were not written by them.
+MISREAD = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, ImportError, EOFError, MemoryError)
 ROWS_WORTH_CORES = 200_000  # of a table; threads that share the work on fewer mostly wait for one another
 LEARNERS = ("calibration", "compose", "dummy", "ensemble", "linear_model", "multiclass", "neighbors", "neural_network", "svm")
 
@@ -84,21 +86,26 @@ def load(content: bytes, sha256: str, name: str) -> Pipeline:
         name: How a person knows the file.
 
     Raises:
-        UnsafeModelError: other bytes than were registered, no skops file, or a type outside the allow-list.
+        UnsafeModelError: other bytes than were registered, no pipeline in a skops file, or a type outside the allow-list.
     """
     import zipfile
-    import zlib
 
     import skops.io
+    from sklearn.pipeline import Pipeline
 
     refuse_swapped_bytes(content, sha256, name)
     try:
+        refuse_odd_archive(content, name)
         types = skops.io.get_untrusted_types(data=content)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        refuse_foreign_types(types, name)
+        loaded = skops.io.loads(content, trusted=types)
+    except (zipfile.BadZipFile, *MISREAD) as error:
         message = f"{name} is not loaded: it is no skops file"
         raise UnsafeModelError(message, where=name) from error
-    refuse_foreign_types(types, name)
-    return skops.io.loads(content, trusted=types)
+    if not isinstance(loaded, Pipeline):
+        message = f"{name} is not loaded: it holds no pipeline but '{type(loaded).__name__}'"
+        raise UnsafeModelError(message, where=name)
+    return loaded
 
 
 def load_hashes(content: bytes, sha256: str, name: str) -> np.ndarray:

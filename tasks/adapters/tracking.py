@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline
 
@@ -43,6 +44,31 @@ BOOLEANS = "booleans"  # in the metadata of a model
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
 PAGE = 1000
+
+
+@contextmanager
+def _asking() -> Generator[None]:
+    """Tell in one sentence what MLflow, its server, or the disk under it raises.
+
+    Raises:
+        StoreError: they do.
+    """
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        message = f"MLflow does not answer: {_reason(error)}; see that it runs and has room, and run again"
+        raise StoreError(message, where="MLflow") from error
+
+
+def _reason(error: Exception) -> str:
+    """Give the first line of an error; of a request that failed, only what was asked for."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    asked, failed, _ = line.partition(" failed with ")
+    return f"{asked} failed" if failed else line
 
 
 def create_sqlite_store(path: Path) -> None:
@@ -70,7 +96,7 @@ def ensure_experiment(name: str, artifacts: str) -> str:
             _check_artifacts(artifacts)
             return _client().create_experiment(name, artifact_location=f"{artifacts}/{name}")
     except (MlflowException, SQLAlchemyError) as error:
-        message = f"MLflow does not find or create the experiment '{name}': {str(error).strip().splitlines()[0]}"
+        message = f"MLflow does not find or create the experiment '{name}': {_reason(error)}"
         raise StoreError(message, where=name) from error
     if experiment.lifecycle_stage != "active":
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
@@ -91,7 +117,7 @@ def _check_artifacts(location: str) -> None:
     except ModuleNotFoundError:
         raise
     except Exception as error:  # each kind of storage raises errors of a library of its own
-        message = f"the artifacts at {location} cannot be reached: {str(error).strip().splitlines()[0]}"
+        message = f"the artifacts at {location} cannot be reached: {_reason(error)}"
         raise StoreError(message, where="EVERGREEN_ARTIFACTS_URL") from error
 
 
@@ -110,12 +136,19 @@ def run(experiment: str, name: str, owner: str, inputs: Mapping[str, str]) -> Ge
     """
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with mlflow.start_run(experiment_id=experiment, run_name=name, tags={OWNER_TAG: owner}) as active:
-        mlflow.log_params(dict(inputs))
+    status = "FAILED"
+    with _asking():
+        active = mlflow.start_run(experiment_id=experiment, run_name=name, tags={OWNER_TAG: owner})
+    try:
+        log_params(inputs)
         yield active.info.run_id
+        status = "FINISHED"
+    finally:
+        with _asking():
+            mlflow.end_run(status)
 
 
+@_asking()
 def log_dataset(name: str, source: str, digest: str) -> None:
     """Name the rows that the active run was trained on."""
     import mlflow
@@ -127,6 +160,7 @@ def log_dataset(name: str, source: str, digest: str) -> None:
     mlflow.log_input(MetaDataset(named, name=name, digest=digest[:32]), context="training")
 
 
+@_asking()
 def log_params(values: Mapping[str, str]) -> None:
     """Log what the active run decided on its way."""
     import mlflow
@@ -134,6 +168,7 @@ def log_params(values: Mapping[str, str]) -> None:
     mlflow.log_params(dict(values))
 
 
+@_asking()
 def tag_run(name: str, value: str) -> None:
     """Write a tag on the active run."""
     import mlflow
@@ -169,6 +204,7 @@ def commit_of(run_id: str) -> str:
     return tags_of(run_id).get("mlflow.source.git.commit", "")
 
 
+@_asking()
 def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> None:
     """Log figures of the active run, and of one of its logged models if it is named; those that are numbers."""
     import math
@@ -178,6 +214,7 @@ def log_metrics(values: Mapping[str, float], model_id: str | None = None) -> Non
     mlflow.log_metrics({name: value for name, value in values.items() if math.isfinite(value)}, model_id=model_id)
 
 
+@_asking()
 def log_text(text: str, file: str) -> None:
     """Keep a text as an artifact of the active run."""
     import mlflow
@@ -185,6 +222,7 @@ def log_text(text: str, file: str) -> None:
     mlflow.log_text(text, file)
 
 
+@_asking()
 def log_models(
     shipped: Pipeline,
     judged: Pipeline,
@@ -230,6 +268,7 @@ def log_models(
     return logged.model_id
 
 
+@_asking()
 def register(name: str, model_id: str, attempt: Attempt, spread: float | None, lake: str = "") -> Version:
     """Register a logged model as the next version with the digests of its stored files, the alias `challenger` on it.
 
@@ -269,23 +308,26 @@ def set_alias(name: str, alias: str, version: int) -> None:
             _client().set_registered_model_alias(name, alias, str(version))
         except MlflowException as error:
             if not remaining or "IntegrityError" not in error.message:
-                message = f"MLflow does not set the alias '{alias}' of {name} to version {version}: {error.message.splitlines()[0]}"
+                message = f"MLflow does not set the alias '{alias}' of {name} to version {version}: {_reason(error)}"
                 raise StoreError(message, where=name) from error
         else:
             return
 
 
+@_asking()
 def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     """Write on a version what became of it and why."""
     _client().set_model_version_tag(name, str(version), REASON_TAG, reason)
     _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
 
 
+@_asking()
 def describe(name: str, version: int, text: str) -> None:
     """Let the registry show a text, in Markdown, on the page of a version."""
     _client().update_model_version(name, str(version), description=text)
 
 
+@_asking()
 def set_seal(name: str, version: int, seal: str) -> None:
     """Write on a champion the row of the ledger that made it one, so that a ledger that was cut off or rewritten shows."""
     _client().set_model_version_tag(name, str(version), LEDGER_TAG, seal)
@@ -304,14 +346,33 @@ def aliases(name: str) -> dict[str, int]:
 
 
 def versions(name: str) -> list[Version]:
-    """List the registered versions of a model, the last one first."""
-    return [_version(found) for found in _client().search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])]
+    """List the versions of a model that Evergreen registered, the last one first."""
+    return [_version(found) for found in _all_versions(name) if _is_ours(found)]
+
+
+def foreign_versions(name: str) -> list[int]:
+    """List the versions of a model that somebody else registered."""
+    return sorted(int(found.version) for found in _all_versions(name) if not _is_ours(found))
 
 
 def newest_version(name: str) -> Version | None:
-    """Find the last registered version."""
-    found = _client().search_model_versions(f"name = '{name}'", max_results=1, order_by=["version_number DESC"])
-    return _version(found[0]) if found else None
+    """Find the last version that Evergreen registered.
+
+    Raises:
+        StoreError: there are only versions of somebody else, so the name is taken.
+    """
+    found = _all_versions(name)
+    ours = next((version for version in found if _is_ours(version)), found[0] if found else None)
+    return _version(ours) if ours else None
+
+
+def _all_versions(name: str) -> list[ModelVersion]:
+    """List the versions of a model, the last one first."""
+    return list(_found(lambda: _client().search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])))
+
+
+def _is_ours(found: ModelVersion) -> bool:
+    return {ATTEMPT_TAG, MANIFEST_TAG} <= found.tags.keys()
 
 
 def get_version(name: str, number: int) -> Version | None:
@@ -365,11 +426,10 @@ def inputs_of(content: bytes, sha256: str, name: str) -> tuple[Input, ...]:
         raise UnsafeModelError(message, where=name) from error
 
 
+@_asking()
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
     """Close the runs whose process was killed, remove what they had logged but not registered, and count them."""
-    client = _client()
-    runs = client.search_runs([experiment], "attributes.status = 'RUNNING'")
-    dead = [run for run in runs if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
+    client, dead = _client(), _dead_runs(experiment, is_dead)
     registered = {v.run_id for v in client.search_model_versions(filter_string="")} if dead else set()
     for run in dead:
         if run.info.run_id not in registered:
@@ -379,6 +439,18 @@ def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
     return len(dead)
 
 
+def dead_runs(name: str, is_dead: Callable[[str], bool]) -> list[str]:
+    """List the open runs of an experiment, by its name, whose process was killed."""
+    experiment = _found(lambda: _client().get_experiment_by_name(name))
+    return [run.info.run_id for run in _dead_runs(experiment.experiment_id, is_dead)] if experiment else []
+
+
+def _dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> list[Run]:
+    running = _found(lambda: _client().search_runs([experiment], "attributes.status = 'RUNNING'"))
+    return [run for run in running if OWNER_TAG in run.data.tags and is_dead(run.data.tags[OWNER_TAG])]
+
+
+@_asking()
 def remove_empty_model(name: str) -> None:
     """Remove a registered model that a killed run left without any version."""
     registered = _found(lambda: _client().get_registered_model(name))
@@ -389,19 +461,20 @@ def remove_empty_model(name: str) -> None:
 def _client() -> MlflowClient:
     from mlflow import MlflowClient
 
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints a trace of what it then raises
     return MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
 
 
 def _found(call: Callable[[], Any]) -> Any:  # noqa: ANN401 (MLflow's entities have no common type)
     from mlflow.exceptions import MlflowException
 
-    try:
-        return call()
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        message = f"MLflow does not answer: {error.message.splitlines()[0]}"
-        raise StoreError(message, where="MLflow") from error
+    with _asking():
+        try:
+            return call()
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
 
 def _version(found: ModelVersion) -> Version:
@@ -431,7 +504,7 @@ def _download(address: str) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)).read_bytes()
     except (MlflowException, OSError) as error:
-        message = f"{address} cannot be fetched from the registry: {str(error).splitlines()[0]}"
+        message = f"{address} cannot be fetched from the registry: {_reason(error)}"
         raise StoreError(message, where=address) from error
 
 

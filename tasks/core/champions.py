@@ -144,3 +144,11 @@ def earlier_champion(line: Sequence[Epoch], number: int | None, passed: Collecti
         message = f"version {number} of {use_case} never passed the gate, so nobody goes back to it (those that did: {told})"
         raise UsageError(message, where="version")
     return number
+
+
+def way_back(use_case: str, line: Sequence[Epoch]) -> str:
+    """Say how to go on where the champion cannot be used."""
+    earlier = next((epoch.version for epoch in reversed(line) if epoch.version != line[-1].version), None)
+    if earlier is None:
+        return "restore its files from a backup"
+    return f"go back to version {earlier} with `python -m flows.rollback --use-case {use_case} --because TEXT`"

@@ -17,10 +17,14 @@ from tasks.core.looks import GateRows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tasks.core.champions import Epoch
+
 Kind = Literal["gate", "promote", "approve", "reject", "rollback", "release"]
-CROWNING = ("promote", "approve", "rollback")
+CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback")
+HOLDING: tuple[Kind, ...] = ("rollback", "release", "approve")
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"
+MANIFEST = "manifest"
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ class Entry:
         """Name this row so that no other one, and no change of it, goes by the name."""
         return f"{self.number}:{self.digest}"
 
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Give the SHA-256 of each file of the version, as it was when this was decided; empty where the row says none."""
+        return dict(self.inputs.get(MANIFEST, {}))  # type: ignore[call-overload]
+
+    @property
+    def is_intact(self) -> bool:
+        """Say whether nothing of this row was changed."""
+        return self.digest == self.content_digest()
+
     def after(self, last: Entry | None) -> Entry:
         """Give this row as the one that follows another."""
         number, previous = (last.number + 1, last.digest) if last else (1, "")
@@ -81,16 +95,51 @@ def broken_link(entries: Sequence[Entry]) -> Entry | None:
     last: Entry | None = None
     for entry in entries:
         number, previous = (last.number + 1, last.digest) if last else (1, "")
-        if (entry.number, entry.previous) != (number, previous) or entry.digest != entry.content_digest():
+        if (entry.number, entry.previous) != (number, previous) or not entry.is_intact:
             return entry
         last = entry
     return None
 
 
+@dataclass(frozen=True)
+class Seal:
+    """What a champion's version says of the ledger.
+
+    Attributes:
+        name: Of the row that made it champion; empty where it names none.
+        row: What stands in that place of the ledger; None where nothing does.
+    """
+
+    name: str
+    row: Entry | None
+
+
+def seal_problem(champion: Epoch, sealed: Seal, made: Entry | None) -> str:
+    """Say what is wrong with the rows of the ledger about its champion; empty where nothing is.
+
+    Args:
+        champion: As the ledger has it.
+        sealed: What its version says.
+        made: The last decision that made it champion.
+    """
+    restore = "restore the ledger from a backup"
+    if sealed.name and not (sealed.row and sealed.row.seal == sealed.name and sealed.row.is_intact):
+        number, told = sealed.name.partition(":")[0], f"the ledger of {champion.use_case} was changed or cut off"
+        return f"{told}: version {champion.version} names row {number} of it, which is gone or reads otherwise now; {restore}"
+    if made and (not made.is_intact or (made.manifest and made.manifest != champion.manifest)):
+        told = f"row {made.number} of the ledger of {champion.use_case}, which made version {champion.version} champion"
+        return f"{told}, was changed, or the digests of its files were; {restore}"
+    return ""
+
+
 def hold_of(entries: Sequence[Entry]) -> Entry | None:
     """Find the rollback that keeps automatic promotions away; None where there is none, or it is over."""
-    ended = next((entry for entry in reversed(entries) if entry.kind in ("rollback", "release", "approve")), None)
-    return ended if ended and ended.kind == "rollback" else None
+    return as_hold(next((entry for entry in reversed(entries) if entry.kind in HOLDING), None))
+
+
+def as_hold(last: Entry | None) -> Entry | None:
+    """Give the last decision on holds if it is a hold."""
+    return last if last and last.kind == "rollback" else None
 
 
 def looks_of(entries: Sequence[Entry], challenger: int | None = None) -> tuple[GateRows, ...]:

@@ -238,9 +238,11 @@ def chain_problems(entries: Sequence[Entry], line: Sequence[Epoch]) -> list[str]
     told: list[str] = []
     if broken := broken_link(entries):
         told.append(f"row {broken.number} of the ledger was changed, or rows before it are gone; restore the ledger from a backup")
-    passed = {entry.version for entry in entries if entry.kind in CROWNING}
-    if entries and line and line[-1].version not in passed:
-        told.append(f"version {line[-1].version} is champion, and no decision made it one")
+    crowned = [entry.version for entry in entries if entry.kind in CROWNING]
+    if entries and line and line[-1].version not in crowned:
+        told.append(f"version {line[-1].version} is champion, and no decision made it one; restore the ledger from a backup")
+    elif crowned != [epoch.version for epoch in line][len(line) - len(crowned) :]:  # champions of older homes come before all decisions
+        told.append("the champions of the ledger are not those that its decisions made; restore the ledger from a backup")
     return told
 
 

@@ -116,6 +116,7 @@ def test_bootstrap_sets_what_every_engine_reads(environment: pytest.MonkeyPatch,
     assert {name: os.environ[name] for name in home.SILENT} == {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "ITERATIVE_DO_NOT_TRACK": "1",
         "DO_NOT_TRACK": "true",

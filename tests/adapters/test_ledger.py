@@ -112,6 +112,18 @@ def test_decisions_are_chained_in_their_order_and_come_back_as_they_were(address
     assert broken_link([first, second]) is None
 
 
+def test_one_decision_is_found_by_its_place_or_as_the_last_of_its_kind(address: str) -> None:
+    draft = Entry("wine", "gate", 3, "better", "", "eva@lab", "2024-03-03T14:00:00+00:00")
+    rows = [
+        ledger.decide(address, replace(draft, kind=kind, version=version)) for kind, version in (("gate", 3), ("reject", 3), ("gate", 4))
+    ]
+    ledger.decide(address, replace(draft, use_case="diabetes", kind="release"))
+    assert [ledger.decision_at(address, "wine", number) for number in (1, 2, 3, 4)] == [*rows, None]
+    assert ledger.last_decision(address, "wine", ("gate", "reject")) == rows[2]
+    assert ledger.last_decision(address, "wine", ("gate", "reject"), 3) == rows[1]
+    assert ledger.last_decision(address, "wine", ("release",)) is None
+
+
 def test_who_comes_too_late_for_an_epoch_leaves_no_decision(address: str) -> None:
     assert crown(address, FIRST)
     assert not crown(address, replace(FIRST, version=4))

@@ -289,6 +289,16 @@ def test_a_version_that_somebody_else_registered_is_told_in_one_sentence(logged:
         assert refusal(lambda: tracking.get_version("foreign", 1)) == told
 
 
+def test_versions_of_somebody_else_beside_ours_are_listed_apart(logged: Logged, client: mlflow.MlflowClient) -> None:
+    tracking.register("shared", logged.model_id, ATTEMPT, None)
+    client.create_model_version("shared", f"models:/{logged.model_id}", logged.run_id)
+    assert tracking.foreign_versions("shared") == [2]
+    assert [version.number for version in tracking.versions("shared")] == [1]
+    newest = tracking.newest_version("shared")
+    assert newest is not None
+    assert newest.number == 1
+
+
 def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "PAGE", 1)
     for damaged in client.search_registered_models("name = 'foreign'"):
@@ -378,7 +388,9 @@ def test_the_run_of_a_killed_process_is_closed_and_its_model_removed(client: mlf
     experiment, run_id, _ = killed
     assert client.get_run(run_id).info.status == "RUNNING"
     assert len(client.search_logged_models([experiment])) == 1
+    assert tracking.dead_runs("killed", home.is_dead) == [run_id]
     assert tracking.close_dead_runs(experiment, home.is_dead) == 1
+    assert tracking.dead_runs("killed", home.is_dead) == tracking.dead_runs("unheard-of", home.is_dead) == []
     assert client.get_run(run_id).info.status == "KILLED"
     assert client.search_logged_models([experiment]) == []
     assert tracking.close_dead_runs(experiment, home.is_dead) == 0

@@ -14,28 +14,39 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+import yaml
+
+from tests.houses import copy_home, write_houses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
-# A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; some are
-# killed when what writes files and tables has been called, or has returned, so many times, others after a line of progress.
+# A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; several people at
+# once have a list of jobs each. Some are killed when what writes files and tables, or one step, was called or has returned so many times.
 CLERK = """
 import importlib, json, logging, os, resource, signal, sys, threading
 from pathlib import Path
+from sqlalchemy.orm import configure_mappers
 from flows import _entry
 for job in _entry.JOBS:
     for engine in (*_entry.JOBS[job].engines, f"flows.{job}"):
         importlib.import_module(engine)
+for store in ("tracking", "model_registry"):  # which MLflow imports on its first call
+    importlib.import_module(f"mlflow.store.{store}.sqlalchemy_store")
+configure_mappers()
 WRITING = ("lake/tables.py", "lake/parts.py", "snapshots.py", "landing.py")
 left = 0
 
+def is_counted(code, event):
+    if step:
+        return code.co_name == function and event == moment and code.co_filename.endswith(module)
+    return event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<")
+
 def count(frame, event, _):
     global left
-    code = frame.f_code
-    if event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<"):
+    if is_counted(frame.f_code, event):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -46,7 +57,7 @@ class Killer(logging.Handler):
             threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
             seconds or signal.pause()
 
-def work(desk, room, variables, job, arguments):
+def work(told, job, *arguments):
     for stream, path in zip((sys.stdout, sys.stderr), told):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
     if room:
@@ -58,19 +69,38 @@ def work(desk, room, variables, job, arguments):
         sys.setprofile(count)
     if line:
         logging.getLogger("evergreen").addHandler(Killer())
-    _entry.main(job, [*arguments, "--no-record"])
+    if job in _entry.JOBS:
+        _entry.main(job, [*arguments, "--no-record"])
+    _entry.answer(job, arguments)
 
-told = [Path(sys.argv[1], name) for name in ("out", "err")]
-for order in sys.stdin:
-    left, line, seconds, room, desk, variables, job, *arguments = json.loads(order)
+def fork(work, *arguments):
     child = os.fork()
     if not child:
         try:
-            work(desk, room, variables, job, arguments)
+            work(*arguments)
         finally:
             os._exit(70)
+    return child
+
+def ended(child, told):
     _, status = os.waitpid(child, 0)
-    print(json.dumps([os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]), flush=True)
+    return [os.waitstatus_to_exitcode(status), *(path.read_text() for path in told)]
+
+def work_through(name, jobs):
+    told = [Path(sys.argv[1], f"{stream}-{name}") for stream in ("out", "err")]
+    each = [ended(fork(work, told, *job), told) for job in jobs]
+    Path(sys.argv[1], f"ended-{name}").write_text(json.dumps(each))
+    os._exit(0)
+
+for order in sys.stdin:
+    left, step, line, seconds, room, desk, variables, people = json.loads(order)
+    moment, _, function = step.rpartition(" ")
+    module, _, function = function.rpartition(".")
+    module = f"/{module}.py"
+    for child in [fork(work_through, name, jobs) for name, jobs in enumerate(people)]:
+        os.waitpid(child, 0)
+    every = [json.loads(Path(sys.argv[1], f"ended-{name}").read_text()) for name in range(len(people))]
+    print(json.dumps([one for each in every for one in each]), flush=True)
 """
 
 
@@ -135,26 +165,46 @@ class Clerk:
     desk: Desk
 
     def run(
-        self, job: str, *arguments: str, killed_after: int = 0, killed_at: tuple[str, float] = ("", 0.0), room: int = 0, **variables: str
+        self,
+        job: str,
+        *arguments: str,
+        killed_after: int = 0,
+        killed_in: tuple[str, int] = ("", 0),
+        killed_at: tuple[str, float] = ("", 0.0),
+        room: int = 0,
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a job.
+        """Run a job, or ask a question.
 
         Args:
             job: Its name.
             arguments: As on the command line.
             killed_after: Kill it after so many calls and returns of what writes, if it comes so far.
+            killed_in: Kill it when a step, such as `call ledger.crown` or `return ledger.crown`, comes for the so many-th time.
             killed_at: Kill it so many seconds after it told a line of progress that holds this, if it comes so far.
             room: Let no file grow beyond so many bytes, as on a full disk.
             variables: Settings.
         """
+        step, times = killed_in
+        (done,) = self._order([times or killed_after, step, *killed_at, room], [[(job, *arguments)]], variables)
+        return done
+
+    def run_at_once(self, *people: list[tuple[str, ...]], **variables: str) -> list[subprocess.CompletedProcess[str]]:
+        """Let several people at once work through a list of jobs each, and give each ending."""
+        return self._order([0, "", "", 0.0, 0], people, variables)
+
+    def _order(
+        self, how: list[object], people: Sequence[list[tuple[str, ...]]], variables: dict[str, str]
+    ) -> list[subprocess.CompletedProcess[str]]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         environment = self.desk.environment(EVERGREEN_RECORD="false", **variables)
-        order = [killed_after, *killed_at, room, str(self.desk.folder), environment, job, *arguments]
-        print(json.dumps(order), file=self.process.stdin, flush=True)
-        code, out, err = json.loads(self.process.stdout.readline())
-        assert "Traceback" not in err, err
-        return subprocess.CompletedProcess([job, *arguments], code, out, err)
+        print(json.dumps([*how, str(self.desk.folder), environment, people]), file=self.process.stdin, flush=True)
+        every = json.loads(self.process.stdout.readline())
+        for _, _, err in every:
+            assert "Traceback" not in err, err
+        jobs = [job for each in people for job in each]
+        return [subprocess.CompletedProcess(job, code, out, err) for job, (code, out, err) in zip(jobs, every, strict=True)]
 
 
 @pytest.fixture
@@ -181,6 +231,28 @@ def clerk_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Des
 @pytest.fixture
 def clerk(desk: Desk, clerk_at: Callable[[Desk], Clerk]) -> Clerk:
     return clerk_at(desk)
+
+
+@pytest.fixture(scope="session")
+def two_champions(tmp_path_factory: pytest.TempPathFactory, clerk_at: Callable[[Desk], Clerk]) -> Desk:
+    """Give a desk with a use case that has had two champions."""
+    desk = Desk(tmp_path_factory.mktemp("two-champions"))
+    folder = desk.folder / "deployments" / "use_cases"
+    folder.mkdir(parents=True)
+    values = {"data": "houses.csv", "candidates": ["ridge"], "gate": {"tolerance": 0.5}}
+    (folder / "houses.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    for seed in (0, 1):
+        write_houses(desk.folder, seed)
+        done = clerk_at(desk).run("train", "--use-case", "houses")
+        assert "alias champion of houses" in done.stderr, done.stderr
+    return desk
+
+
+@pytest.fixture
+def heir(clerk: Clerk, two_champions: Desk) -> Clerk:
+    """Give somebody at a desk of their own that is like the one with two champions."""
+    copy_home(two_champions.folder, clerk.desk.folder)
+    return clerk
 
 
 @pytest.fixture(scope="session")

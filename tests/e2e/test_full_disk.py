@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ import yaml
 
 from tasks.adapters import ledger
 from tasks.adapters.lake import Lake
+from tests.disks import filled, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -95,19 +94,11 @@ class Disk:
         for path in self.folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def fill(self, left: int) -> None:
-        found = os.statvfs(self.folder)
-        (self.folder / "filler").write_bytes(bytes(max(0, found.f_bavail * found.f_frsize - left)))
-
 
 @pytest.fixture
-def small_disk(clerk: Clerk, tmp_path: Path) -> Generator[Disk]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, check=False).returncode:
-        pytest.skip("a file system of its own needs the right to mount one")
-    yield Disk(folder, clerk)
-    subprocess.run(["umount", str(folder)], check=True)
+def disk(clerk: Clerk, tmp_path: Path) -> Generator[Disk]:
+    with small_disk(tmp_path / "small", 4) as folder:
+        yield Disk(folder, clerk)
 
 
 @pytest.mark.parametrize(("table", "room", "store"), [(noise, 20_000, "ledger"), (noise, 50_000, "snapshots"), (words, 100_000, "sheet")])
@@ -120,29 +111,27 @@ def test_where_a_file_may_not_grow_nothing_is_lost(
     disk.check_all_is_in()
 
 
-def test_whichever_store_is_the_one_that_fills_the_disk_nothing_is_lost(small_disk: Disk) -> None:
+def test_whichever_store_is_the_one_that_fills_the_disk_nothing_is_lost(disk: Disk) -> None:
     found = set[str]()
     for room in ROOMS:
-        small_disk.empty()
-        small_disk.deliver(noise())
-        small_disk.fill(room * KIB)
-        code, told = small_disk.ingest()
+        disk.empty()
+        disk.deliver(noise())
+        with filled(disk.folder, room * KIB):
+            code, told = disk.ingest()
         if code:
             assert re.match(r"store: .*(full|no space left|disk I/O error).*; ", told, re.IGNORECASE), told
             found.add(next(store for store, sign in STORES.items() if sign in told))
-        (small_disk.folder / "filler").unlink()
-        small_disk.check_all_is_in()
+        disk.check_all_is_in()
     assert found >= {"ledger", "snapshots", "lake", "sheet"}
 
 
-def test_a_reason_that_cannot_be_written_leaves_the_delivery_where_it_is(small_disk: Disk) -> None:
-    small_disk.deliver(noise())
-    (small_disk.folder / "landing" / "incoming" / "first.csv").write_text("<html><body>No such page</body></html>", encoding="utf-8")
-    small_disk.fill(0)
-    done = small_disk.clerk.run("ingest", "--use-case", "houses")
+def test_a_reason_that_cannot_be_written_leaves_the_delivery_where_it_is(disk: Disk) -> None:
+    disk.deliver(noise())
+    (disk.folder / "landing" / "incoming" / "first.csv").write_text("<html><body>No such page</body></html>", encoding="utf-8")
+    with filled(disk.folder, 0):
+        done = disk.clerk.run("ingest", "--use-case", "houses")
     assert (done.returncode, "first.csv is decided on, and cannot be moved to" in done.stderr) == (1, True), done.stderr
-    assert small_disk.landed("incoming") == ["first.csv"]
-    (small_disk.folder / "filler").unlink()
-    assert small_disk.clerk.run("ingest", "--use-case", "houses").returncode == 3
-    assert small_disk.landed("refused") == ["first.csv", "first.csv.reason.txt"]
-    assert len(ledger.batches(f"sqlite:///{small_disk.clerk.desk.home / 'ledger.db'}", "houses")) == 1
+    assert disk.landed("incoming") == ["first.csv"]
+    assert disk.clerk.run("ingest", "--use-case", "houses").returncode == 3
+    assert disk.landed("refused") == ["first.csv", "first.csv.reason.txt"]
+    assert len(ledger.batches(f"sqlite:///{disk.clerk.desk.home / 'ledger.db'}", "houses")) == 1

@@ -19,7 +19,7 @@ from tasks import registry
 from tasks.core import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Clerk, Desk
@@ -36,7 +36,7 @@ BEFORE_THE_VERSION = (
     "trial 1 of 1",
     "fitting ",
 )
-FROM_THE_VERSION_ON = ("evaluating", "registered version 1", "loading version 1", "alias champion", "promoted")
+FROM_THE_VERSION_ON = ("registered version 1", "alias champion")
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,11 @@ class Kill:
     seconds: float = 0.0
 
 
-def in_between(count: int) -> Iterator[Kill]:
-    """Draw moments between two lines, most of them where files, registry and ledger are written."""
-    draw = random.Random(SEED)
-    spans = {"evaluating": 1.0, "registered version 1": 0.1, "loading version 1": 2.5, "alias champion": 0.2, "opening the stores": 0.5}
-    for line in draw.sample(sorted(spans), k=count):
-        yield Kill(line, draw.uniform(0, spans[line]))
-
-
 # Kills of one home that come one after the other, before a run that is left alone.
 STORIES = {
     "each step before the version": tuple(Kill(line) for line in BEFORE_THE_VERSION),
     **{line: (Kill(line),) for line in FROM_THE_VERSION_ON},
-    **{f"{kill.seconds:.2f} s after {kill.line}": (kill,) for kill in in_between(3)},
+    "while the version is registered": (Kill("evaluating", random.Random(SEED).uniform(0, 1)),),
 }
 
 

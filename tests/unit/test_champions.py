@@ -14,6 +14,7 @@ from tasks.core.champions import (
     Version,
     anchor_of,
     earlier_champion,
+    way_back,
 )
 from tasks.core.errors import UsageError
 from tasks.core.standing import reigns
@@ -126,3 +127,11 @@ def test_nobody_reigned_where_nobody_was_champion_and_the_last_one_still_does() 
     assert reigns((), 1) == ()
     first, second = (replace(epoch, decided_at=str(epoch.epoch)) for epoch in line(FIRST, SMALL_LOSS))
     assert [reigns((first, second), version) for version in (1, 2, 3)] == [(("1", "2"),), (("2", ""),), ()]
+
+
+def test_the_way_back_leads_to_the_last_other_champion() -> None:
+    line = [
+        Epoch("wine", number, version, "run", "better", "", "2024-03-03T14:00:00+00:00", {}) for number, version in enumerate((1, 2, 2), 1)
+    ]
+    assert way_back("wine", line) == "go back to version 1 with `python -m flows.rollback --use-case wine --because TEXT`"
+    assert way_back("wine", line[1:]) == "restore its files from a backup"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tasks.core.decisions import Entry, broken_link, hold_of, looks_of
+from tasks.core.champions import Epoch
+from tasks.core.decisions import Entry, Seal, broken_link, hold_of, looks_of, seal_problem
 from tasks.core.looks import GateRows
 
 if TYPE_CHECKING:
@@ -74,3 +75,27 @@ def test_a_look_is_a_comparison_with_a_champion_that_predicts_something_else() -
     entries = chain(first, refused, identical, entry("promote", 2), last)
     assert len(looks_of(entries)) == 2
     assert [len(looks_of(entries, challenger)) for challenger in (2, 4, 5)] == [0, 1, 2]
+
+
+FILES = {"model.skops": "aa"}
+CHAMPION = Epoch("wine", 1, 1, "run", "not_worse", "why", "2024-03-03T14:00:00+00:00", FILES)
+MADE = entry("promote", manifest=FILES).after(None)
+
+
+def test_a_champion_that_names_the_row_that_made_it_one_has_no_problem() -> None:
+    assert seal_problem(CHAMPION, Seal("", None), None) == ""  # of a home that is older than the chain
+    assert seal_problem(CHAMPION, Seal("", None), MADE) == ""
+    assert seal_problem(CHAMPION, Seal(MADE.seal, MADE), MADE) == ""
+
+
+@pytest.mark.parametrize("row", [None, replace(MADE, digest="changed"), replace(MADE, who="mallory")], ids=["gone", "another", "rewritten"])
+def test_a_row_that_the_champion_names_must_stand_as_it_was(row: Entry | None) -> None:
+    told = "the ledger of wine was changed or cut off: version 1 names row 1 of it, which is gone or reads otherwise now"
+    assert seal_problem(CHAMPION, Seal(MADE.seal, row), None).startswith(told)
+
+
+def test_digests_of_files_that_were_changed_in_the_ledger_show() -> None:
+    told = "row 1 of the ledger of wine, which made version 1 champion, was changed, or the digests of its files were; restore the ledger"
+    forged = replace(MADE, inputs={"manifest": {"model.skops": "bb"}})
+    assert seal_problem(replace(CHAMPION, manifest=forged.manifest), Seal("", None), MADE).startswith(told)
+    assert seal_problem(replace(CHAMPION, manifest=forged.manifest), Seal("", None), forged).startswith(told)
