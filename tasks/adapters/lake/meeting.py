@@ -74,6 +74,7 @@ class Encounter:
         self._files = [file for file in _files(self._lake) if self._meets(file)]
         self._rounded: frozenset[str] = frozenset()
         self.meeting = self._meeting()
+        book.forget_places()
 
     @property
     def key(self) -> list[str]:

@@ -117,23 +117,25 @@ class KeyBook:
         """Give the places in the batch, ascending, of rows whose key the lake does not have."""
         import numpy as np
 
-        firsts, group = self._groups()
-        return np.sort(self._order[~self._is_met[firsts][group]].astype(np.int64))
+        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
+        return self._at(~self._is_met[is_first][np.cumsum(is_first) - 1])
 
     def met_or_repeated(self) -> np.ndarray:
         """Give the places in the batch, ascending, of rows whose key the lake has or another of its rows."""
+        wanted, is_as_next = self._is_met.copy(), self.keys[1:] == self.keys[:-1]
+        wanted[1:] |= is_as_next
+        wanted[:-1] |= is_as_next
+        return self._at(wanted)
+
+    def forget_places(self) -> None:
+        """Let go of which rows have the keys, a third of the memory; whether they are among these can be asked further on."""
+        self._order = self._order[:0]
+
+    def _at(self, mask: np.ndarray) -> np.ndarray:
+        """Give the places in the batch, ascending, of some of the sorted keys."""
         import numpy as np
 
-        firsts, group = self._groups()
-        wanted = self._is_met[firsts] | (np.bincount(group) > 1)
-        return np.sort(self._order[wanted[group]].astype(np.int64)) if len(group) else np.zeros(0, dtype=np.int64)
-
-    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give where each distinct key first stands among the sorted ones, and of each of these which distinct one it is."""
-        import numpy as np
-
-        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
-        return np.flatnonzero(is_first), np.cumsum(is_first) - 1
+        return np.sort(self._order[mask]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -333,11 +335,23 @@ def say_refused(key: Sequence[str], target: str, differing: int, rows: int, chan
         how = f"to correct it, deliver {', '.join(map(repr, key))} and '{target}' with --labels"
         return f"{told} bring another '{target}' than the one that came under their key; {how}"
     if changed:
-        how = "mend the source, or deliver its new rows alone; rows cannot be changed in a lake, and another use case begins with these"
+        how = "mend the source; rows cannot be changed in a lake, and another use case begins with these"
         return f"{told} have a key that came before with other values in {name_some(changed)}; {how}"
     named = " and ".join(map(repr, key))
     how = "name in key: all columns that do so together, and another use case where its lake was begun already"
     return f"{told} have a key that another row has with other values: {named} names more than one row; {how}"
+
+
+def say_restated(target: str, differing: int, rows: int, changed: Sequence[str]) -> str:
+    """Say what a person decides about a batch that brings new rows, and old ones with columns restated; empty where none are.
+
+    >>> say_restated("price", 30, 40, ["size"])
+    "30 of 40 rows ... with other values in 'size'; mend the source, or accepted, they are set aside and its new rows come in"
+    """
+    if not changed or [*changed] == [target]:
+        return ""
+    told = f"{differing:,} of {rows:,} rows have a key that came before with other values in {name_some(changed)}"
+    return f"{told}; mend the source, or accepted, they are set aside and its new rows come in"
 
 
 def _told(names: Sequence[str]) -> str:
