@@ -148,7 +148,7 @@ def read_as_known(sort: Sort, pieces: Iterable[pd.Series[str]], name: str, lines
 def _reading_as(sort: Sort, column: Distinct, options: ReadingOptions) -> Reading:
     filled = column.cells[~find_missing(column.cells, options.missing)]
     if sort == "date":
-        return read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
+        return read_dates(filled, column.codes_of(filled != ""), options.dates)
     plain = plain_numbers(filled)
     return read_numbers(filled, column.counts[filled.index], options.decimal) if plain is None else Reading(plain)
 
@@ -217,14 +217,13 @@ def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
 
 
 def _numbers_or_dates(column: Distinct, filled: pd.Series[str], lines: np.ndarray, options: ReadingOptions, preferred: str | None) -> Typed:
-    rows = column.codes[column.rows(filled != "")]
     weight = column.counts[filled.index]
     if not DATE_NAME.fullmatch(str(filled.name)) and (plain := read_plain(filled, preferred)) is not None:
         return _accept(column, plain, "number", lines, options)
     readings: dict[str, Reading] = {}
     sample = filled.iloc[:: max(1, len(filled) // SAMPLED_CELLS)]
     if _is_worth_it(sample, read_dates(sample, sample.index.to_numpy())):
-        readings["date"] = read_dates(filled, rows, options.dates)
+        readings["date"] = read_dates(filled, column.codes_of(filled != ""), options.dates)
     if _is_worth_it(sample, read_numbers(sample, weight[sample.index])):
         readings["number"] = read_numbers(filled, weight, preferred)
     for kind, reading in readings.items():
