@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     # Reads the rows of a batch from the first, as often as it is asked to; all columns or some.
     Reader = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
 
-READ_ROWS = 100_000
-
 
 class Encounter:
     """A batch and the lake; no more than the columns of the key are read, unless keys meet.
@@ -191,11 +189,10 @@ class Encounter:
                     yield df[is_met].reset_index(drop=True), book.of(names) if book else None
 
     def _scan(self, file: Any, names: Sequence[str]) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no file
-        import pyarrow as pa
-
+        """Read a file by its groups of rows; a scanner of pyarrow would read on meanwhile until all of it is in memory."""
         with told(self._lake.table_uri if self._lake else ""):
-            for rows in file.scanner(columns=[*names], batch_size=READ_ROWS, batch_readahead=4).to_batches():
-                yield pa.Table.from_batches([rows])
+            for group in file.split_by_row_group():
+                yield group.to_table(columns=[*names])
 
 
 def _compared(tables: Tables, terms: Terms, read: Reader) -> Columns:
