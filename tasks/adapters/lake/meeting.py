@@ -64,15 +64,20 @@ class Encounter:
         self._label = tables.label()
         self._features = _compared(tables, terms, read)
         self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
-        book = self._book = KeyBook()
-        for df in read(self._key.names):
-            book.add(self._hash_keys(check_cast(df, self._key)))
-        book.close()
-        self.looked = Looked(book.keys, arrivals(self._lake) if self._lake else frozenset())
+        self._book = self._read_keys()
+        self.looked = Looked(lambda: self._read_keys().keys, arrivals(self._lake) if self._lake else frozenset())
         self._files = [file for file in _files(self._lake) if self._meets(file)]
         self._rounded: frozenset[str] = frozenset()
         self.meeting = self._meeting()
-        book.forget_places()
+        if not self._files:
+            self._book = KeyBook()  # nothing asks it any more, and that of ten million rows holds 120 MB
+
+    def _read_keys(self) -> KeyBook:
+        book = KeyBook()
+        for df in self._read(self._key.names):
+            book.add(self._hash_keys(check_cast(df, self._key)))
+        book.close()
+        return book
 
     @property
     def key(self) -> list[str]:

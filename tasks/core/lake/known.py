@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.lake.keys import hash_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -126,10 +126,6 @@ class KeyBook:
         wanted[1:] |= is_as_next
         wanted[:-1] |= is_as_next
         return self._at(wanted)
-
-    def forget_places(self) -> None:
-        """Let go of which rows have the keys, a third of the memory; whether they are among these can be asked further on."""
-        self._order = self._order[:0]
 
     def _at(self, mask: np.ndarray) -> np.ndarray:
         """Give the places in the batch, ascending, of some of the sorted keys."""
@@ -280,11 +276,11 @@ class Looked:
     """What the lake was like when keys were looked up in it.
 
     Attributes:
-        keys: The hashes of the keys, sorted.
+        keys: Gives the hashes of the keys, sorted; seldom asked for, and so not held.
         batches: The batches that it held, by arrival in microseconds and digest.
     """
 
-    keys: np.ndarray
+    keys: Callable[[], np.ndarray]
     batches: frozenset[tuple[int, str]] = frozenset()
 
 
