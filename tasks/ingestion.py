@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import record
-from tasks.adapters import home, landing, ledger, sheets, snapshots
+from tasks.adapters import home, landing, ledger, memory, sheets, snapshots
 from tasks.core import deliveries, mending, names, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
@@ -278,6 +278,7 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
     encounter = _encounter(reception, batch)
     if encounter is None:
         return News.of(batch)
+    memory.give_back()  # reading rows of both sides took a multiple of what is held of them
     stored, twins = encounter.meeting.split()
     settled = stored.settle()
     restated = _find_restated(delivery.name, len(batch.lines), encounter, settled, twins.settle())

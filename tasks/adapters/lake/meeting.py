@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
@@ -68,7 +69,7 @@ class Encounter:
         self.looked = Looked(lambda: self._read_keys().keys, arrivals(self._lake) if self._lake else frozenset())
         self._files = [file for file in _files(self._lake) if self._meets(file)]
         self._rounded: frozenset[str] = frozenset()
-        self.meeting = self._meeting()
+        self._met = self._find_met()
         if not self._files:
             self._book = KeyBook()  # nothing asks it any more, and that of ten million rows holds 120 MB
 
@@ -78,6 +79,13 @@ class Encounter:
             book.add(self._hash_keys(check_cast(df, self._key)))
         book.close()
         return book
+
+    @cached_property
+    def meeting(self) -> Meeting:
+        """Hold rows whose keys meet against one another; then let go of their cells."""
+        found = Meeting.of(*self._met)
+        del self._met
+        return found
 
     @property
     def key(self) -> list[str]:
@@ -125,12 +133,13 @@ class Encounter:
 
         return pd.MultiIndex.from_arrays([*self._hash_keys(df).T])
 
-    def _meeting(self) -> Meeting:
+    def _find_met(self) -> tuple[np.ndarray, Cells, Cells]:
+        """Give the places of rows whose keys meet, their cells, and those of the lake."""
         import numpy as np
 
         places = self._book.met_or_repeated()
         if not len(places):
-            return Meeting.of(places, Cells.joined([]), Cells.joined([]))
+            return places, Cells.joined([]), Cells.joined([])
         self._rounded = self._find_rounded(places)
         ours, theirs = list[Cells](), [self._cells(df, labels) for df, labels in self._stored()]
         has_key: list[np.ndarray] = []
@@ -144,7 +153,7 @@ class Encounter:
         if our.has_rounded_labels or their.has_rounded_labels:
             self._rounded |= {self.target}
             our, their = our.rounding_labels(), their.rounding_labels()
-        return Meeting.of(places[np.concatenate(has_key)], our, their)
+        return places[np.concatenate(has_key)], our, their
 
     def _cells(self, df: pd.DataFrame, labels: pd.Series[Any] | None) -> Cells:
         import pandas as pd

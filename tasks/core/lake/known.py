@@ -208,15 +208,15 @@ class Meeting:
         import numpy as np
         import pandas as pd
 
-        codes, _ = pd.factorize(pd.concat([cells.labels, lake.labels], ignore_index=True))
+        codes = pd.factorize(pd.concat([cells.labels, lake.labels], ignore_index=True))[0].astype(np.int32)
         order, rank = (np.lexsort((some.keys[:, 1], some.keys[:, 0])) for some in (cells, lake))
-        keys, features, stored = cells.keys[order], cells.features[order], np.full(len(order), -1)
+        keys, features, stored = cells.keys[order], cells.features[order], np.full(len(order), -1, dtype=np.int32)
         is_stored, is_equal = np.zeros(len(order), dtype=bool), np.zeros(len(order), dtype=bool)
-        theirs, their_labels = lake.keys[rank], codes[len(order) :][rank]
-        starts, ends = (np.searchsorted(theirs[:, 0], keys[:, 0], side) for side in ("left", "right"))
+        theirs, their_labels = lake.keys[rank, 0], codes[len(order) :][rank]
+        starts, ends = (np.searchsorted(theirs, keys[:, 0], side) for side in ("left", "right"))
         for step in range(int((ends - starts).max(initial=0))):
             here = np.flatnonzero(starts + step < ends)
-            here = here[theirs[starts[here] + step, 1] == keys[here, 1]]
+            here = here[lake.keys[rank[starts[here] + step], 1] == keys[here, 1]]
             at = starts[here] + step
             is_stored[here], stored[here] = True, their_labels[at]
             is_equal[here] |= lake.features[rank[at]] == features[here]
