@@ -94,10 +94,9 @@ class KeyBook:
 
         hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *self._chunks])
         self._chunks.clear()
-        order = np.argsort(hashes, kind="stable")
-        self.keys: np.ndarray = hashes[order]
-        self._order = order.astype(np.uint32) if len(order) < 2**32 else order
-        self._is_met = np.zeros(len(order), dtype=bool)
+        self._order = np.argsort(hashes).astype(np.uint32 if len(hashes) < 2**32 else np.int64)
+        self.keys: np.ndarray = hashes[self._order]
+        self._is_met = np.zeros(len(hashes), dtype=bool)
 
     def meet(self, hashes: np.ndarray) -> np.ndarray:
         """Say of keys that the lake has whether they are among these, and take note of it."""
