@@ -154,7 +154,8 @@ class _Contest:
         self.X: pd.DataFrame = df[study.schema.features]
         self.y = target_of(df, study.schema)
         self.folds = list(splits.folds(splits.hash_units(df, study.schema), is_ordered=study.split.is_ordered))
-        self.first, self.further = search.rungs([len(validate) if len(fit) else 0 for fit, validate in self.folds])
+        validated = [len(validate) if len(fit) else 0 for fit, validate in self.folds]
+        self.first, self.further = search.rungs(validated, is_ordered=study.split.is_ordered)
         self.allowance = _Allowance(study.case.use_case.budget)
         self.tried: list[_Tried] = []
 

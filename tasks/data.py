@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import home, landing, ledger, projects, snapshots, sources
+from tasks.adapters import home, landing, ledger, memory, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
@@ -163,6 +163,8 @@ def _read(case: Case, options: ReadingOptions, *, as_text: bool = False) -> Read
         if not pii:
             raise
         raise DataRefusedError(hiding.without_values(error.message, pii), where=error.where) from None
+    finally:
+        memory.give_back()  # what reading took and storing does not need
 
 
 def _stored(case: Case, reading: Reading) -> Batch:

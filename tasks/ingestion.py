@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import record
-from tasks.adapters import home, landing, ledger, sheets, snapshots
+from tasks.adapters import home, landing, ledger, memory, sheets, snapshots
 from tasks.core import deliveries, mending, names, splits
 from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, TAKEN, BatchRows, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
-from tasks.core.findings import Judgement
+from tasks.core.findings import Finding, Judgement
 from tasks.core.formats.source import CHANGED, shown_url
-from tasks.core.lake.known import FEW_ROWS, find_changed, say_refused
+from tasks.core.lake.known import FEW_ROWS, find_changed, say_refused, say_restated
 from tasks.core.lake.values import Receipt
 from tasks.core.mending import Aside, Pile
 from tasks.core.parts import WHOLE, Scope
@@ -59,39 +59,47 @@ class News:
     Attributes:
         came: All its rows.
         batch: Those that are not known.
-        places: Where each of these stands among all.
+        known: Where the others stand among all, ascending.
         late: Known rows that bring the label of one that had none; None where there are none.
         differing: Rows of `batch` whose key the lake has with other values, by reason.
         twins: Rows that share a key with one another and with no row of the lake.
         encounter: How the keys were looked up; None where no key names rows.
+        restated: That most rows have a key that stands for other values in some columns; None where they do not.
     """
 
     came: Batch
     batch: Batch
-    places: np.ndarray
+    known: np.ndarray
     late: Batch | None = None
     differing: Mapping[str, RowSet] = field(default_factory=dict[str, RowSet])
     twins: Meeting | None = None
     encounter: Encounter | None = None
+    restated: Finding | None = None
 
     @classmethod
     def of(cls, batch: Batch) -> News:
         """Give a delivery of which no row is known."""
         import numpy as np
 
-        return cls(batch, batch, np.arange(len(batch.lines)))
+        return cls(batch, batch, np.arange(0))
 
     @property
     def judged(self) -> Batch | None:
         """Give the rows that are judged as such; None where all are known."""
-        return self.batch if len(self.places) or not len(self.came.lines) else None
+        return self.batch if len(self.batch.lines) or not len(self.came.lines) else None
 
-    def rows(self, places: np.ndarray) -> RowSet:
-        """Give rows by where they stand among all."""
+    def places_in_batch(self, places: np.ndarray) -> np.ndarray:
+        """Say where rows of `batch` stand in it, by where they stand among all."""
         import numpy as np
 
-        mask = np.zeros(len(self.places), dtype=bool)
-        mask[np.searchsorted(self.places, places)] = True
+        return places - np.searchsorted(self.known, places)
+
+    def rows(self, places: np.ndarray) -> RowSet:
+        """Give rows of `batch` by where they stand among all."""
+        import numpy as np
+
+        mask = np.zeros(len(self.batch.lines), dtype=bool)
+        mask[self.places_in_batch(places)] = True
         return RowSet.where(mask)
 
     def by_reason(self, settled: Settled) -> dict[str, RowSet]:
@@ -261,7 +269,7 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
     """Leave out the rows of a batch that are known by their key; None where it brings nothing else.
 
     Raises:
-        DataRefusedError: most rows have a key that stands for other values, and they are more than a few corrections.
+        DataRefusedError: most rows have a key that stands for other values, and it is nothing that a person could accept.
         StoreError: a store cannot be read or written.
     """
     if reception.lake(batch).holds(batch.delivered):
@@ -270,11 +278,11 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
     encounter = _encounter(reception, batch)
     if encounter is None:
         return News.of(batch)
+    memory.give_back()  # reading rows of both sides took a multiple of what is held of them
     stored, twins = encounter.meeting.split()
     settled = stored.settle()
-    if why := _say_refused(encounter, settled, twins.settle(), len(batch.lines)):
-        raise DataRefusedError(why, where=delivery.name)
-    news = _without(batch, settled, twins, encounter)
+    restated = _find_restated(delivery.name, len(batch.lines), encounter, settled, twins.settle())
+    news = dataclasses.replace(_without(batch, settled, twins, encounter), restated=restated)
     if news.judged or news.late or batch.aside or because:
         return news
     told = f"each of its {len(batch.lines):,} rows is in the lake"
@@ -306,6 +314,8 @@ def inspect(reception: Reception, delivery: Delivery, news: News, validation: Va
         labels = profile_rows(chain.from_iterable(snapshots.read_frames(path, columns=[target]) for path in paths), pii=pii)
         profile = profile.replacing(labels.columns[0]) if rows else labels
     inspection = reception.inspect(delivery, came.delivered, profile, len(came.lines) + len(came.aside))
+    if news.restated:
+        inspection = dataclasses.replace(inspection, findings=(news.restated, *inspection.findings))
     return Judgement(validation, profile, inspection, late)
 
 
@@ -381,15 +391,13 @@ def _personal(reception: Reception, batch: Batch) -> Collection[str]:
 
 def _pile(news: News, judgement: Judgement) -> Pile:
     """Give the rows that are set aside: new ones that fail, those that could not be read, and known ones whose label fails."""
-    import numpy as np
-
     names, batch, late = snapshots.column_names(news.batch.path), news.batch, news.late
 
     def read() -> Iterator[Aside]:
-        read = len(batch.lines) + len(batch.aside)
-        yield from failing(batch, judgement.validation, np.arange(len(batch.lines)) + 1)
-        yield from mending.unread(batch.aside, names, len(batch.lines) + 1)
-        yield from failing(late, judgement.late, np.arange(len(late.lines)) + read + 1) if late else ()
+        unread = len(batch.lines) + 1
+        yield from failing(batch, judgement.validation)
+        yield from mending.unread(batch.aside, names, unread)
+        yield from failing(late, judgement.late, unread + len(batch.aside)) if late else ()
 
     return Pile(names, read)
 
@@ -419,23 +427,32 @@ def _encounter(reception: Reception, batch: Batch) -> Encounter | None:
         return None
 
 
-def _say_refused(encounter: Encounter, stored: Settled, twins: Settled, rows: int) -> str:
-    """Say why most rows cannot have the keys that they have; empty where they can, or where a few rows are corrected."""
+def _find_restated(name: str, rows: int, encounter: Encounter, stored: Settled, twins: Settled) -> Finding | None:
+    """Find columns that most rows of a batch restate, beside new rows; None where they do not, or where a few rows are corrected.
+
+    Raises:
+        DataRefusedError: most rows differ from what their keys stand for, and there is nothing in it for a person to decide.
+    """
     corrected, repeated = len(stored.differing), len(twins.differing)
     if 2 * (corrected + repeated) <= rows or repeated < corrected <= FEW_ROWS:
-        return ""
-    changed = find_changed(encounter.shares(stored)) if corrected > repeated else []
-    return say_refused(encounter.key, encounter.target, corrected + repeated, rows, changed)
+        return None
+    changed, differing = find_changed(encounter.shares(stored)) if corrected > repeated else [], corrected + repeated
+    restated = say_restated(encounter.target, differing, rows, changed) if corrected + len(stored.known) < rows else ""
+    if not restated:
+        raise DataRefusedError(say_refused(encounter.key, encounter.target, differing, rows, changed), where=name)
+    return Finding("column-restated", "critical", changed[0], restated, {"rows": rows, "differing": differing})
 
 
 def _without(batch: Batch, settled: Settled, twins: Meeting, encounter: Encounter) -> News:
     """Leave known rows out of a batch."""
     import numpy as np
 
-    places = np.delete(np.arange(len(batch.lines)), settled.known)
-    left = batch if not len(settled.known) else _part(batch, places, "new") if len(places) else dataclasses.replace(batch, lines=places)
+    left = batch
+    if len(settled.known):
+        places = np.delete(np.arange(len(batch.lines)), settled.known)
+        left = _part(batch, places, "new") if len(places) else dataclasses.replace(batch, lines=places)
     late = _part(batch, settled.late, "late") if len(settled.late) else None
-    news = News(batch, left, places, late, twins=twins, encounter=encounter)
+    news = News(batch, left, settled.known, late, twins=twins, encounter=encounter)
     return dataclasses.replace(news, differing=news.by_reason(settled))
 
 
@@ -508,9 +525,9 @@ def _settle(news: News, judgement: Judgement) -> _Kept:
     if twins and len(twins.places):
         bad = [
             start + validation.set_aside(start, start + snapshots.FRAME_ROWS)[0]
-            for start in range(0, len(news.places), snapshots.FRAME_ROWS)
+            for start in range(0, len(news.batch.lines), snapshots.FRAME_ROWS)
         ]
-        settled = twins.settle(np.isin(np.searchsorted(news.places, twins.places), np.concatenate(bad)))
+        settled = twins.settle(np.isin(news.places_in_batch(twins.places), np.concatenate(bad)))
         known, repeated = news.rows(settled.known), settled.late.tolist()
         for reason, rows in news.by_reason(settled).items():
             aside[reason] = aside.get(reason, NO_ROWS).union(rows)

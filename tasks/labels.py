@@ -61,7 +61,7 @@ def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
     if known is None:
         return False
     lake = reception.lake()
-    overruled = lake.count_overruled(_named(lake, batch)) if known.kind == "labels" else 0
+    overruled = lake.count_overruled(_named(lake, _alone(lake, batch)[0])) if known.kind == "labels" else 0
     is_dated = OBSERVED in snapshots.column_names(batch.path)
     if overruled and not is_dated and delivery.name != known.name and _taken(reception, _digest_again(delivery, batch)) is None:
         return False
@@ -76,16 +76,18 @@ class Labels:
     """Labels that come alone.
 
     Attributes:
-        came: All that came.
+        came: All that came, less what is left out.
         digest: What they are known by.
         batch: Those that say which row they belong to, and what its label is.
         places: Where each of these stands among all.
+        left_out: Says which columns are.
     """
 
     came: Batch
     digest: str
     batch: Batch
     places: np.ndarray
+    left_out: tuple[str, ...] = ()
 
 
 @task
@@ -101,14 +103,33 @@ def find_labels(reception: Reception, delivery: Delivery, batch: Batch) -> Label
     if lake.begun_with() is None:
         message = f"{reception.case.name} has no rows that labels could belong to; ingest rows first"
         raise DataRefusedError(message, where=delivery.name)
-    named_by, value = lake.names_rows_by(), lake.terms.target or VALUE
-    says = [name for name in (*named_by, value) if name in snapshots.column_names(batch.path)]
+    batch, left_out = _alone(lake, batch)
+    value = lake.terms.target or VALUE
+    says = [name for name in _says(lake) if name in snapshots.column_names(batch.path)]
     places = np.flatnonzero(np.concatenate([df.notna().all(axis=1) for df in snapshots.read_frames(batch.path, columns=says)]))
     if not len(places):
         raise DataRefusedError(_say_none(batch, _asides(lake, batch), value), where=delivery.name)
     digest = _digest_again(delivery, batch) if _taken(reception, batch.delivered) else batch.delivered
     path = snapshots.write_frames(_those(batch, says), batch.path.parent, f"{batch.digest}-labels")
-    return Labels(batch, digest, dataclasses.replace(batch, path=path, lines=batch.lines[places], aside=()), places)
+    return Labels(batch, digest, dataclasses.replace(batch, path=path, lines=batch.lines[places], aside=()), places, left_out)
+
+
+def _says(lake: Lake) -> list[str]:
+    """Name the columns that say which row a label belongs to, and what it is."""
+    return [*lake.names_rows_by(), lake.terms.target or VALUE]
+
+
+def _alone(lake: Lake, batch: Batch) -> tuple[Batch, tuple[str, ...]]:
+    """Leave out what labels are not taken from, and say so; where a column is missing that they are taken from, leave out nothing."""
+    says, came = _says(lake), snapshots.column_names(batch.path)
+    kept = [name for name in came if name in (*says, OBSERVED)]
+    if len(kept) == len(came) or not {*says}.issubset(kept):
+        return batch, ()
+    others, own = (", ".join(map(repr, names)) for names in ([name for name in came if name not in kept], says))
+    told = f"left out of what came with the labels: {others}; they are taken from {own} alone"
+    frames = snapshots.read_frames(batch.path, columns=kept)
+    path = snapshots.write_frames(frames, batch.path.parent, f"{batch.digest}-labels-alone")
+    return dataclasses.replace(batch, path=path), (told,)
 
 
 def _say_none(batch: Batch, asides: Iterator[Aside], value: str) -> str:
@@ -164,7 +185,8 @@ def take(reception: Reception, delivery: Delivery, labels: Labels, judgement: Ju
         raise DataRefusedError(message, where=delivery.name)
     aside = map(sheets.for_quarantine, pile.read())
     receipt = lake.append_labels(labels.digest, _kept(labels, validation), arrived_at=datetime.now(UTC), aside=aside)
-    entry = reception.entry(delivery, labels.digest, "accepted" if because else "ingested", (*judgement.against, *judgement.noted))
+    noted = (*judgement.against, *judgement.noted, *labels.left_out)
+    entry = reception.entry(delivery, labels.digest, "accepted" if because else "ingested", noted)
     rowless, keys = lake.labels_without_row(labels.digest, SHOWN_KEYS)
     rows = _rows_of(lake, receipt, len(came.lines) + len(came.aside), rowless)
     told = _tell(lake, keys)
@@ -232,7 +254,8 @@ def _why_never(lake: Lake, labels: Labels, validation: Validation) -> str:
 def _all_asides(lake: Lake, labels: Labels, validation: Validation) -> Iterator[Aside]:
     """Yield the labels that are set aside: those that fail, those that name no row, and those that could not be read."""
     came = labels.came
-    yield from failing(labels.batch, validation, labels.places + 1)
+    for aside in failing(labels.batch, validation, first=0):
+        yield dataclasses.replace(aside, rows=labels.places[aside.rows] + 1)
     yield from _asides(lake, came)
 
 

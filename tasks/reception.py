@@ -27,7 +27,6 @@ from tasks.core.reading.reader import as_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    import numpy as np
     import pandas as pd
 
     from tasks.core.deliveries import Decision
@@ -235,19 +234,19 @@ def _spelled(cell: object) -> str | None:
     return f"{cell:.12g}" if isinstance(cell, float) else str(cell)
 
 
-def failing(batch: Batch, validation: Validation, places: np.ndarray) -> Iterator[Aside]:
+def failing(batch: Batch, validation: Validation, first: int = 1) -> Iterator[Aside]:
     """Yield the rows that fail what sets them aside.
 
     Args:
         batch: The rows.
         validation: What the suite says of them.
-        places: Of each row its place in the delivery, from 1.
+        first: The place of their first in the delivery, from 1.
     """
     start = 0
     for df in snapshots.read_frames(batch.path) if validation.quarantined else ():
         rows, reasons = validation.set_aside(start, start + len(df))
         if len(rows):
-            yield Aside(df.iloc[rows], places[start + rows], batch.lines[start + rows], reasons)
+            yield Aside(df.iloc[rows], first + start + rows, batch.lines[start + rows], reasons)
         start += len(df)
 
 

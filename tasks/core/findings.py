@@ -19,6 +19,7 @@ Code = Literal[
     "column-new",
     "column-kind",
     "column-twins",
+    "column-restated",
     "batch-empty",
     "batch-repeated",
     "rows-few",

@@ -90,18 +90,23 @@ def is_improved(before: float, loss: float) -> bool:
     return loss < before * (1 - IMPROVEMENT)
 
 
-def rungs(validated: Sequence[int]) -> tuple[list[int], list[int]]:
+def rungs(validated: Sequence[int], *, is_ordered: bool = False) -> tuple[list[int], list[int]]:
     """Say which folds all trials are compared on, and which further ones the finalists.
 
     Args:
         validated: How many rows each fold validates on, in their order; the last fold is the latest where rows are ordered.
+        is_ordered: Whether they are. Then finalists are compared in every other period, for one tells little of another.
 
     >>> rungs([900, 900, 900, 900, 900]), rungs([9000, 9000, 9000, 9000, 9000]), rungs([40, 40, 40, 40, 40])
     (([4], [3, 2]), ([4], []), ([4, 3, 2, 1, 0], []))
+    >>> rungs([900, 900, 900, 900, 900], is_ordered=True)
+    ([4], [2, 0])
     """
     latest_first = [place for place in reversed(range(len(validated))) if validated[place]]
     if sum(validated) <= ROWS_TO_COMPARE / 2:  # so few that fitting them costs nothing, and one fold says nothing
         return latest_first, []
+    if is_ordered and sum(validated) > ROWS_TO_COMPARE:
+        return latest_first[:1], latest_first[2::2]
     enough, rows = 0, 0
     while enough < len(latest_first) and rows < ROWS_TO_COMPARE:
         rows += validated[latest_first[enough]]

@@ -245,17 +245,28 @@ def test_a_table_grows_under_one_name_where_a_key_tells_its_rows_apart(house: Ho
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("rows", "column", "told"),
     [
-        ("size", "have a key that came before with other values in 'size'; mend the source, or deliver its new rows alone"),
-        ("price", "bring another 'price' than the one that came under their key; to correct it, deliver 'id' and 'price' with --labels"),
+        (ROWS, "size", "have a key that came before with other values in 'size'; mend the source; rows cannot be changed in a lake"),
+        (ROWS + 5, "price", "bring another 'price' than the one that came under their key; to correct it, deliver 'id' and 'price'"),
     ],
 )
-def test_a_column_that_differs_in_most_rows_is_named_and_the_key_is_not_blamed(house: House, column: str, told: str) -> None:
+def test_a_column_that_differs_in_most_rows_is_named_and_the_key_is_not_blamed(house: House, rows: int, column: str, told: str) -> None:
     house.begin()
     house.ingest("day1.csv", houses())
-    again = houses(ROWS + 5).assign(**{column: lambda df: df[column] * 1000})
-    assert f"{ROWS} of {ROWS + 5} rows {told}" in house.ingest("day2.csv", again, code=3)
+    again = houses(rows).assign(**{column: lambda df: df[column] * 1000})
+    assert f"{ROWS} of {rows} rows {told}" in house.ingest("day2.csv", again, code=3)
+
+
+def test_of_a_table_that_restates_a_column_a_person_takes_the_new_rows(house: House) -> None:
+    house.begin()
+    house.ingest("day1.csv", houses())
+    restated = houses(ROWS + 5).assign(size=lambda df: df["size"] + 7)
+    told = house.ingest("day2.csv", restated, code=3)
+    assert f"{ROWS} of {ROWS + 5} rows have a key that came before with other values in 'size'; mend the source, or accepted," in told
+    assert f"5 labelled + 0 unlabelled + {ROWS} quarantined" in house.accept("sizes are measured anew")
+    pd.testing.assert_frame_equal(house.rows()[["id", "size"]], pd.concat([houses(), restated[ROWS:]])[["id", "size"]], check_exact=True)
+    house.check_sums()
 
 
 COLUMNS = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": [*houses().columns]}}
@@ -437,6 +448,18 @@ def test_a_label_without_a_row_labels_none(house: House) -> None:
     some = labels(0, 5).assign(id=lambda df: df["id"].where(df.index < 3, "h900"))
     assert "5 read = 3 labelled + 2 unlabelled + 0 quarantined" in house.ingest("labels.csv", some, "--labels")
     assert house.reasons()[1] == "labels of this batch that name no row: 'h900'; they count as soon as their rows come"
+
+
+def test_other_columns_than_key_and_label_are_left_out_of_labels_and_told(house: House) -> None:
+    house.begin()
+    house.ingest("rows.csv", houses().drop(columns="price"))
+    some = houses(5).assign(size="large")
+    house.ingest("labels.csv", some, "--labels")
+    assert house.reasons()[1:] == ["left out of what came with the labels: 'size', 'rooms'; they are taken from 'id', 'price' alone"]
+    assert house.prices(*some["id"]) == some["price"].tolist()
+    house.ingest("newer.csv", labels(0, 4, 2.0), "--labels")
+    assert "for 4 of its keys another label came by now" in house.ingest("labels.csv", some, "--labels")
+    assert "missing: price; new: size" in house.ingest("rows.csv", houses(5).drop(columns="price"), "--labels", code=3)
 
 
 def test_labels_of_which_none_can_be_kept_are_refused(house: House) -> None:

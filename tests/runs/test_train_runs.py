@@ -12,7 +12,7 @@ import pytest
 
 from tasks import data, registry
 from tasks.adapters import home, ledger, tracking
-from tasks.core import splits
+from tasks.core import search, splits
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.options import TrainOptions
 from tasks.core.results import RowCounts
@@ -282,7 +282,10 @@ def test_refused_data_fail_the_run_with_one_sentence_and_no_stack_trace(project:
     assert tracking.newest_version("refused") is None
 
 
-def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_all_of_them(project: Project) -> None:
+def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_all_of_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "ROWS_TO_COMPARE", 100)  # of which the folds hold more
     dates = pd.date_range("2024-01-01", periods=300, freq="D").strftime("%Y-%m-%d")
     table = linear_table()
     table.insert(0, "date", dates)
@@ -293,6 +296,7 @@ def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_a
     assert run.report.decision.verdict == "promoted"
     assert [line for line in run.log if line.startswith("fitting")] == ["fitting ridge on 240 rows", "fitting ridge again on all 300 rows"]
     assert [check.outcome for check in run.report.decision.checks if check.code == "refit"] == ["passed"]
+    assert {score.folds for score in run.report.leaderboard} == {3}, "every other one of five"
 
 
 def test_rows_of_a_group_are_on_one_side_and_models_learn_nothing_of_it(project: Project) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import StoreError
-from tasks.core.reading import blob, texts
+from tasks.core.reading import blob, store, texts
 from tasks.core.reading.blob import Blob, OpenFile, Spool
 from tasks.core.reading.records import physical_lines
 from tasks.core.reading.store import Columns
@@ -122,6 +122,17 @@ def test_columns_are_the_same_in_memory_and_in_a_file(held_bytes: int, monkeypat
     assert [[part.tolist() for part in frame] for frame in columns.frames()] == [[["a", "é"], ["", "x\ny"]], [["c"], ["z"]]]
     kept = columns.take(pd.Series([0, 2]).to_numpy())
     assert [column.tolist() for column in kept.below(columns[:])] == [["a", "c", "a", "é", "c"], ["", "z", "", "x\ny", "z"]]
+
+
+@pytest.mark.parametrize("pieces", [[[]], [[], [1.0, 2.0, 3.0]], [[1.0], [2.0, 3.0, 4.0, 5.0], []], [[1.0, 2.0], [3.0, 4.0]]])
+def test_columns_are_in_equal_pieces_however_they_came(pieces: list[list[float]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PIECE_ROWS", 2)
+    columns, whole = Columns(), [value for piece in pieces for value in piece]
+    columns.add_pieces(pd.Series(piece, dtype="float64") for piece in pieces)
+    columns.add(pd.Series(whole, dtype="float64"))
+    assert [[part.tolist() for part in frame] for frame in columns.frames()] == [
+        [whole[start : start + 2]] * 2 for start in range(0, max(1, len(whole)), 2)
+    ]
 
 
 @pytest.mark.parametrize("values", [[1.5, None], ["a", None], pd.to_datetime(["2024-01-31 10:30", None])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     # Reads the rows of a batch from the first, as often as it is asked to; all columns or some.
     Reader = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
 
-READ_ROWS = 100_000
-
 
 class Encounter:
     """A batch and the lake; no more than the columns of the key are read, unless keys meet.
@@ -66,14 +65,27 @@ class Encounter:
         self._label = tables.label()
         self._features = _compared(tables, terms, read)
         self._key = Columns(tuple(Column(name, self._features.kind(name)) for name in terms.key))
-        book = self._book = KeyBook()
-        for df in read(self._key.names):
-            book.add(self._hash_keys(check_cast(df, self._key)))
-        book.close()
-        self.looked = Looked(book.keys, arrivals(self._lake) if self._lake else frozenset())
+        self._book = self._read_keys()
+        self.looked = Looked(lambda: self._read_keys().keys, arrivals(self._lake) if self._lake else frozenset())
         self._files = [file for file in _files(self._lake) if self._meets(file)]
         self._rounded: frozenset[str] = frozenset()
-        self.meeting = self._meeting()
+        self._met = self._find_met()
+        if not self._files:
+            self._book = KeyBook()  # nothing asks it any more, and that of ten million rows holds 120 MB
+
+    def _read_keys(self) -> KeyBook:
+        book = KeyBook()
+        for df in self._read(self._key.names):
+            book.add(self._hash_keys(check_cast(df, self._key)))
+        book.close()
+        return book
+
+    @cached_property
+    def meeting(self) -> Meeting:
+        """Hold rows whose keys meet against one another; then let go of their cells."""
+        found = Meeting.of(*self._met)
+        del self._met
+        return found
 
     @property
     def key(self) -> list[str]:
@@ -121,12 +133,13 @@ class Encounter:
 
         return pd.MultiIndex.from_arrays([*self._hash_keys(df).T])
 
-    def _meeting(self) -> Meeting:
+    def _find_met(self) -> tuple[np.ndarray, Cells, Cells]:
+        """Give the places of rows whose keys meet, their cells, and those of the lake."""
         import numpy as np
 
         places = self._book.met_or_repeated()
         if not len(places):
-            return Meeting.of(places, Cells.joined([]), Cells.joined([]))
+            return places, Cells.joined([]), Cells.joined([])
         self._rounded = self._find_rounded(places)
         ours, theirs = list[Cells](), [self._cells(df, labels) for df, labels in self._stored()]
         has_key: list[np.ndarray] = []
@@ -140,7 +153,7 @@ class Encounter:
         if our.has_rounded_labels or their.has_rounded_labels:
             self._rounded |= {self.target}
             our, their = our.rounding_labels(), their.rounding_labels()
-        return Meeting.of(places[np.concatenate(has_key)], our, their)
+        return places[np.concatenate(has_key)], our, their
 
     def _cells(self, df: pd.DataFrame, labels: pd.Series[Any] | None) -> Cells:
         import pandas as pd
@@ -190,11 +203,10 @@ class Encounter:
                     yield df[is_met].reset_index(drop=True), book.of(names) if book else None
 
     def _scan(self, file: Any, names: Sequence[str]) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no file
-        import pyarrow as pa
-
+        """Read a file by its groups of rows; a scanner of pyarrow would read on meanwhile until all of it is in memory."""
         with told(self._lake.table_uri if self._lake else ""):
-            for rows in file.scanner(columns=[*names], batch_size=READ_ROWS, batch_readahead=4).to_batches():
-                yield pa.Table.from_batches([rows])
+            for group in file.split_by_row_group():
+                yield group.to_table(columns=[*names])
 
 
 def _compared(tables: Tables, terms: Terms, read: Reader) -> Columns:

@@ -238,7 +238,7 @@ class BatchWriting(_Writing):
         key = Columns(tuple(Column(name, arrow.declared(table)[1].kind(name)) for name in self._terms.key))
         with told(self._url):
             rows = table.to_pyarrow_dataset().to_table(key.names, filter=pc.field("_batch").isin(others))
-        if np.isin(hash_keys(arrow.to_frame(rows, key), key.names)[:, 0], looked.keys).any():
+        if np.isin(hash_keys(arrow.to_frame(rows, key), key.names)[:, 0], looked.keys()).any():
             message = f"rows with keys of this batch have just come into {self._url} with another one; run again"
             raise StoreError(message, where=self._url)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.lake.keys import hash_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -94,10 +94,9 @@ class KeyBook:
 
         hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *self._chunks])
         self._chunks.clear()
-        order = np.argsort(hashes, kind="stable")
-        self.keys: np.ndarray = hashes[order]
-        self._order = order.astype(np.uint32) if len(order) < 2**32 else order
-        self._is_met = np.zeros(len(order), dtype=bool)
+        self._order = np.argsort(hashes).astype(np.uint32 if len(hashes) < 2**32 else np.int64)
+        self.keys: np.ndarray = hashes[self._order]
+        self._is_met = np.zeros(len(hashes), dtype=bool)
 
     def meet(self, hashes: np.ndarray) -> np.ndarray:
         """Say of keys that the lake has whether they are among these, and take note of it."""
@@ -117,23 +116,21 @@ class KeyBook:
         """Give the places in the batch, ascending, of rows whose key the lake does not have."""
         import numpy as np
 
-        firsts, group = self._groups()
-        return np.sort(self._order[~self._is_met[firsts][group]].astype(np.int64))
+        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
+        return self._at(~self._is_met[is_first][np.cumsum(is_first) - 1])
 
     def met_or_repeated(self) -> np.ndarray:
         """Give the places in the batch, ascending, of rows whose key the lake has or another of its rows."""
+        wanted, is_as_next = self._is_met.copy(), self.keys[1:] == self.keys[:-1]
+        wanted[1:] |= is_as_next
+        wanted[:-1] |= is_as_next
+        return self._at(wanted)
+
+    def _at(self, mask: np.ndarray) -> np.ndarray:
+        """Give the places in the batch, ascending, of some of the sorted keys."""
         import numpy as np
 
-        firsts, group = self._groups()
-        wanted = self._is_met[firsts] | (np.bincount(group) > 1)
-        return np.sort(self._order[wanted[group]].astype(np.int64)) if len(group) else np.zeros(0, dtype=np.int64)
-
-    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give where each distinct key first stands among the sorted ones, and of each of these which distinct one it is."""
-        import numpy as np
-
-        is_first = np.append(True, self.keys[1:] != self.keys[:-1])[: len(self.keys)]
-        return np.flatnonzero(is_first), np.cumsum(is_first) - 1
+        return np.sort(self._order[mask]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -210,15 +207,15 @@ class Meeting:
         import numpy as np
         import pandas as pd
 
-        codes, _ = pd.factorize(pd.concat([cells.labels, lake.labels], ignore_index=True))
+        codes = pd.factorize(pd.concat([cells.labels, lake.labels], ignore_index=True))[0].astype(np.int32)
         order, rank = (np.lexsort((some.keys[:, 1], some.keys[:, 0])) for some in (cells, lake))
-        keys, features, stored = cells.keys[order], cells.features[order], np.full(len(order), -1)
+        keys, features, stored = cells.keys[order], cells.features[order], np.full(len(order), -1, dtype=np.int32)
         is_stored, is_equal = np.zeros(len(order), dtype=bool), np.zeros(len(order), dtype=bool)
-        theirs, their_labels = lake.keys[rank], codes[len(order) :][rank]
-        starts, ends = (np.searchsorted(theirs[:, 0], keys[:, 0], side) for side in ("left", "right"))
+        theirs, their_labels = lake.keys[rank, 0], codes[len(order) :][rank]
+        starts, ends = (np.searchsorted(theirs, keys[:, 0], side) for side in ("left", "right"))
         for step in range(int((ends - starts).max(initial=0))):
             here = np.flatnonzero(starts + step < ends)
-            here = here[theirs[starts[here] + step, 1] == keys[here, 1]]
+            here = here[lake.keys[rank[starts[here] + step], 1] == keys[here, 1]]
             at = starts[here] + step
             is_stored[here], stored[here] = True, their_labels[at]
             is_equal[here] |= lake.features[rank[at]] == features[here]
@@ -278,11 +275,11 @@ class Looked:
     """What the lake was like when keys were looked up in it.
 
     Attributes:
-        keys: The hashes of the keys, sorted.
+        keys: Gives the hashes of the keys, sorted; seldom asked for, and so not held.
         batches: The batches that it held, by arrival in microseconds and digest.
     """
 
-    keys: np.ndarray
+    keys: Callable[[], np.ndarray]
     batches: frozenset[tuple[int, str]] = frozenset()
 
 
@@ -333,11 +330,23 @@ def say_refused(key: Sequence[str], target: str, differing: int, rows: int, chan
         how = f"to correct it, deliver {', '.join(map(repr, key))} and '{target}' with --labels"
         return f"{told} bring another '{target}' than the one that came under their key; {how}"
     if changed:
-        how = "mend the source, or deliver its new rows alone; rows cannot be changed in a lake, and another use case begins with these"
+        how = "mend the source; rows cannot be changed in a lake, and another use case begins with these"
         return f"{told} have a key that came before with other values in {name_some(changed)}; {how}"
     named = " and ".join(map(repr, key))
     how = "name in key: all columns that do so together, and another use case where its lake was begun already"
     return f"{told} have a key that another row has with other values: {named} names more than one row; {how}"
+
+
+def say_restated(target: str, differing: int, rows: int, changed: Sequence[str]) -> str:
+    """Say what a person decides about a batch that brings new rows, and old ones with columns restated; empty where none are.
+
+    >>> say_restated("price", 30, 40, ["size"])
+    "30 of 40 rows ... with other values in 'size'; mend the source, or accepted, they are set aside and its new rows come in"
+    """
+    if not changed or [*changed] == [target]:
+        return ""
+    told = f"{differing:,} of {rows:,} rows have a key that came before with other values in {name_some(changed)}"
+    return f"{told}; mend the source, or accepted, they are set aside and its new rows come in"
 
 
 def _told(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from tasks.core.reading.patterns import holds
 from tasks.core.reading.terms import TEXTS, ReadingOptions, Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -87,7 +87,7 @@ def typed(cells: pd.Series[str], lines: np.ndarray, options: ReadingOptions = AS
     preferred = options.decimal or decimal
     may_be_plain = not options.missing and not DATE_NAME.fullmatch(str(cells.name))
     if may_be_plain and (plain := read_plain(cells, preferred)) is not None:
-        return Typed((plain.values,), "; ".join([*plain.notes, *_sentinels(plain.values)]), mark=plain.mark)
+        return Typed((plain.values,), "; ".join([*plain.notes, *_sentinels([plain.values])]), mark=plain.mark)
     if not options.missing and (values := plain_dates(cells)) is not None:
         return Typed((values,))
     return _typed(Distinct.of(cells), lines, options, preferred)
@@ -148,7 +148,7 @@ def read_as_known(sort: Sort, pieces: Iterable[pd.Series[str]], name: str, lines
 def _reading_as(sort: Sort, column: Distinct, options: ReadingOptions) -> Reading:
     filled = column.cells[~find_missing(column.cells, options.missing)]
     if sort == "date":
-        return read_dates(filled, column.codes[column.rows(filled != "")], options.dates)
+        return read_dates(filled, column.codes_of(filled != ""), options.dates)
     plain = plain_numbers(filled)
     return read_numbers(filled, column.counts[filled.index], options.decimal) if plain is None else Reading(plain)
 
@@ -162,7 +162,7 @@ def typed_pieces(pieces: Callable[[], Iterable[pd.Series[str]]], name: str, line
         lines: As in `typed`.
         options: What a person told.
     """
-    plain = None if options.missing else _plain_pieces(pieces(), name, len(lines), options)
+    plain = None if options.missing else _plain_pieces(pieces(), name, options)
     return plain or _typed(Distinct.of_pieces(pieces(), name), lines, options, options.decimal)
 
 
@@ -184,28 +184,22 @@ def kept_as_text(pieces: Iterable[pd.Series[str]], name: str, lines: np.ndarray,
     return _typed(column, lines, options, options.decimal) if is_empty else _text(column, lines, options)
 
 
-def _plain_pieces(pieces: Iterable[pd.Series[str]], name: str, rows: int, options: ReadingOptions) -> Typed | None:
+def _plain_pieces(pieces: Iterable[pd.Series[str]], name: str, options: ReadingOptions) -> Typed | None:
     """Read plain numbers or dates; None where a cell is neither of them nor empty."""
-    import numpy as np
-    import pandas as pd
-
     may_be_number = options.decimal != "," and not DATE_NAME.fullmatch(name)
-    values: np.ndarray = np.empty(0)
-    marks, start = set[Mark](), 0
+    values, marks = list["pd.Series"](), set[Mark]()
     for piece in pieces:
-        numbers = plain_numbers(piece) if may_be_number and (not start or values.dtype == "float64") else None
-        read = plain_dates(piece) if numbers is None and (not start or values.dtype != "float64") else numbers
+        are_numbers = values[0].dtype == "float64" if values else None
+        numbers = plain_numbers(piece) if may_be_number and are_numbers is not False else None
+        read = plain_dates(piece) if numbers is None and not are_numbers else numbers
         if read is None:
             return None
         marks |= {find_mark(piece[piece != ""])} if numbers is not None else set()
-        values = values if start else np.empty(rows, dtype=read.to_numpy().dtype)
-        values[start : start + len(read)] = read
-        start += len(read)
+        values.append(read.rename(name))
     if "open" in marks and "." not in marks and options.decimal != ".":
         return None
-    column = pd.Series(values, name=name)
-    warnings = _sentinels(column) if values.dtype == "float64" else []
-    return Typed((column,), "; ".join(warnings), mark="." if "." in marks else "open" if marks - {""} else "")
+    warnings = _sentinels(values) if values[0].dtype == "float64" else []
+    return Typed(values, "; ".join(warnings), mark="." if "." in marks else "open" if marks - {""} else "")
 
 
 def without_values(column: Typed, name: str) -> Typed:
@@ -223,14 +217,13 @@ def _may_be_values(filled: pd.Series[str], counts: pd.Series[int]) -> bool:
 
 
 def _numbers_or_dates(column: Distinct, filled: pd.Series[str], lines: np.ndarray, options: ReadingOptions, preferred: str | None) -> Typed:
-    rows = column.codes[column.rows(filled != "")]
     weight = column.counts[filled.index]
     if not DATE_NAME.fullmatch(str(filled.name)) and (plain := read_plain(filled, preferred)) is not None:
         return _accept(column, plain, "number", lines, options)
     readings: dict[str, Reading] = {}
     sample = filled.iloc[:: max(1, len(filled) // SAMPLED_CELLS)]
     if _is_worth_it(sample, read_dates(sample, sample.index.to_numpy())):
-        readings["date"] = read_dates(filled, rows, options.dates)
+        readings["date"] = read_dates(filled, column.codes_of(filled != ""), options.dates)
     if _is_worth_it(sample, read_numbers(sample, weight[sample.index])):
         readings["number"] = read_numbers(filled, weight, preferred)
     for kind, reading in readings.items():
@@ -261,7 +254,7 @@ def _accept(column: Distinct, reading: Reading, kind: str, lines: np.ndarray, op
         cell = int(column.codes[row])
         odd[row] = reading.reasons.get(cell, f"{shown(column.cells[cell])} among {kind}s")
     missing = column.cells.drop(filled.index)
-    warnings = _sentinels(reading.values, column.counts) if kind == "number" else []
+    warnings = _sentinels([reading.values], column.counts) if kind == "number" else []
     evidence = [*reading.notes, *describe_missing(missing, column.counts[missing.index]), *warnings]
     mixtures = [m for m in reading.mixtures if m.code != "open_marks" or options.decimal is None]
     repairs = tuple(Repair(m.code, _lines(column, m.cells, lines), f"column '{column.cells.name}': {m.detail}") for m in mixtures)
@@ -277,14 +270,21 @@ def _why_text(column: Distinct, reading: Reading, kind: str, lines: np.ndarray) 
     return f"text: {len(rows):,} of {total:,} cells are no {kind}s, the first {first} on line {lines[rows[0]]}"
 
 
-def _sentinels(values: pd.Series[float], counts: pd.Series[int] | None = None) -> list[str]:
+def _sentinels(pieces: Sequence[pd.Series[float]], counts: pd.Series[int] | None = None) -> list[str]:
     """Warn of a number that is known to stand for a missing one and lies far below the rest."""
-    low = values.min()
-    if low not in SENTINELS or not (rest := values[values > low]).size or rest.min() < low / 2:
+    low = _least(pieces)
+    if low not in SENTINELS or not _least(piece[piece > low] for piece in pieces) >= low / 2:
         return []
-    is_low = values == low
-    rows = is_low.sum() if counts is None else counts[values.index[is_low]].sum()
-    return [f"{low:.0f} in {int(rows):,} may stand for missing"]
+    are_low = [piece.index[piece == low] for piece in pieces]
+    rows = sum(len(index) if counts is None else int(counts[index].sum()) for index in are_low)
+    return [f"{low:.0f} in {rows:,} may stand for missing"]
+
+
+def _least(pieces: Iterable[pd.Series[float]]) -> float:
+    """Give the least number of a column in pieces; NaN where it holds none."""
+    import pandas as pd
+
+    return float(pd.Series([piece.min() for piece in pieces], dtype="float64").min())
 
 
 def _lines(column: Distinct, cells: pd.Series[bool], lines: np.ndarray) -> tuple[int, ...]:

@@ -86,8 +86,17 @@ class Distinct:
         """Give the positions of the rows whose cell is chosen; a cell that is not on the index is not."""
         import numpy as np
 
+        return np.flatnonzero(self._holds(chosen))
+
+    def codes_of(self, chosen: pd.Series[bool]) -> np.ndarray:
+        """Give the positions of the cells of these rows, in the order of the rows."""
+        return self.codes[self._holds(chosen)]
+
+    def _holds(self, chosen: pd.Series[bool]) -> np.ndarray:
+        import numpy as np
+
         mask = chosen.reindex(range(len(self.cells)), fill_value=False).to_numpy(bool)
-        return np.flatnonzero(np.append(mask, np.False_)[self.codes])
+        return np.append(mask, np.False_)[self.codes]
 
     def spread(self, values: pd.Series) -> Spread:
         """Give each row the value of its cell; missing where the cell is empty or has none."""

@@ -19,12 +19,25 @@ if TYPE_CHECKING:
 PIECE_ROWS = 100_000
 
 
-def _parts(column: pd.Series) -> Iterator[pd.Series]:
-    if len(column) <= PIECE_ROWS:
-        yield column
-        return
-    for start in range(0, len(column), PIECE_ROWS):
-        yield column.iloc[start : start + PIECE_ROWS]
+def _cut(pieces: Iterable[pd.Series]) -> Iterator[pd.Series]:
+    """Cut a column that comes in pieces anew, so that all columns are in equal ones; it is one piece at least, be it empty."""
+    waiting, rows, is_empty = list["pd.Series"](), 0, True
+    for piece in pieces:
+        start = 0
+        while start < len(piece) or is_empty:
+            waiting.append(piece.iloc[start : start + PIECE_ROWS - rows])
+            start, rows, is_empty = start + len(waiting[-1]), rows + len(waiting[-1]), False
+            if rows == PIECE_ROWS:
+                yield _joined(waiting)
+                waiting, rows = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: list[pd.Series]) -> pd.Series:
+    import pandas as pd
+
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 @dataclass
@@ -101,7 +114,7 @@ class Columns(Sequence["pd.Series"]):
         self.add_pieces([column])
 
     def add_pieces(self, pieces: Iterable[pd.Series]) -> None:
-        """Keep a further column that comes in pieces, of any length that is no more than `PIECE_ROWS` or a whole column's."""
+        """Keep a further column that comes in pieces of any length."""
         self._pieces.append(self._kept(pieces))
 
     def put_pieces(self, place: int, pieces: Iterable[pd.Series]) -> None:
@@ -109,7 +122,7 @@ class Columns(Sequence["pd.Series"]):
         self._pieces[place] = self._kept(pieces)
 
     def _kept(self, pieces: Iterable[pd.Series]) -> list[Piece]:
-        return [self.store.keep(part) for piece in pieces for part in _parts(piece)]
+        return [self.store.keep(part) for part in _cut(pieces)]
 
     def extend(self, columns: Sequence[pd.Series]) -> None:
         """Keep further rows of all columns."""
@@ -137,14 +150,11 @@ class Columns(Sequence["pd.Series"]):
     def __getitem__(self, place: slice) -> Columns: ...
     def __getitem__(self, place: int | slice) -> pd.Series | Columns:
         """Give a whole column on a range index, or some of the columns."""
-        import pandas as pd
-
         if isinstance(place, slice):
             some = Columns(self.store)
             some._pieces = self._pieces[place]
             return some
-        parts = [piece.load() for piece in self._pieces[place]]
-        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+        return _joined([piece.load() for piece in self._pieces[place]])
 
     def pieces(self, place: int) -> Iterator[pd.Series]:
         """Yield the parts of a column, one at a time."""
