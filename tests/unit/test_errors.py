@@ -7,9 +7,9 @@ import re
 import pytest
 
 from tasks.core import errors
-from tasks.core.errors import DataRefusedError, EvergreenError, StoreError, UnsafeModelError, UsageError
+from tasks.core.errors import DataRefusedError, EvergreenError, NotReproducedError, StoreError, UnsafeModelError, UsageError
 
-KINDS: list[type[EvergreenError]] = [EvergreenError, UsageError, DataRefusedError, StoreError, UnsafeModelError]
+KINDS: list[type[EvergreenError]] = [EvergreenError, UsageError, DataRefusedError, NotReproducedError, StoreError, UnsafeModelError]
 TREE_LINE = re.compile(r"^(?P<branch>[│ ├└─]*)(?P<name>\w+Error)\s+(?P<told>.+)$", re.MULTILINE)
 
 
@@ -31,6 +31,7 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree_of_classes() -> None:
         (EvergreenError, "failed", 1),
         (UsageError, "usage", 2),
         (DataRefusedError, "data_refused", 3),
+        (NotReproducedError, "not_reproduced", 1),
         (StoreError, "store", 1),
         (UnsafeModelError, "unsafe_model", 1),
     ],
