@@ -6,7 +6,6 @@ u + 1 on. A fit at check u sees the rows that are labelled by then.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -125,7 +124,8 @@ class Course:
         fits: Attempts to retrain; a refused one counts.
         promotions: Attempts that were promoted.
         returns: Times that an earlier version came back.
-        alarms: Times that a signal reached its limit.
+        alarms: Chunks on which performance or prediction reached its limit, or a flag was raised.
+        causes: Attempts by the signal that asked for them.
     """
 
     name: str
@@ -309,8 +309,3 @@ def recovered(history: History, course: Course, never: Course, every: Course) ->
     """Give the share of what retraining every time gains that a policy gains; None where that is next to nothing."""
     worst, best = never.loss(history), every.loss(history)
     return (worst - course.loss(history)) / (worst - best) if worst - best >= WORTH_TELLING * worst else None
-
-
-def renamed(course: Course, name: str) -> Course:
-    """Give a course under another name."""
-    return dataclasses.replace(course, name=name)
