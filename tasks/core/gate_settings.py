@@ -30,7 +30,8 @@ def _check_code(code: str) -> str:
 Code = Annotated[str, AfterValidator(_check_code)]
 
 
-def _because(reason: str) -> Any:  # noqa: ANN401 (pydantic's own type is wider than what it stores)
+def because(reason: str) -> Any:  # noqa: ANN401 (pydantic's own type is wider than what it stores)
+    """Give the reason for a default, for the reference."""
     return {"reason": reason}
 
 
@@ -45,14 +46,14 @@ class Gate(BaseModel):
             gt=0,
             le=0.5,
             description="loss that may be lost, as a share of the champion's",
-            json_schema_extra=_because("a fit of the same recipe to other rows differs by as much, and the anchor keeps it from adding up"),
+            json_schema_extra=because("a fit of the same recipe to other rows differs by as much, and the anchor keeps it from adding up"),
         ),
     ] = 0.02
     approval: Annotated[
         bool,
         Field(
             description="whether a person has the last word on each version, with flows.promote",
-            json_schema_extra=_because("models are to stay healthy without people"),
+            json_schema_extra=because("models are to stay healthy without people"),
         ),
     ] = False
     approval_days: Annotated[
@@ -60,26 +61,26 @@ class Gate(BaseModel):
         Field(
             ge=1,
             description="for which a version may wait for a person",
-            json_schema_extra=_because("rows of last month still say something of today"),
+            json_schema_extra=because("rows of last month still say something of today"),
         ),
     ] = 30
     floors: Annotated[
         dict[str, Annotated[float, Field(allow_inf_nan=False)]],
         Field(
             description="by metric, the least that a champion must reach, or the most where less is better",
-            json_schema_extra=_because("only people know what is good enough"),
+            json_schema_extra=because("only people know what is good enough"),
         ),
     ] = {}
     block: Annotated[
         tuple[Code, ...],
         Field(
             description=f"checks that refuse instead of warn, of {', '.join(CODES)}",
-            json_schema_extra=_because("a check that refuses what nobody minds is soon turned off"),
+            json_schema_extra=because("a check that refuses what nobody minds is soon turned off"),
         ),
     ] = ()
     skip: Annotated[
         tuple[Code, ...],
-        Field(description="checks that are not asked", json_schema_extra=_because("all of them together cost a second")),
+        Field(description="checks that are not asked", json_schema_extra=because("all of them together cost a second")),
     ] = ()
     error_rate: Annotated[
         float,
@@ -87,14 +88,14 @@ class Gate(BaseModel):
             gt=0,
             le=0.5,
             description="chance that a challenger within all limits meets a warning, of all checks together that ask for chance",
-            json_schema_extra=_because("once in twenty trainings is rare enough to be looked at"),
+            json_schema_extra=because("once in twenty trainings is rare enough to be looked at"),
         ),
     ] = 0.05
     slices: Annotated[
         tuple[str, ...],
         Field(
             description="columns, or column=value, in whose rows a challenger must not be worse",
-            json_schema_extra=_because("only people know which rows matter most; the worst of all others is searched"),
+            json_schema_extra=because("only people know which rows matter most; the worst of all others is searched"),
         ),
     ] = ()
     slice_rows: Annotated[
@@ -102,7 +103,7 @@ class Gate(BaseModel):
         Field(
             ge=20,
             description="gate rows that a slice or a protected group must have to be judged",
-            json_schema_extra=_because("the mean of fewer is known too badly to show anything but a disaster"),
+            json_schema_extra=because("the mean of fewer is known too badly to show anything but a disaster"),
         ),
     ] = 50
     slice_loss: Annotated[
@@ -111,7 +112,7 @@ class Gate(BaseModel):
             ge=0,
             allow_inf_nan=False,
             description="loss that may be lost in a slice, as a share of the champion's mean loss",
-            json_schema_extra=_because("parts change more than the whole, for which tolerance is"),
+            json_schema_extra=because("parts change more than the whole, for which tolerance is"),
         ),
     ] = 0.05
     calibration_rise: Annotated[
@@ -120,7 +121,7 @@ class Gate(BaseModel):
             ge=0,
             le=1,
             description="by which the calibration error may rise, as a probability",
-            json_schema_extra=_because("a probability that is off by one in a hundred changes few decisions"),
+            json_schema_extra=because("a probability that is off by one in a hundred changes few decisions"),
         ),
     ] = 0.01
     flips: Annotated[
@@ -130,14 +131,14 @@ class Gate(BaseModel):
             le=1,
             description="share of the gate rows that the champion has right and the challenger wrong (of numbers by its mean error worse), "
             "or else half of what models with nothing in common come to",
-            json_schema_extra=_because("two fits of the same recipe differ on fewer, unless the target is noisy"),
+            json_schema_extra=because("two fits of the same recipe differ on fewer, unless the target is noisy"),
         ),
     ] = 0.05
     protected: Annotated[
         tuple[str, ...],
         Field(
             description="columns whose groups must not be treated more differently than the champion does; models need not see them",
-            json_schema_extra=_because("only people know them"),
+            json_schema_extra=because("only people know them"),
         ),
     ] = ()
     protected_gap: Annotated[
@@ -146,7 +147,7 @@ class Gate(BaseModel):
             ge=0,
             le=1,
             description="by which a group's error rate, or its rate of positive predictions, may move away from the others', as a share",
-            json_schema_extra=_because("what rounding to whole percent could hide"),
+            json_schema_extra=because("what rounding to whole percent could hide"),
         ),
     ] = 0.02
     latency_factor: Annotated[
@@ -155,7 +156,7 @@ class Gate(BaseModel):
             ge=1,
             allow_inf_nan=False,
             description="by which predicting one row may take longer than with the champion",
-            json_schema_extra=_because("an average of three models instead of one is no fault"),
+            json_schema_extra=because("an average of three models instead of one is no fault"),
         ),
     ] = 3.0
     latency_ms: Annotated[
@@ -164,7 +165,7 @@ class Gate(BaseModel):
             ge=0,
             allow_inf_nan=False,
             description="milliseconds for one row that are never too many",
-            json_schema_extra=_because("nobody waits for them, and a busy machine doubles less"),
+            json_schema_extra=because("nobody waits for them, and a busy machine doubles less"),
         ),
     ] = 50.0
     size_factor: Annotated[
@@ -173,7 +174,7 @@ class Gate(BaseModel):
             ge=1,
             allow_inf_nan=False,
             description="by which the stored model may be larger than the champion's",
-            json_schema_extra=_because("a forest grows with its rows"),
+            json_schema_extra=because("a forest grows with its rows"),
         ),
     ] = 3.0
     size_mb: Annotated[
@@ -182,14 +183,14 @@ class Gate(BaseModel):
             ge=0,
             allow_inf_nan=False,
             description="megabytes (of 1,000,000 bytes) of a stored model that are never too many",
-            json_schema_extra=_because("what loads in a fraction of a second"),
+            json_schema_extra=because("what loads in a fraction of a second"),
         ),
     ] = 50.0
     behaviour: Annotated[
         str | None,
         Field(
             description="CSV or YAML file of the project with rows and what must be predicted for them: expected, at_least, at_most",
-            json_schema_extra=_because("only people know what must never go wrong"),
+            json_schema_extra=because("only people know what must never go wrong"),
         ),
     ] = None
 

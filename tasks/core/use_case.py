@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.core import cron
 from tasks.core.errors import UsageError
-from tasks.core.gate_settings import Gate
+from tasks.core.gate_settings import Gate, because
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Loss, Task
 
@@ -67,16 +67,63 @@ class Retraining(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     performance: Annotated[
-        float, Field(gt=0, description="rise of the loss beyond noise, added up, as a share of that on the gate rows")
+        float,
+        Field(
+            gt=0,
+            description="rise of the loss beyond noise, added up, as a share of that on the gate rows",
+            json_schema_extra=because("smaller rises are mostly noise that the standard errors missed"),
+        ),
     ] = 0.1
     prediction: Annotated[
-        float, Field(gt=0, le=1, description="Kolmogorov-Smirnov distance of predictions from those on the gate rows")
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Kolmogorov-Smirnov distance of predictions from those on the gate rows",
+            json_schema_extra=because("below it a shift says little of whether a retrain pays"),
+        ),
     ] = 0.15
-    growth: Annotated[float, Field(gt=1, description="labelled rows, as a multiple of those at the last attempt")] = 1.2
-    staleness: Annotated[int, Field(ge=1, description="batches of labels since the last attempt")] = 5
-    cooldown: Annotated[int, Field(ge=1, description="batches of labels between two attempts, at least")] = 1
-    share: Annotated[float, Field(gt=0, le=1, description="attempts for each batch of labels, at most in the long run")] = 0.25
-    return_to: Annotated[int, Field(ge=0, description="earlier versions that may come back where new labels show them to be better")] = 10
+    growth: Annotated[
+        float,
+        Field(
+            gt=1,
+            description="labelled rows, as a multiple of those at the last attempt",
+            json_schema_extra=because("early fits are worth most, and each fifth more rows still helps"),
+        ),
+    ] = 1.2
+    staleness: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="batches of labels since the last attempt",
+            json_schema_extra=because("where nothing fires, newer rows help slowly"),
+        ),
+    ] = 5
+    cooldown: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="batches of labels between two attempts, at least",
+            json_schema_extra=because("waiting after a change costs more than it saves"),
+        ),
+    ] = 1
+    share: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="attempts for each batch of labels, at most in the long run",
+            json_schema_extra=because("more fits gain little on most streams"),
+        ),
+    ] = 0.25
+    return_to: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="earlier versions that may come back where new labels show them to be better",
+            json_schema_extra=because("seasons return, and looking at a version costs no fit"),
+        ),
+    ] = 10
 
 
 class About(BaseModel):
