@@ -35,7 +35,7 @@ CROWNED = "return ledger.crown"
 # What each job does, in this order, on its way to a new champion: those steps that are tried wherever tests run, and all of them.
 BRIEFLY = {
     "train": ("return tracking.register", CROWNED),
-    "promote": ("return evaluation.measure", CROWNED),
+    "promote": (CROWNED,),
     "rollback": ("return versions.load_rival", "call ledger.crown", CROWNED, "return tracking.set_alias", "return tracking.set_seal"),
 }
 THOROUGHLY = {
@@ -67,7 +67,7 @@ THOROUGHLY = {
         "call tracking.tag_decision",
         "return tracking.tag_decision",
     ),
-    "rollback": ("return champions.earlier_champion", *BRIEFLY["rollback"], "call tracking.set_alias", "call tracking.set_seal"),
+    "rollback": ("return promotion.earlier_champion", *BRIEFLY["rollback"], "call tracking.set_alias", "call tracking.set_seal"),
 }
 
 # A tracking server that dies when it has done what a request asks, before it answers, so many requests after each start.
@@ -162,7 +162,7 @@ def test_a_kill_in_any_step_leaves_the_champion_of_before_or_the_next_one(heir: 
     steps, line, call = (BRIEFLY if is_brief else THOROUGHLY)[job], check(heir), tuple[str, ...]()
     for number, step in enumerate(steps):
         call = asked(job, line[-1], 10 + number + trial, heir)
-        killed = heir.run(*call, killed_in=(step, 1))
+        killed = heir.run(*call, killed_in=step)
         assert killed.returncode == -signal.SIGKILL, (step, killed.stderr)
         before, line = line, check(heir)
         assert len(line) - len(before) == (number >= steps.index(CROWNED)), step
@@ -175,7 +175,7 @@ def test_a_kill_in_any_step_leaves_the_champion_of_before_or_the_next_one(heir: 
 
 
 def test_of_those_who_decide_at_once_nobody_is_lost(heir: Clerk, trial: int, *, is_brief: bool) -> None:
-    rounds = 2 if is_brief else 8
+    rounds = 1 if is_brief else 8
     promotions = [("promote", str(version), *ROLLBACK[1:], "--json") for version in (1, 2)] * (not is_brief)
     people = [[ROLLBACK] * rounds] * 7
     endings = heir.run_at_once(*people, promotions or [("promote", "1", *ROLLBACK[1:], "--json")])
