@@ -23,6 +23,7 @@ from tasks.adapters import home
 from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
+    CardOptions,
     CompareOptions,
     DeploymentsOptions,
     DoctorOptions,
@@ -33,6 +34,7 @@ from tasks.core.options import (
     Options,
     PreviewOptions,
     PromoteOptions,
+    ReproduceOptions,
     RollbackOptions,
     ScoreOptions,
     StatusOptions,
@@ -103,11 +105,17 @@ JOBS = {
         tell="tasks.core.succession:describe",
     ),
     "rollback": Job(options=RollbackOptions, engines=("mlflow.sklearn", "skops.io"), tell="tasks.core.succession:describe"),
+    "reproduce": Job(
+        options=ReproduceOptions,
+        engines=("pandas", "sklearn.ensemble", "mlflow.sklearn", "skops.io"),
+        tell="tasks.core.reproducing:describe",
+    ),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }
 QUESTIONS = {
     "status": Question(StatusOptions, "tasks.standing:status"),
     "explain": Question(ExplainOptions, "tasks.standing:explain"),
+    "card": Question(CardOptions, "tasks.cards:card"),
     "compare": Question(CompareOptions, "tasks.standing:compare"),
     "doctor": Question(DoctorOptions, "tasks.standing:doctor"),
     "preview": Question(PreviewOptions, "tasks.questions:preview"),

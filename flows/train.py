@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import choosing, data, evaluation, promotion, registry, training, validation
+from tasks import cards, choosing, data, evaluation, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -40,4 +40,5 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
         decision = evaluation.check_shipped(study, evidence, shipped, decision)
         version = registry.register(study, fits, shipped, evidence)
         decision = promotion.promote(study, shipped, version, evidence, decision, champion)
+        cards.write_card(case, version)
         return evaluation.report_training(study, leaderboard, evidence, explanation, version, decision)

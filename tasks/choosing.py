@@ -19,6 +19,7 @@ from tasks.core.candidates import BLEND, candidates_for
 from tasks.core.errors import DataRefusedError
 from tasks.core.metrics import row_losses
 from tasks.core.recipe import Recipe
+from tasks.core.reproducing import RECIPE, Recorded
 from tasks.core.results import Leaderboard, Score
 from tasks.core.snapshot import target_of
 from tasks.core.thresholds import measure_threshold, threshold_of
@@ -93,6 +94,7 @@ def _publish(study: Study, leaderboard: Leaderboard) -> None:
     weights = {f"weight/{name}": str(share) for name, share in chosen.weights.items()}
     ways = {"is_calibrated": str(calibration is not None)} | ({"threshold": repr(threshold.value)} if threshold else {})
     tracking.log_params({"candidate": chosen.candidate} | settings | weights | ways)
+    tracking.log_text(Recorded(study.case.use_case, leaderboard).as_text(), RECIPE)
 
 
 @dataclass

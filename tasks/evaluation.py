@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tasks import record
 from tasks.adapters import models, snapshots, tracking
 from tasks.core import gate, honesty, splits, train_page
-from tasks.core.evidence import Evidence, Explanation, compare_predictions
+from tasks.core.evidence import EXPLANATION, Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
 from tasks.core.lake.values import versions_of
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from tasks.core.thresholds import Threshold
 
 TOLD_DOUBTS = 20
-EXPLANATION = "explanation.json"
 log = logging.getLogger("evergreen")
 
 
@@ -50,6 +49,7 @@ log = logging.getLogger("evergreen")
 def evaluate(study: Study, leaderboard: Leaderboard, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
     evidence = measure(study, fits, champion, leaderboard.threshold)
+    tracking.tag_run(tracking.PREDICTIONS_TAG, models.prediction_digest(evidence.prediction))
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence

@@ -13,6 +13,7 @@ from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of, way_
 from tasks.core.errors import UsageError
 from tasks.core.evidence import ChampionFit
 from tasks.core.reading.forms import are_booleans
+from tasks.core.reproducing import UNKEPT
 from tasks.core.scoring import Scorer
 from tasks.record import task
 
@@ -180,7 +181,7 @@ def _create_stores(settings: Settings) -> None:
 
 def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
     """Say what training on these rows asks."""
-    configuration = case.use_case.model_dump_json(exclude={"name", "description", "data", "schedule"})
+    configuration = case.use_case.model_dump_json(exclude=set(UNKEPT))
     columns = [f"{c.name}:{c.type}" for c in snapshot.schema.columns if c.role == "feature"]
     return Attempt(
         snapshot=snapshot.digest,

@@ -129,16 +129,7 @@ def _origin(case: Case, version: Version, rival: Rival) -> Origin:
 
 
 def _settings() -> Settings:
-    """Give the settings where there is something to tell.
-
-    Raises:
-        UsageError: nothing was ever decided here.
-    """
-    settings = home.settings()
-    if not settings.ledger_url and not (settings.home / "ledger.db").exists():
-        message = f"nothing was trained or ingested in {settings.home} yet; begin with python -m flows.train, or set EVERGREEN_HOME"
-        raise UsageError(message, where="EVERGREEN_HOME")
-    home.bootstrap()
+    settings = home.known_settings()
     ledger.create(settings.ledger_address)
     return settings
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import models, snapshots
+from tasks.adapters import models, snapshots, tracking
 from tasks.core import learning, splits
 from tasks.core.blending import build_blend
-from tasks.core.calibration import build_calibrated
+from tasks.core.calibration import Calibration, build_calibrated, layer_of
 from tasks.core.candidates import build_dummy, candidates_for
 from tasks.core.evidence import Fits
 from tasks.core.recipe import Recipe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from tasks.core.gate import Decision
+    from tasks.core.reproducing import Original
     from tasks.core.results import Leaderboard, Score
     from tasks.core.snapshot import Study
 
@@ -66,7 +68,23 @@ def fit_shipped(study: Study, leaderboard: Leaderboard, fits: Fits, decision: De
         return fits.judged
     rows = np.concatenate([study.split.fit, study.split.gate])
     log.info("fitting %s again on all %s rows", leaderboard.best.candidate, f"{len(rows):,}")
+    tracking.tag_run(tracking.REFIT_TAG, "true")
     return _fit_best(study, rows, leaderboard)
+
+
+@task
+def fit_recorded(study: Study, original: Original) -> tuple[Pipeline, Pipeline]:
+    """Fit what a version's run chose to its rows again: what was judged, and what was shipped."""
+    import numpy as np
+
+    layer = layer_of(original.judged)
+    calibration = Calibration(layer, before=np.nan, after=np.nan) if layer else None
+    leaderboard = dataclasses.replace(original.recorded.leaderboard, calibration=calibration)
+    log.info("fitting %s to %s rows again", leaderboard.best.candidate, f"{len(study.split.fit):,}")
+    judged = _fit_best(study, study.split.fit, leaderboard)
+    if not original.is_refitted:
+        return judged, judged
+    return judged, _fit_best(study, np.concatenate([study.split.fit, study.split.gate]), leaderboard)
 
 
 def _fit_best(study: Study, rows: np.ndarray, leaderboard: Leaderboard) -> Pipeline:

@@ -8,21 +8,27 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters.lake import Lake
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch, way_back
 from tasks.core.decisions import CROWNING, Seal, seal_problem
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import Rival
+from tasks.core.lake.values import LakeSnapshot
+from tasks.core.reproducing import RECIPE, Recorded
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Snapshot, Study, infer, split_at
 from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from tasks.core.champions import Version
     from tasks.core.decisions import Entry
     from tasks.core.snapshot import Case
 
+# What decides how rows are split and fitted; the gate's limits and what is personal are those of today.
+DECIDING = ("group", "drop", "loss", "costs", "seed")
 log = logging.getLogger("evergreen")
 
 
@@ -131,6 +137,16 @@ def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, 
     return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
 
 
+def recorded(case: Case, version: Version) -> Recorded | None:
+    """Give what a version's run was asked and what it chose; None where it kept neither.
+
+    Raises:
+        StoreError: what it kept cannot be read.
+    """
+    text = tracking.text_of(version.run_id, RECIPE)
+    return Recorded.from_text(text, case.use_case) if text else None
+
+
 def study_again(case: Case, version: Version) -> Study:
     """Put together again what a version was fitted on and judged on.
 
@@ -142,13 +158,32 @@ def study_again(case: Case, version: Version) -> Study:
         UsageError: its rows are gone.
     """
     digest, params = version.attempt.snapshot, tracking.params_of(version.run_id)
-    path = snapshots.find(case.settings.home / "snapshots", digest)
+    path = snapshots.find(case.settings.home / "snapshots", digest) or _from_lake(case, version)
     if path is None or "rows_gate" not in params:
         message = f"the rows of version {version.number} of {case.name} are no longer stored here; train again"
         raise UsageError(message, where=case.name)
-    asked = {"target": version.attempt.target, "task": version.attempt.task, "time": params.get("time") or None}
+    asked: dict[str, object] = {"target": version.attempt.target, "task": version.attempt.task, "time": params.get("time") or None}
+    if then := recorded(case, version):
+        asked = {name: getattr(then.use_case, name) for name in DECIDING} | asked
     case = dataclasses.replace(case, use_case=case.use_case.model_copy(update=asked))
     df = snapshots.read(path)
     inferred, source = infer(case, df), params.get("source", case.use_case.data)
     snapshot = Snapshot(path, digest, source, inferred, RowCounts(read=len(df)), Validation(suite=""), lake=version.lake)
     return Study(case, snapshot, split_at(case, inferred, df, int(params["rows_gate"])))
+
+
+def _from_lake(case: Case, version: Version) -> Path | None:
+    """Store the rows that a version names in its lake again; None where it names none, or its suite had set some of them aside.
+
+    Raises:
+        StoreError: the lake no longer has them as they were.
+    """
+    lake = Lake(case.settings.lake_address, case.name)
+    if not version.lake or (begun := lake.begun_with()) is None:
+        return None
+    named = LakeSnapshot.from_text(version.lake)
+    if named.digest != version.attempt.snapshot:
+        return None
+    log.info("taking the rows of version %s from the lake again", version.number)
+    lake = Lake(case.settings.lake_address, case.name, begun)
+    return snapshots.write_frames(lake.read_chunks(named), case.settings.home / "snapshots", named.digest)

@@ -35,6 +35,20 @@ THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
 
 
+def known_settings() -> Settings:
+    """Give the settings where there is something to tell, with what the engines read set to them.
+
+    Raises:
+        UsageError: nothing was ever decided here.
+    """
+    found = settings()
+    if not found.ledger_url and not (found.home / "ledger.db").exists():
+        message = f"nothing was trained or ingested in {found.home} yet; begin with python -m flows.train, or set EVERGREEN_HOME"
+        raise UsageError(message, where="EVERGREEN_HOME")
+    bootstrap()
+    return found
+
+
 def settings() -> Settings:
     """Read the settings in force: environment before `.env` of the current folder before defaults.
 

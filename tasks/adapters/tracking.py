@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ from tasks.core.scoring import Input
 from tasks.core.trust import ALLOWED_TYPES, refuse_swapped_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 
     import numpy as np
     import pandas as pd
@@ -38,6 +38,8 @@ DECISION_TAG = "evergreen.decision"
 REASON_TAG = "evergreen.reason"
 LEDGER_TAG = "evergreen.ledger"
 WARNINGS_TAG = "evergreen.warnings"
+PREDICTIONS_TAG = "evergreen.predictions"
+REFIT_TAG = "evergreen.refit"
 BOOLEANS = "booleans"  # in the metadata of a model
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
@@ -191,10 +193,15 @@ def params_of(run_id: str) -> dict[str, str]:
     return {} if run is None else dict(run.data.params)
 
 
+def tags_of(run_id: str) -> dict[str, str]:
+    """Give the tags of a run; empty when there is no such run."""
+    run = _found(lambda: _client().get_run(run_id))
+    return {} if run is None else dict(run.data.tags)
+
+
 def commit_of(run_id: str) -> str:
     """Give the commit of the code that made a run; empty where that was no checkout."""
-    run = _found(lambda: _client().get_run(run_id))
-    return "" if run is None else run.data.tags.get("mlflow.source.git.commit", "")
+    return tags_of(run_id).get("mlflow.source.git.commit", "")
 
 
 @_asking()
@@ -312,6 +319,12 @@ def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     """Write on a version what became of it and why."""
     _client().set_model_version_tag(name, str(version), REASON_TAG, reason)
     _client().set_model_version_tag(name, str(version), DECISION_TAG, code)
+
+
+@_asking()
+def describe(name: str, version: int, text: str) -> None:
+    """Let the registry show a text, in Markdown, on the page of a version."""
+    _client().update_model_version(name, str(version), description=text)
 
 
 @_asking()
@@ -495,8 +508,12 @@ def _download(address: str) -> bytes:
         raise StoreError(message, where=address) from error
 
 
-def requirements() -> list[str]:
-    """Pin the packages that a stored model needs, as installed here."""
-    from importlib.metadata import version
+def requirements(packages: Iterable[str] = PACKAGES) -> list[str]:
+    """Pin packages, those that a stored model needs by default, as installed here; what is not installed has no pin."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    return [f"{package}=={version(package)}" for package in PACKAGES]
+    pins: list[str] = []
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            pins.append(f"{package}=={version(package)}")
+    return pins

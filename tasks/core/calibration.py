@@ -90,6 +90,17 @@ def build_calibrated(model: Pipeline, layer: Pipeline, X: pd.DataFrame, y: np.nd
     return Pipeline(steps)
 
 
+def layer_of(model: Pipeline) -> Pipeline | None:
+    """Give what mends the probabilities of a fitted model, with or without a threshold; None where nothing does."""
+    from sklearn.model_selection import FixedThresholdClassifier
+    from sklearn.pipeline import Pipeline
+
+    mended: Any = model
+    if issubclass(type(mended[-1]), FixedThresholdClassifier):
+        mended = mended[-1].estimator.estimator
+    return Pipeline(mended.steps[1:]) if mended.steps[-1][0] == "calibration" else None
+
+
 def _has_enough_of_each_class(y: np.ndarray, said: Prediction) -> bool:
     import numpy as np
 

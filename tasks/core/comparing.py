@@ -98,10 +98,8 @@ class Sides:
     def changed(self) -> dict[str, tuple[str, str]]:
         """Name what the two are made from differently: parameters, packages, code."""
         told = {name: (self.one.params.get(name, ""), self.other.params.get(name, "")) for name in {**self.one.params, **self.other.params}}
-        one, other = _versions_of(self.one.packages), _versions_of(self.other.packages)
-        told |= {name: (one.get(name, ""), other.get(name, "")) for name in {**one, **other}}
         told["commit"] = (self.one.commit, self.other.commit)
-        return {name: pair for name, pair in told.items() if pair[0] != pair[1]}
+        return {name: pair for name, pair in told.items() if pair[0] != pair[1]} | changes(self.one.packages, self.other.packages)
 
     @property
     def data(self) -> dict[str, int]:
@@ -213,6 +211,17 @@ def _flipped(sides: Sides, names: tuple[str, str]) -> list[Table]:
     said = [sides.y, *(each.values for each in sides.said)]
     cells = [(*map(_cell, sides.rows.iloc[place][columns]), *(_cell(values[place]) for values in said)) for place in most]
     return [Table("The rows on which they differ most", (*columns, "true", *names), cells)] if cells else []
+
+
+def changes(one: Sequence[str], other: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name the packages that two lists of pins have in different versions.
+
+    >>> changes(["numpy==2.4.6", "scipy==1.17.1"], ["numpy==2.5.0", "scipy==1.17.1"])
+    {'numpy': ('2.4.6', '2.5.0')}
+    """
+    before, now = _versions_of(one), _versions_of(other)
+    told = {name: (before.get(name, ""), now.get(name, "")) for name in {**before, **now}}
+    return {name: pair for name, pair in told.items() if pair[0] != pair[1]}
 
 
 def _versions_of(packages: Sequence[str]) -> dict[str, str]:

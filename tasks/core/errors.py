@@ -3,6 +3,7 @@
 EvergreenError               failed: exit code 1
 ├── UsageError               the call or the configuration is wrong: exit code 2
 ├── DataRefusedError         the data named by this call are refused: exit code 3
+├── NotReproducedError       a version was fitted again and predicts something else
 ├── StoreError               a registry, ledger or lake cannot be used, or holds what it should not
 └── UnsafeModelError         a model file is not one that may be loaded
 
@@ -74,6 +75,12 @@ class DataRefusedError(EvergreenError):
 
     code = "data_refused"
     exit_code = 3
+
+
+class NotReproducedError(EvergreenError):
+    """A version was fitted again, and the second fit predicts something else."""
+
+    code = "not_reproduced"
 
 
 class StoreError(EvergreenError):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tasks.core.slices import Slice
     from tasks.core.use_case import Loss
 
+EXPLANATION = "explanation.json"  # what a run keeps of `Explanation`
+
 
 @dataclass(frozen=True)
 class Fits:

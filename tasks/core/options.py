@@ -112,6 +112,17 @@ class RollbackOptions(SuccessionOptions):
     release: Annotated[bool, Field(title="Release", description="let the gate promote again, and change nothing else")] = False
 
 
+class ReproduceOptions(Options):
+    """Fit a version again from what its run kept, and require that it predicts what the stored one does."""
+
+    model_config = ConfigDict(title="Reproduction")
+
+    version: Annotated[
+        int | None, Field(ge=1, title="Version", description="which (default: the champion)", json_schema_extra=POSITIONAL)
+    ] = None
+    use_case: Annotated[str | None, Field(title="Use case", description="name of the use case")] = None
+
+
 class MaintainOptions(Options):
     """Put the small files of lakes together, and remove what no model version and no person needs."""
 
@@ -140,6 +151,13 @@ class ExplainOptions(Options):
     version: Annotated[int | None, Field(ge=1, description="which (default: the champion)", json_schema_extra=POSITIONAL)] = None
     use_case: Annotated[str | None, Field(description="name of the use case")] = None
     at: Annotated[str | None, Field(description="a moment, such as 2026-03-03T14:00 (UTC): whoever was champion then")] = None
+
+
+class CardOptions(Options):
+    """Give the model card of a version as Markdown, and write it as a page too."""
+
+    version: Annotated[int | None, Field(ge=1, description="which (default: the champion)", json_schema_extra=POSITIONAL)] = None
+    use_case: Annotated[str | None, Field(description="name of the use case")] = None
 
 
 class CompareOptions(Options):

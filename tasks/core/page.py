@@ -28,7 +28,7 @@ TOOLTIP_LIMIT = 2_000
 # Control characters, lone surrogates (no file can hold them) and bidirectional overrides, which would reverse what follows a value.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # Browsers read a backslash as a slash, so two of them would begin an address of another host.
-_SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:\\]+")
+SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:\\]+")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -201,7 +201,7 @@ def _cell(cell: Cell) -> str:
         case Badge(outcome, text):
             kind = outcome.replace(" ", "-")
             return f'<span class="badge {kind}"><span aria-hidden="true">{OUTCOME_SYMBOLS[outcome]}</span> {_cut(text or outcome)}</span>'
-        case Link(text, href) if _SAFE_HREF.fullmatch(href):
+        case Link(text, href) if SAFE_HREF.fullmatch(href):
             return f'<a href="{safe(href)}" rel="noreferrer">{_cut(text)}</a>'
         case Link(text, _):
             return _cut(text)

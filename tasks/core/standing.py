@@ -72,7 +72,7 @@ class Standing:
         """Give what a person reads: who is champion first, then only what asks for attention."""
         told = [f"{self.use_case:<16} {self._champion()}"]
         if self.hold:
-            told.append(f"on hold by {self.hold.who} since {_minute(self.hold.decided_at)}: {self.hold.because}")
+            told.append(f"on hold by {self.hold.who} since {minute(self.hold.decided_at)}: {self.hold.because}")
         last = self.last_gate
         if last and not (self.line and last.version == self.line[-1].version):
             told.append(f"last challenger: version {last.version}, {last.code.replace('_', ' ')}: {_short(last.reason)}")
@@ -86,7 +86,7 @@ class Standing:
             return "no champion yet" if self.entries else "never trained"
         now = self.line[-1]
         measured = [f", {name} {_span(interval)}" for name, interval in metrics_of(self.entries, now.version).items()]
-        return f"version {now.version} since {_minute(now.decided_at)} ({now.code.replace('_', ' ')}){''.join(measured[:1])}"
+        return f"version {now.version} since {minute(now.decided_at)} ({now.code.replace('_', ' ')}){''.join(measured[:1])}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Explanation:
         """Give what a person reads."""
         name = self.standing.use_case
         told = [f"version {self.version} of {name}", *self._succession(), *self._origin(), *self._checks()]
-        told += [f"refused     version {e.version} on {_minute(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
+        told += [f"refused     version {e.version} on {minute(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
         if self.standing.hold:
             told.append(f"hold        {self.standing.hold.reason}; python -m flows.rollback --use-case {name} --release")
         if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1:
@@ -155,7 +155,7 @@ class Explanation:
     def _succession(self) -> list[str]:
         if not self.epochs:
             return ["champion    never" + (f": {self.judged.reason}" if self.judged else ": it never came before the gate")]
-        spans = [f"from {_minute(start)}" + (f" until {_minute(end)}" if end else " until now") for start, end in self.epochs]
+        spans = [f"from {minute(start)}" + (f" until {minute(end)}" if end else " until now") for start, end in self.epochs]
         why = f", {MADE_BY[self.made.kind]} ({self.made.who}): {self.made.because or self.made.reason}" if self.made else ""
         return [f"champion    {'; '.join(spans)}{why}"]
 
@@ -241,7 +241,8 @@ def _span(interval: Mapping[str, float | None]) -> str:
     return "–" if value is None else f"{value:.4g}" + ("" if low is None or high is None else f" ({low:.4g} to {high:.4g})")
 
 
-def _minute(moment: str) -> str:
+def minute(moment: str) -> str:
+    """Give a moment of ISO 8601 text as people write it, to the minute."""
     return moment[:16].replace("T", " ")
 
 

@@ -71,6 +71,19 @@ class Costs(BaseModel):
         return self.false_positive == self.false_negative
 
 
+class About(BaseModel):
+    """What only people know of a model; it stands on its card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    intended_use: Annotated[str, Field(description="what its predictions are meant for, and for whom")] = ""
+    out_of_scope: Annotated[str, Field(description="what they must not be used for")] = ""
+    considerations: Annotated[
+        str, Field(description="harm that errors can do, groups that may be treated unlike others, what was done about it")
+    ] = ""
+    owner: Annotated[str, Field(description="who answers for it")] = ""
+
+
 class Schedule(BaseModel):
     """When the deployments of a use case run by themselves; one that has no time runs when asked."""
 
@@ -114,6 +127,7 @@ class UseCase(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**32, description="of all that is drawn at random")] = 0
     gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
+    card: Annotated[About, Field(description="what stands on its model card")] = About()
     schedule: Annotated[
         Schedule,
         BeforeValidator(_training_alone),
@@ -154,7 +168,7 @@ class UseCase(BaseModel):
     @classmethod
     def _keys(cls, parent: str = "") -> Iterable[str]:
         sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
-        nested = {section.__name__.lower(): section for section in sections} | {"reading": ReadingOptions}
+        nested = {section.__name__.lower(): section for section in sections} | {"reading": ReadingOptions, "card": About}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:

@@ -14,7 +14,7 @@ import yaml
 from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
-from tasks.core.options import IngestOptions, MaintainOptions, PromoteOptions, RollbackOptions, ScoreOptions, TrainOptions
+from tasks.core.options import IngestOptions, MaintainOptions, PromoteOptions, ReproduceOptions, RollbackOptions, ScoreOptions, TrainOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,11 @@ class Project:
 
         jobs = {"promote": (promote, PromoteOptions), "rollback": (rollback, RollbackOptions)}
         return self._run(jobs[flow][0], jobs[flow][1].model_validate(options))
+
+    def reproduce(self, **options: object) -> Run:
+        from flows.reproduce import reproduce
+
+        return self._run(reproduce, ReproduceOptions.model_validate(options))
 
     def _run(self, flow: Any, options: Options, run_name: str | None = None) -> Run:  # noqa: ANN401
         """Run a flow as a worker does: on a flow run that the server already has, and that somebody may have named."""

@@ -57,6 +57,18 @@ def lake() -> Lake:
     return Lake(home.settings().lake_address, "pumps")
 
 
+def test_a_version_is_fitted_again_from_the_lake_when_its_rows_are_no_longer_beside_it(
+    project: Project, life: tuple[pd.DataFrame, LakeSnapshot, Run]
+) -> None:
+    stored = home.settings().home / "snapshots" / f"{life[1].digest}.parquet"
+    kept = stored.read_bytes()
+    stored.unlink()
+    run = project.reproduce(use_case="pumps", version=1)
+    assert (run.flow_run.state.name, run.report.likeness, run.report.is_as_recorded) == ("Reproduced", "identical", True)
+    assert stored.read_bytes() == kept
+    assert "taking the rows of version 1 from the lake again" in run.log
+
+
 def test_a_run_says_what_was_put_together_and_what_was_removed(life: tuple[pd.DataFrame, LakeSnapshot, Run]) -> None:
     _, _, run = life
     assert (run.flow_run.state.type.value, run.flow_run.state.name) == ("COMPLETED", "Maintained")

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import standing
+from tasks import cards, standing
 from tasks.adapters import home, ledger, tracking
 from tasks.core.decisions import broken_link
-from tasks.core.errors import StoreError, UnsafeModelError, UsageError
-from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
+from tasks.core.errors import NotReproducedError, StoreError, UnsafeModelError, UsageError
+from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
     from conftest import Project, Run
@@ -73,6 +73,42 @@ def test_each_word_is_the_final_state_of_its_run(life: dict[str, Run]) -> None:
         "last": "Rolled back",
         "released": "Released",
     }
+
+
+def test_a_version_is_fitted_again_and_what_was_changed_since_shows(project: Project, life: dict[str, Run]) -> None:
+    run = project.reproduce(use_case="boilers", version=2)
+    assert (run.report.likeness, run.report.changed) == ("identical", {})
+    assert "**identical**" in run.artifacts["boilers-reproduction"].data
+    recipe = recipe_of(life["second"].report.run_id)
+    kept = recipe.read_text(encoding="utf-8")
+    recipe.write_text(kept.replace('"settings": {}', '"settings": {"alpha": 1000.0}'), encoding="utf-8")
+    error = project.reproduce(use_case="boilers", version=2).error
+    assert isinstance(error, NotReproducedError)
+    assert "version 2 of boilers is not reproduced: on 60 gate rows the judged fit is different, at most" in error.message
+    recipe.unlink()
+    told = project.reproduce(use_case="boilers", version=2).error
+    assert isinstance(told, UsageError)
+    assert "kept no recipe" in told.message
+    recipe.write_text(kept, encoding="utf-8")
+
+
+def recipe_of(run_id: str) -> Path:
+    import mlflow
+
+    folder = mlflow.get_run(run_id).info.artifact_uri
+    return Path(folder.removeprefix("file://")) / "recipe.json"
+
+
+def test_the_card_is_the_description_of_a_version_and_is_written_anew_when_it_is_asked_for(life: dict[str, Run]) -> None:
+    import mlflow
+
+    described = mlflow.MlflowClient().get_model_version("boilers", "1").description
+    assert described.startswith("# boilers, version 1: model card\n\n**Champion**: since ")
+    (card,) = cards.card(CardOptions(use_case="boilers", version=1))
+    assert "**Former champion**" in card.as_text()
+    assert f"| {WHY} |" in card.as_text()
+    assert [Path(path).name for path in card.files] == ["1-card.html", "1-card.md"]
+    assert Path(card.files[1]).read_text(encoding="utf-8") == f"{card.as_text()}\n"
 
 
 def test_a_rollback_goes_to_the_champion_before_and_is_undone_by_another_one(life: dict[str, Run]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.core.calibration import build_calibrated, calibration_for, mended
+from tasks.core.calibration import build_calibrated, calibration_for, layer_of, mended
 from tasks.core.metrics import Prediction, row_losses
+from tasks.core.thresholds import Threshold, build_thresholded
 
 ROWS = 1000
 
@@ -86,3 +87,10 @@ def test_a_model_with_a_layer_predicts_what_the_layer_makes_of_its_probabilities
     together = build_calibrated(model, found.layer, X, y)
     assert list(together.classes_) == ["no", "yes"]
     assert np.array_equal(together.predict_proba(X), mended(found.layer, said).proba)
+    deciding = build_thresholded(together, Threshold("yes", 0.3), X, y)
+    for model_with_layer in (together, deciding):
+        layer = layer_of(model_with_layer)
+        assert layer is not None
+        assert np.array_equal(mended(layer, said).proba, together.predict_proba(X))
+    assert layer_of(model) is None
+    assert layer_of(build_thresholded(model, Threshold("yes", 0.3), X, y)) is None

@@ -89,7 +89,7 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 
-KEYS = "budget, candidates, costs, data, description, drop, gate, group, key, landing, loss, pii, reading, refit, schedule, seed"
+KEYS = "budget, candidates, card, costs, data, description, drop, gate, group, key, landing, loss, pii, reading, refit, schedule, seed"
 KEYS += ", target, task, time"
 READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, query, quote, sheet, skip"
 

@@ -1,0 +1,67 @@
+"""Verbs on model cards: tell all of a version on one page, for whoever asks, and for the registry when it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from tasks import versions
+from tasks.adapters import home, ledger, projects, snapshots, tracking
+from tasks.core.card import Card, explanation_of
+from tasks.core.evidence import EXPLANATION
+from tasks.core.standing import reigns
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.core.champions import Epoch, Version
+    from tasks.core.options import CardOptions
+    from tasks.core.snapshot import Case
+
+
+def card(options: CardOptions) -> Iterator[Card]:
+    """Write the card of a version, of the champion by default, and give it.
+
+    Raises:
+        UsageError: there is no such use case or version.
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    settings = home.known_settings()
+    ledger.create(settings.ledger_address)
+    case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
+    line = ledger.line_of_champions(settings.ledger_address, case.name)
+    version = versions.find_version(settings.ledger_address, case.name, line, options.version)
+    yield _written(case, _card(case, line, version))
+
+
+@task
+def write_card(case: Case, version: Version) -> None:
+    """Write the card of a version that was just judged, and describe it with that in the registry."""
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    told = _written(case, _card(case, line, version))
+    tracking.describe(case.name, version.number, told.as_description())
+
+
+def _card(case: Case, line: list[Epoch], version: Version) -> Card:
+    entries = ledger.decisions(case.settings.ledger_address, case.name)
+    return Card(
+        use_case=case.use_case,
+        version=version,
+        epochs=reigns(line, version.number),
+        decisions=tuple(entry for entry in entries if entry.version == version.number),
+        params=tracking.params_of(version.run_id),
+        explanation=explanation_of(tracking.text_of(version.run_id, EXPLANATION)),
+        inputs=tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel")),
+        environment=tuple(tracking.fetch(case.name, version.number, "requirements.txt").decode().split()),
+        commit=tracking.commit_of(version.run_id),
+    )
+
+
+def _written(case: Case, told: Card) -> Card:
+    folder = case.settings.home / "reports" / case.name
+    paths = [folder / f"{told.version.number}-card.{ending}" for ending in ("html", "md")]
+    for path, text in zip(paths, (told.as_html(), f"{told.as_text()}\n"), strict=True):
+        snapshots.write_text(text, path)
+    return dataclasses.replace(told, files=tuple(map(str, paths)))
