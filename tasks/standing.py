@@ -200,7 +200,8 @@ def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
             yield f"{told} was champion once, and is gone from the registry; restore it from a backup before anybody goes back to it"
         return
     if dict(version.manifest) != dict(epoch.manifest):
-        yield f"the tag {tracking.MANIFEST_TAG} of {told} was rewritten; the ledger's digests count, so restore the registry from a backup"
+        rewritten = f"the tag {tracking.MANIFEST_TAG} of {told} was rewritten"
+        yield f"{rewritten}; the digests of the ledger count, so restore the registry from a backup"
     seen_already = {SHIPPED_FILE, JUDGED_FILE} if is_champion else set[str]()
     for file in sorted(epoch.manifest.keys() - seen_already):
         try:

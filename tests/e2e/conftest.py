@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
 # A process that has imported all engines, and runs each job in a fork of itself through the door of the command line; several people at
-# once have a list of jobs each. Some are killed when what writes files and tables, or one step, was called or has returned so many times.
+# once have a list of jobs each. Some are killed when what writes files and tables was called or has returned so many times, some in a step.
 CLERK = """
 import importlib, json, logging, os, resource, signal, sys, threading
 from pathlib import Path
@@ -39,17 +39,23 @@ configure_mappers()
 WRITING = ("lake/tables.py", "lake/parts.py", "snapshots.py", "landing.py")
 left = 0
 
-def is_counted(code, event):
-    if step:
-        return code.co_name == function and event == moment and code.co_filename.endswith(module)
-    return event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<")
-
 def count(frame, event, _):
     global left
-    if is_counted(frame.f_code, event):
+    code = frame.f_code
+    if event in ("call", "return") and code.co_filename.endswith(WRITING) and not code.co_name.startswith("<"):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+def stop_in(step):
+    moment, _, name = step.partition(" ")
+    module, _, function = name.partition(".")
+    found = next(sys.modules[path] for path in (f"tasks.adapters.{module}", f"tasks.{module}") if path in sys.modules)
+    original = getattr(found, function)
+    def stopping(*arguments, **options):
+        moment == "call" or original(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(found, function, stopping)
 
 class Killer(logging.Handler):
     def emit(self, record):
@@ -67,6 +73,8 @@ def work(told, job, *arguments):
     os.environ.update(variables)
     if left:
         sys.setprofile(count)
+    if step:
+        stop_in(step)
     if line:
         logging.getLogger("evergreen").addHandler(Killer())
     if job in _entry.JOBS:
@@ -94,9 +102,6 @@ def work_through(name, jobs):
 
 for order in sys.stdin:
     left, step, line, seconds, room, desk, variables, people = json.loads(order)
-    moment, _, function = step.rpartition(" ")
-    module, _, function = function.rpartition(".")
-    module = f"/{module}.py"
     for child in [fork(work_through, name, jobs) for name, jobs in enumerate(people)]:
         os.waitpid(child, 0)
     every = [json.loads(Path(sys.argv[1], f"ended-{name}").read_text()) for name in range(len(people))]
@@ -169,7 +174,7 @@ class Clerk:
         job: str,
         *arguments: str,
         killed_after: int = 0,
-        killed_in: tuple[str, int] = ("", 0),
+        killed_in: str = "",
         killed_at: tuple[str, float] = ("", 0.0),
         room: int = 0,
         **variables: str,
@@ -180,13 +185,12 @@ class Clerk:
             job: Its name.
             arguments: As on the command line.
             killed_after: Kill it after so many calls and returns of what writes, if it comes so far.
-            killed_in: Kill it when a step, such as `call ledger.crown` or `return ledger.crown`, comes for the so many-th time.
+            killed_in: Kill it in a step of a verb or an adapter, such as `call ledger.crown` or `return ledger.crown`.
             killed_at: Kill it so many seconds after it told a line of progress that holds this, if it comes so far.
             room: Let no file grow beyond so many bytes, as on a full disk.
             variables: Settings.
         """
-        step, times = killed_in
-        (done,) = self._order([times or killed_after, step, *killed_at, room], [[(job, *arguments)]], variables)
+        (done,) = self._order([killed_after, killed_in, *killed_at, room], [[(job, *arguments)]], variables)
         return done
 
     def run_at_once(self, *people: list[tuple[str, ...]], **variables: str) -> list[subprocess.CompletedProcess[str]]:
