@@ -170,6 +170,7 @@ def test_a_query_without_rows_and_a_wrong_one_are_told(filled: str) -> None:
 def test_many_rows_are_read_in_parts_and_kept_in_a_file(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blob, "HELD_BYTES", 0)
     monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 1000)
+    monkeypatch.setattr("tasks.core.reading.store.PIECE_ROWS", 1000)
     options = ReadingOptions(query="SELECT n, n / 2.0 AS half, 'p' || n AS name FROM generate_series(1, 2500) AS n")
     table = reader.read(load(filled, options), options, split_columns).table
     frames = list(table.frames())

@@ -1127,6 +1127,7 @@ def test_rows_beyond_one_chunk_keep_their_order_and_types(monkeypatch: pytest.Mo
     from tasks.core.formats.values import rows_table
 
     monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 2)
+    monkeypatch.setattr("tasks.core.reading.store.PIECE_ROWS", 2)
     rows = [{"a": 1}, {"a": 2}, {"a": 2.5}, {"a": 4, "b": "x"}, {"a": None}, {"a": None}, {"a": 2**60}, {"b": "y"}]
     assert cells(rows_table(rows[:6], "db")[0].df) == [[1.0, None], [2.0, None], [2.5, None], [4.0, "x"], [None, None], [None, None]]
     assert rows_table(rows, "db")[0].df["a"].dropna().tolist() == ["1", "2", "2.5", "4", str(2**60)]
@@ -1148,6 +1149,7 @@ def test_a_table_that_comes_in_parts_is_the_same_table(here: Path, monkeypatch: 
     whole = one(source).table
     monkeypatch.setattr(blob, "HELD_BYTES", held)
     monkeypatch.setattr("tasks.core.formats.values.CHUNK_ROWS", 2)
+    monkeypatch.setattr("tasks.core.reading.store.PIECE_ROWS", 2)
     monkeypatch.setattr("tasks.core.formats.columns.BATCH_CELLS", 2 * len(values))
     parts = one(source).table
     assert whole is not None
