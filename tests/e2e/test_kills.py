@@ -84,14 +84,13 @@ def test_the_run_after_a_kill_succeeds_and_nothing_stays_open(
     nothing_stays_open(clerk.desk.home, json.loads(done.stdout), monkeypatch)
 
 
-@pytest.mark.parametrize("line", ["the baseline, dummy", "registered version 1"])
 def test_no_flow_or_task_of_a_killed_run_stays_running_in_prefect(
-    desk: Desk, line: str, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_houses(desk.folder)
     process = desk.start("-m", "flows.train", *TRAIN[1:])
     assert process.stderr is not None
-    assert any(line in told for told in process.stderr)
+    assert any("registered version 1" in told for told in process.stderr)
     process.kill()
     process.communicate(timeout=60)
     server = json.loads((desk.home / "prefect" / "server.json").read_text(encoding="utf-8"))
