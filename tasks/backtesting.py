@@ -95,13 +95,27 @@ class Rehearsal:
         self.store = TrialStore(self.case.settings.home / "trials", f"backtest{digest}")
 
     def fit(self, start: int, end: int, first: int) -> Prediction:
-        """Fit to the rows from one place to another, and predict all from a third; or remember that."""
+        """Fit to the rows from one place to another, and predict all from a third; or remember that.
+
+        Raises:
+            DataRefusedError: nothing can be fitted to these rows.
+        """
+        import numpy as np
+
+        schema, X, y = self.snapshot.schema, self.X.iloc[start:end], self.y[start:end]
+        if schema.task != "regression" and len(np.unique(y)) == 1:
+            message = f"the first {len(y):,} rows hold one class of '{schema.target}' alone, so that nothing can be fitted to them"
+            raise DataRefusedError(f"{message}; put the rows in the order of their time, or --shuffle them", where=self.snapshot.source)
         key = names.digest(str(start), str(end), str(first))[:32]
         if (known := self.store.load(key)) is not None:
             return known[0]
-        began, X, y = time.perf_counter(), self.X.iloc[start:end], self.y[start:end]
-        recipe = Recipe.of(self.snapshot.schema, X, y, self.case.use_case.seed)
-        said = models.predict(models.fit(self.candidate.build(recipe, **self.settings), X, y), self.X.iloc[first:])
+        began = time.perf_counter()
+        recipe = Recipe.of(schema, X, y, self.case.use_case.seed)
+        try:
+            said = models.predict(models.fit(self.candidate.build(recipe, **self.settings), X, y), self.X.iloc[first:])
+        except (ValueError, ArithmeticError) as error:
+            message = f"{self.candidate.name} cannot be fitted to the first {len(y):,} rows: {str(error).splitlines()[0]}"
+            raise DataRefusedError(message, where=self.snapshot.source) from error
         self.store.keep(key, said, time.perf_counter() - began)
         return said
 
@@ -172,7 +186,7 @@ def fit_history(rehearsal: Rehearsal) -> History:
     """Fit to the rows before each chunk, as many at once as there are cores; what was fitted in an earlier call is remembered.
 
     Raises:
-        DataRefusedError: nothing can be fitted to the first rows.
+        DataRefusedError: nothing can be fitted to some of them.
     """
     ends = rehearsal.edges[:-1]
     fits: dict[int, Fit] = {}
@@ -180,14 +194,10 @@ def fit_history(rehearsal: Rehearsal) -> History:
     def fit(end: int) -> Fit:
         return _fit(rehearsal, rehearsal.fit(rehearsal.start(end), end, end), end)
 
-    try:
-        for end, found in zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True):
-            fits[end] = found
-            if len(fits) % 10 == 0 or end == ends[-1]:
-                log.info("fitted %s of %s", len(fits), len(ends))
-    except (ValueError, ArithmeticError) as error:
-        message = f"{rehearsal.candidate.name} cannot be fitted to the first rows: {str(error).splitlines()[0]}; ask for fewer chunks"
-        raise DataRefusedError(message, where=rehearsal.snapshot.source) from error
+    for end, found in zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True):
+        fits[end] = found
+        if len(fits) % 10 == 0 or end == ends[-1]:
+            log.info("fitted %s of %s", len(fits), len(ends))
 
     def judged(end: int, size: int) -> Fit:
         key = (end, size)

@@ -81,6 +81,10 @@ def test_what_cannot_be_replayed_is_one_sentence(project: Project) -> None:
     error = project.backtest(use_case="few").error
     assert isinstance(error, DataRefusedError)
     assert error.message == "60 labelled rows are too few for 40 chunks of at least 5; ask for fewer with --chunks"
+    project.write_table("few", table("nothing").head(400).sort_values("y").drop(columns="ts"))
+    error = project.backtest(use_case="few", chunks=4, candidate="logistic").error
+    assert isinstance(error, DataRefusedError)
+    assert error.message.startswith("the first 40 rows hold one class of 'y' alone")
     error = project.backtest(use_case="few", chunks=4, candidate="logistc").error
     assert isinstance(error, UsageError)
     assert "did you mean 'logistic'?" in error.message
