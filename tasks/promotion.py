@@ -56,7 +56,8 @@ def promote(
         by_gate = entry_of(case, "promote", version.number, decision.code, decision.reason, inputs={"gate": judged.number})
         if not crown(case, epoch, by_gate):
             decision = gate.superseded(decision)
-    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    with _decided_already():
+        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
     record.publish_text(f"{case.name}-decision", f"**{decision.verdict}** · {decision.code}\n\n{decision.reason}")
     log.info("%s: %s", decision.verdict, decision.reason)
     return decision
