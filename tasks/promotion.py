@@ -60,8 +60,9 @@ def promote(
         by_gate = entry_of(case, "promote", version.number, decision.code, decision.reason, inputs={"gate": judged.number})
         if not crown(case, epoch, by_gate):
             decision = gate.superseded(decision)
-    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
-    tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
+    with _decided_already():
+        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+        tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
     told = [f"**{decision.verdict}** · {decision.code}", "", *(f"- {reason}" for reason in decision.reasons)]
     record.publish_text(f"{case.name}-decision", "\n".join(told))
     log.info("%s: %s", decision.verdict, decision.reason)
