@@ -32,6 +32,7 @@ from tasks.core.options import (
     IngestOptions,
     InitOptions,
     MaintainOptions,
+    MonitorOptions,
     Options,
     PreviewOptions,
     PromoteOptions,
@@ -110,6 +111,11 @@ JOBS = {
         options=ReproduceOptions,
         engines=("pandas", "sklearn.ensemble", "mlflow.sklearn", "skops.io"),
         tell="tasks.core.reproducing:describe",
+    ),
+    "monitor": Job(
+        options=MonitorOptions,
+        engines=("pandas", "deltalake", "mlflow.sklearn", "skops.io", "sklearn.ensemble"),
+        tell="tasks.core.monitoring:describe",
     ),
     "backtest": Job(
         options=BacktestOptions,

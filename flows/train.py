@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import cards, choosing, data, evaluation, judging, promotion, registry, training, validation
+from tasks import cards, choosing, data, evaluation, judging, monitoring, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -28,6 +28,8 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     last = registry.last_version(case, snapshot)
     champion = registry.load_champion(case)
     if last and not options.again and registry.is_answered(case, snapshot, last):
+        return evaluation.report_unchanged(case, snapshot, last)
+    if last and not monitoring.claim(case, options.asked_by):
         return evaluation.report_unchanged(case, snapshot, last)
     study = data.split_rows(case, snapshot, last)
     with registry.open_run(study):

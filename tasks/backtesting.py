@@ -24,12 +24,12 @@ from tasks.core.recipe import Recipe
 from tasks.core.replay import Fit, History
 from tasks.core.snapshot import target_of
 from tasks.core.use_case_file import with_section
+from tasks.core.watching import columns_of
 from tasks.record import task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
 
     from tasks.core.backtest import Outcome
@@ -217,19 +217,10 @@ def fit_history(rehearsal: Rehearsal) -> History:
 
 
 def _fit(rehearsal: Rehearsal, said: Prediction, start: int) -> Fit:
-    return Fit(start, row_losses(rehearsal.loss, rehearsal.y[start:], said), _columns(said, rehearsal.y))
-
-
-def _columns(said: Prediction, y: np.ndarray) -> np.ndarray:
-    """Give predictions as columns: numbers, the probability of the second of two classes, or those of all classes of the table."""
     import numpy as np
 
-    if said.proba is None:
-        return said.values[:, None]
-    classes = np.unique(y).tolist()
-    spread = np.zeros((len(said.values), len(classes)))
-    spread[:, [classes.index(name) for name in said.classes]] = said.proba
-    return spread[:, 1:] if len(classes) == 2 else spread
+    losses = row_losses(rehearsal.loss, rehearsal.y[start:], said)
+    return Fit(start, losses, columns_of(said, np.unique(rehearsal.y).tolist() if said.classes else ()))
 
 
 def _dummy(rehearsal: Rehearsal) -> float:

@@ -24,6 +24,7 @@ from tasks.core.results import TrainReport
 from tasks.core.slices import SLICED_FEATURES, error_by_slice
 from tasks.core.snapshot import target_of
 from tasks.core.thresholds import cost_metric, positive_of
+from tasks.core.watching import FOOTPRINT, Footprint
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -48,10 +49,17 @@ log = logging.getLogger("evergreen")
 def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
     evidence = measure(study, fits, champion)
+    tracking.log_text(footprint_of(study, evidence).model_dump_json(), FOOTPRINT)
     tracking.tag_run(tracking.PREDICTIONS_TAG, models.prediction_digest(evidence.prediction))
     tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
     tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
+
+
+def footprint_of(study: Study, evidence: Evidence) -> Footprint:
+    """Sum up what the judged fit did on the gate rows, for whoever watches it later."""
+    judged, left = float(row_losses(study.loss, evidence.y, evidence.prediction).mean()), 1 + evidence.against_dummy.difference
+    return Footprint.of(study.loss, evidence.y, evidence.prediction, judged / left if left > 0 else judged)
 
 
 def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:

@@ -251,6 +251,24 @@ def roll_back(case: Case, number: int | None, because: str) -> SuccessionReport:
 
 
 @task
+def restore(case: Case, number: int, reasons: tuple[str, ...]) -> bool:
+    """Make an earlier champion champion again because it is better on newer rows; says whether it is, for another may have come first.
+
+    Raises:
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
+    version = versions.find_version(case.settings.ledger_address, case.name, line, number)
+    models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
+    versions.load_rival(case, version)
+    decision = gate.Decision("restored", "promoted", reasons)
+    epoch = _epoch(case, version, decision, version.lake, line[-1].epoch + 1)
+    inputs: dict[str, object] = {"run_id": version.run_id, "from": line[-1].version}
+    return crown(case, epoch, entry_of(case, "restore", number, decision.code, decision.reason, inputs=inputs))
+
+
+@task
 def release(case: Case, because: str) -> SuccessionReport:
     """Let the gate promote again.
 

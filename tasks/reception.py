@@ -10,18 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import record
+from tasks import record, versions
 from tasks.adapters import landing, ledger, sheets, snapshots
 from tasks.adapters.lake import Lake
-from tasks.core import batch_page, deliveries, names
+from tasks.core import batch_page, deliveries
 from tasks.core.batch_page import Example
 from tasks.core.deliveries import SHOWN_DIGITS, TAKEN, BatchEntry, BatchReport, BatchRows, Delivery
 from tasks.core.errors import DataRefusedError
 from tasks.core.findings import Arrival
 from tasks.core.incidents import inspect_delivery
-from tasks.core.lake.values import LakeSnapshot, Terms
+from tasks.core.lake.values import Terms
 from tasks.core.mending import Aside, Pile
-from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reading.reader import as_frame
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from tasks.core.deliveries import Decision
     from tasks.core.findings import Inspection, Judgement
     from tasks.core.lake.values import Receipt
+    from tasks.core.profiles import Profile
     from tasks.core.snapshot import Batch, Case
     from tasks.core.validation import Validation
 
@@ -143,21 +143,8 @@ class Reception:
         taken = (entry for entry in self.entries if entry.decision in TAKEN and entry.profile and entry.digest != digest)
         past = [deliveries.arrival_of(entry) for entry in taken]
         now = Arrival(delivery.name, profile, datetime.now(UTC).timestamp() * 1e6, delivered, delivery.kind == "labels")
-        champions = self._champions_profile() if past else None
+        champions = versions.champions_profile(self.case, self.lake()) if past else None
         return inspect_delivery(now, past, champions, target=self.lake().terms.target, time=self.case.use_case.time)
-
-    def _champions_profile(self) -> Profile | None:
-        """Give the profile of the rows that the champion was made from, taken once; None where they are not of the lake."""
-        case, settings = self.case, self.case.settings
-        line = ledger.line_of_champions(settings.ledger_address, case.name)
-        if not line or not line[-1].lake:
-            return None
-        snapshot, pii = LakeSnapshot.from_text(line[-1].lake), sorted(case.use_case.pii)
-        path = settings.home / "profiles" / f"{case.name}-{names.digest(snapshot.digest, *pii)[:16]}.json"
-        if not path.exists():
-            log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
-            snapshots.write_text(profile_rows(self.lake().read_chunks(snapshot), pii=pii).to_json(), path)
-        return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))
 
     def tell_known(self, delivery: Delivery, entry: BatchEntry) -> None:
         """Say that a delivery brings nothing that is not there, and move it out of the way."""

@@ -117,6 +117,23 @@ def publish_text(name: str, markdown: str) -> None:
         create_markdown_artifact(key=dashed(name), markdown=markdown)
 
 
+def emit(event: str, use_case: str, payload: Mapping[str, str]) -> None:
+    """Tell Prefect that something happened to a use case; automations may act on it."""
+    if RECORDING:
+        from prefect.events import emit_event
+
+        emit_event(event, resource={"prefect.resource.id": f"evergreen.use-case.{use_case}"}, payload=dict(payload))
+
+
+def is_deployed() -> bool:
+    """Say whether this run is one of a deployment, so that others of the same server can act on its events."""
+    if not RECORDING:
+        return False
+    from prefect.runtime import deployment
+
+    return deployment.id is not None
+
+
 def flush() -> None:
     """Send what Prefect still holds of this run's log, while its server is there to take it."""
     if RECORDING:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.adapters.lake import Lake
+from tasks.core import names
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch, way_back
 from tasks.core.decisions import CROWNING, Seal, seal_problem
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import Rival
 from tasks.core.lake.values import LakeSnapshot
+from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reproducing import RECIPE, Recorded
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Snapshot, Study, infer, split_at
@@ -187,3 +189,16 @@ def _from_lake(case: Case, version: Version) -> Path | None:
     log.info("taking the rows of version %s from the lake again", version.number)
     lake = Lake(case.settings.lake_address, case.name, begun)
     return snapshots.write_frames(lake.read_chunks(named), case.settings.home / "snapshots", named.digest)
+
+
+def champions_profile(case: Case, lake: Lake) -> Profile | None:
+    """Give the profile of the rows that the champion was made from, taken once; None where they are not of the lake."""
+    line, settings = ledger.line_of_champions(case.settings.ledger_address, case.name), case.settings
+    if not line or not line[-1].lake:
+        return None
+    snapshot, pii = LakeSnapshot.from_text(line[-1].lake), sorted(case.use_case.pii)
+    path = settings.home / "profiles" / f"{case.name}-{names.digest(snapshot.digest, *pii)[:16]}.json"
+    if not path.exists():
+        log.info("looking at the %s rows of the champion, once", f"{snapshot.rows:,}")
+        snapshots.write_text(profile_rows(lake.read_chunks(snapshot), pii=pii).to_json(), path)
+    return Profile.from_json(path.read_text(encoding="utf-8"), where=str(path))

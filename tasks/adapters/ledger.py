@@ -81,6 +81,43 @@ def decide(address: str, decision: Entry) -> Entry:
     return _chain(address, decision, lambda _: None)
 
 
+def claim(address: str, wanted: Entry, is_given_up: Callable[[Entry], bool]) -> bool:
+    """Write down that something begins, unless a row of the same kind and code says that it has, and that one is not given up.
+
+    Returns:
+        Whether it is for the caller to do it.
+    """
+    table = _decision_table()
+    same = _of(table, wanted.use_case).where(table.c.kind == wanted.kind, table.c.code == wanted.code).order_by(table.c.number.desc())
+
+    def refuse_taken(connection: Connection) -> None:
+        row = connection.execute(same.limit(1)).mappings().first()
+        if row and not is_given_up(_decision(row)):
+            raise _TakenError
+
+    try:
+        _chain(address, wanted, refuse_taken)
+    except _TakenError:
+        return False
+    return True
+
+
+def decisions_after(address: str, use_case: str, number: int) -> list[Entry]:
+    """List the decisions behind a place in the chain, the first one first."""
+    table = _decision_table()
+    with _connect(address) as connection:
+        rows = connection.execute(_of(table, use_case).where(table.c.number > number).order_by(table.c.number)).mappings()
+        return [_decision(row) for row in rows]
+
+
+def last_decisions(address: str, use_case: str, kind: Kind, most: int) -> list[Entry]:
+    """List the last decisions of a kind, so many at most, the first one first."""
+    table = _decision_table()
+    with _connect(address) as connection:
+        wanted = _of(table, use_case).where(table.c.kind == kind).order_by(table.c.number.desc()).limit(most)
+        return [_decision(row) for row in connection.execute(wanted).mappings()][::-1]
+
+
 def decisions(address: str, use_case: str) -> list[Entry]:
     """List the decisions on versions of a use case, the first one first."""
     table = _decision_table()

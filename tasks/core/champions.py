@@ -10,6 +10,8 @@ from tasks.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from tasks.core.table import Task
+
 SHIPPED_FILE = "model.skops"
 JUDGED_FILE = "extra_files/judged.skops"
 # A version that met one of these was not judged to the end, so it answers no later call.
@@ -34,7 +36,7 @@ class Attempt:
     configuration: str
     columns: str
     target: str
-    task: str
+    task: Task
 
     def difference(self, other: Attempt) -> str:
         """Name what makes the other another use case; empty when nothing does."""

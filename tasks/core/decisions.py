@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tasks.core.champions import Epoch
 
-Kind = Literal["gate", "promote", "approve", "reject", "rollback", "release"]
-CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback")
+Kind = Literal["gate", "promote", "approve", "reject", "rollback", "release", "monitor", "trigger", "restore"]
+CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback", "restore")
 HOLDING: tuple[Kind, ...] = ("rollback", "release", "approve")
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"
@@ -34,7 +34,8 @@ class Entry:
     Attributes:
         use_case: Whose.
         kind: What was done: a challenger went through the gate, became champion, was approved or rejected by a person; a version
-            came back; the hold that this set was released.
+            came back; the hold that this set was released; the champion was looked at; that look asked for a training, and one began;
+            an earlier version was restored because it is better on newer rows.
         version: Of the model that it is about; 0 where it is about none.
         code: Stable name of the reason.
         reason: In words.

@@ -60,6 +60,18 @@ class TrainOptions(CaseOptions):
         float | None, Field(gt=0, title="Seconds", description="after which no further trial begins (default: no limit)")
     ] = None
     again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
+    asked_by: Annotated[
+        str | None,
+        Field(title="Asked by", description="what a monitor asked for: champion's epoch and look; trained once for each"),
+    ] = None
+
+
+class MonitorOptions(Options):
+    """Look at the champion of a use case: are its newest rows sound, how good is it on them, and shall it be retrained?"""
+
+    model_config = ConfigDict(title="Monitoring")
+
+    use_case: Annotated[str | None, Field(title="Use case", description="name of the use case", json_schema_extra=POSITIONAL)] = None
 
 
 class IngestOptions(CaseOptions):

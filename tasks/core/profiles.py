@@ -104,6 +104,10 @@ class Profile(BaseModel):
         """Leave all columns out but one."""
         return self.model_copy(update={"columns": tuple(column for column in self.columns if column.name == name)})
 
+    def limited_to(self, names: Collection[str]) -> Profile:
+        """Leave all columns out but some."""
+        return self.model_copy(update={"columns": tuple(column for column in self.columns if column.name in names)})
+
     def replacing(self, column: ColumnProfile) -> Profile:
         """Put a column in the place of the one of its name."""
         return self.model_copy(update={"columns": tuple(column if one.name == column.name else one for one in self.columns)})

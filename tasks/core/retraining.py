@@ -157,6 +157,7 @@ class Circumstances:
         suspect_labels: Whether a quick model on the newly labelled rows alone does not beat the dummy.
         hold: Who rolled back and why; empty where nobody did.
         is_labelled: Whether any label came since the last look.
+        waiting: Labels that came and are too few to be looked at.
         spent: Which budget is spent, as a sentence; empty where none is.
     """
 
@@ -164,6 +165,7 @@ class Circumstances:
     suspect_labels: bool = False
     hold: str = ""
     is_labelled: bool = True
+    waiting: int = 0
     spent: str = ""
 
 
@@ -172,12 +174,21 @@ NOTHING = Circumstances()
 
 @dataclass(frozen=True)
 class Choice:
-    """What to do, by a stable code, with reasons and all that it was made from."""
+    """What to do, by a stable code, with reasons and all that it was made from.
+
+    Attributes:
+        outcome: What to do.
+        code: Stable name of why.
+        reasons: In words, the decisive one first.
+        signals: All of them, fired or not.
+        version: Which comes back; None where none does.
+    """
 
     outcome: Outcome
     code: str
     reasons: tuple[str, ...]
     signals: tuple[Signal, ...] = ()
+    version: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
@@ -196,16 +207,21 @@ def look(watch: Watch, reference: Reference, came: Labelled, limits: Retraining)
     scale = max(reference.losses.mean, LEAST_REFERENCE * came.dummy) or 1.0
     excess = max(0.0, watch.excess + rise / scale)
     batch = watch.batch + 1
-    shift, is_shift = _shift(reference, came.said)
     grown = came.rows / max(1, watch.tried_rows)
     after = dataclasses.replace(watch, batch=batch, excess=excess, allowance=min(MOST_ALLOWED, watch.allowance + limits.share))
     signals = (
         Signal("performance", excess, limits.performance, fired=excess >= limits.performance),
-        Signal("prediction", shift, limits.prediction, fired=is_shift and shift >= limits.prediction),
+        prediction_signal(reference, came.said, limits),
         Signal("growth", grown, limits.growth, fired=grown >= limits.growth),
         Signal("staleness", batch - watch.tried_at, limits.staleness, fired=batch - watch.tried_at >= limits.staleness),
     )
     return after, signals
+
+
+def prediction_signal(reference: Reference, said: np.ndarray, limits: Retraining) -> Signal:
+    """Say how far predictions have shifted, which needs no labels; `said` has the shape (n, k)."""
+    shift, is_shift = _shift(reference, said)
+    return Signal("prediction", shift, limits.prediction, fired=is_shift and shift >= limits.prediction)
 
 
 def _shift(reference: Reference, said: np.ndarray) -> tuple[float, bool]:
@@ -239,7 +255,8 @@ def decide(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: C
     fired = [signal for signal in signals if signal.fired]
     if not facts.is_labelled:
         shifted = any(signal.name == "prediction" for signal in fired)
-        told = "predictions have shifted and no label has come; bring labels" if shifted else "no label has come since the last look"
+        came = f"{facts.waiting:,} labels have come, which are too few" if facts.waiting else "no label has come since the last look"
+        told = f"predictions have shifted, and {came}; bring labels" if shifted else came
         return Choice("alarm" if shifted else "keep", "labels_needed" if shifted else "keep", (told,), tuple(signals))
     if facts.suspect_labels and any(signal.name == "performance" for signal in fired):
         told = "the loss rose, and a quick model of the newly labelled rows alone does not beat the dummy; look at the labels"

@@ -22,7 +22,7 @@ SHOWN_METRICS = 4
 SHOWN_DIGITS = 12
 MAX_REASON = 160
 UNASKED = ("not applicable", "skipped")
-MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback": "rolled back to"}
+MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback": "rolled back to", "restore": "restored by the monitor"}
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,38 @@ class Retraining(BaseModel):
     ] = 10
 
 
+class Monitoring(BaseModel):
+    """How a champion is watched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Annotated[
+        int,
+        Field(
+            ge=2,
+            description="newly labelled rows that are looked at together, at least; fewer wait for more",
+            json_schema_extra=because("the mean loss of fewer is noise"),
+        ),
+    ] = 50
+    sample: Annotated[
+        int,
+        Field(
+            ge=1000,
+            description="rows that are predicted at one look, at most, evenly spread over those that came",
+            json_schema_extra=because("more say the same to the third digit"),
+        ),
+    ] = 50_000
+    effect: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="distance of a feature's distributions from which on it is shown as drifted; nothing is decided by it",
+            json_schema_extra=because("a smaller one is seen in large tables alone, and nobody acts on it"),
+        ),
+    ] = 0.1
+
+
 class About(BaseModel):
     """What only people know of a model; it stands on its card."""
 
@@ -146,6 +178,7 @@ class Schedule(BaseModel):
 
     train: Annotated[Cron | None, Field(description="trains a challenger")] = None
     ingest: Annotated[Cron | None, Field(description="takes what lies in the landing folder")] = None
+    monitor: Annotated[Cron | None, Field(description="looks at the champion, and retrains it when that pays")] = None
 
 
 class UseCase(BaseModel):
@@ -183,6 +216,7 @@ class UseCase(BaseModel):
     gate: Annotated[Gate, Field(description="what a challenger must hold against the champion")] = Gate()
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
     retrain: Annotated[Retraining, Field(description="when the champion is retrained")] = Retraining()
+    monitor: Annotated[Monitoring, Field(description="how the champion is watched")] = Monitoring()
     card: Annotated[About, Field(description="what stands on its model card")] = About()
     schedule: Annotated[
         Schedule,
@@ -225,7 +259,7 @@ class UseCase(BaseModel):
     def _keys(cls, parent: str = "") -> Iterable[str]:
         sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
         nested = {section.__name__.lower(): section for section in sections}
-        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining}
+        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining, "monitor": Monitoring}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:

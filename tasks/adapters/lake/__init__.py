@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.adapters.lake import arrow
 from tasks.adapters.lake.meeting import Encounter
+from tasks.adapters.lake.news import News
 from tasks.adapters.lake.reading import Standing, State, anything, arrived, mended, observed, opened
 from tasks.adapters.lake.tables import Table, counts, number_of
 from tasks.adapters.lake.writing import (
@@ -383,6 +384,15 @@ class Lake:
             )
             raise StoreError(message, where=self.url)
 
+    def news(self, *, rows_since: datetime | None = None, labels_since: datetime | None = None) -> News:
+        """Say what has come by now, and not by these times before.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        state = State(opened(self._tables.observations), self._tables.labels.open(), datetime.now(UTC))
+        return News(state, rows_since, labels_since)
+
     def _state(self, snapshot: LakeSnapshot) -> State:
         if snapshot.use_case != self.use_case:
             message = f"the snapshot is one of {snapshot.use_case}, and this is the lake of {self.use_case}; open that one"
@@ -437,6 +447,17 @@ class Lake:
         state = State(opened(self._tables.observations), self._tables.labels.open(), as_of or datetime.now(UTC))
         book = state.met()
         return LabelCounts(total=book.total, late=book.late, corrected=book.corrected, duplicate=book.duplicate, unknown=book.unknown)
+
+    def count_labelled(self) -> int:
+        """Count the labels, each correction as one more.
+
+        Raises:
+            StoreError: the lake has no rows yet, or cannot be read.
+        """
+        observations, labels = opened(self._tables.observations), self._tables.labels.open()
+        if labels is None:
+            return 0
+        return sum(counts(labels, Standing(observations, labels).of_labels(anything())).values())
 
     def labels_without_row(self, batch: str, most: int) -> tuple[int, list[str]]:
         """Count the labels of a batch that name no row, and give their keys, up to one more than so many.

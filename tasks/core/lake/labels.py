@@ -89,6 +89,37 @@ class LabelBook:
         self._first: np.ndarray = first[self._is_last]
         self._second: np.ndarray = second[self._is_last]
         self._row_arrived: np.ndarray | None = None
+        self._is_struck = np.zeros(len(self._values), dtype=bool)
+
+    @property
+    def distinct(self) -> int:
+        """Count the keys."""
+        return len(self._values)
+
+    def strike(self, keys: pd.Series[Any]) -> int:
+        """Give these keys no label any more; says how many of them had one.
+
+        >>> import pandas as pd
+        >>> book = LabelBook()
+        >>> book.add(pd.Series(["a", "b"]), pd.Series([1.0, 2.0]))
+        >>> book.close()
+        >>> book.strike(pd.Series(["a", "c"])), book.of(pd.Series(["a", "b"])).tolist()
+        (1, [nan, 2.0])
+        """
+        import numpy as np
+
+        places = np.unique(self._places(keys))
+        places = places[places >= 0]
+        struck = int((~self._is_struck[places]).sum())
+        self._is_struck[places] = True
+        return struck
+
+    def arrived(self, keys: pd.Series[Any]) -> np.ndarray:
+        """Give when the label of each key arrived (int64), 0 for one that is not there; only where times were taken in."""
+        import numpy as np
+
+        places = self._places(keys)
+        return np.where(places >= 0, self._arrived[self._is_last][places] if len(self._arrived) else 0, 0)
 
     def of(self, keys: pd.Series[Any]) -> pd.Series[Any]:
         """Give the label of each key, missing where none has arrived."""
@@ -97,6 +128,7 @@ class LabelBook:
 
         places = self._places(keys)
         found = places >= 0
+        found[found] = ~self._is_struck[places[found]]
         labels = np.full(len(keys), np.nan if self._texts is None else None)
         labels[found] = self._labels(places[found])
         return pd.Series(labels, dtype="float64" if self._texts is None else "str")

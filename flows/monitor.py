@@ -1,0 +1,44 @@
+"""Look at a champion: are its newest rows sound, how good is it on them, and shall it be retrained?"""
+
+from __future__ import annotations
+
+from flows import _entry
+
+if __name__ == "__main__":
+    _entry.main("monitor")
+
+from dataclasses import replace
+
+from flows.train import train
+from tasks import data, monitoring, promotion, registry
+from tasks.core.monitoring import MonitorReport
+from tasks.core.options import MonitorOptions, TrainOptions
+from tasks.record import flow
+
+
+@flow
+def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
+    """Look at what came for a champion since the last look, decide by the rules that a backtest replays, and do that.
+
+    Args:
+        options: Whose champion.
+    """
+    case = data.resolve_known(options.use_case)
+    registry.open_stores(case)
+    post = monitoring.take_post(case, registry.load_scorer(case, None))
+    broken = monitoring.find_broken(post)
+    seen = monitoring.read_news(post)
+    performance = monitoring.judge_performance(post, seen)
+    estimated = monitoring.estimate_unlabelled(post, seen)
+    features = monitoring.find_moved_features(post)
+    decided = monitoring.decide(post, seen, performance, broken)
+    report = monitoring.report(post, seen, (broken, performance, estimated, features), decided)
+    if report.choice.version is not None:
+        is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
+        return replace(report, done=f"version {report.choice.version} is champion again" if is_back else "another champion came first")
+    if report.choice.outcome != "retrain":
+        return report
+    if monitoring.ask(report):
+        return replace(report, done="the deployment that trains was asked")
+    trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
+    return replace(report, done=f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}")

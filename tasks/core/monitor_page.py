@@ -1,0 +1,131 @@
+"""The page of a look at a champion, and the same in short for Prefect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tasks.core import charts
+from tasks.core.names import counted
+from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Verdict, render
+from tasks.core.retraining import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tasks.core.decisions import Entry
+    from tasks.core.monitoring import MonitorReport
+    from tasks.core.page import Block, Tone
+
+TONES: dict[str, Tone] = {"keep": "good", "retrain": "neutral", "return": "neutral", "blocked": "bad", "alarm": "bad"}
+LISTED_LOOKS = 15
+LISTED_FEATURES = 20
+
+
+def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
+    """Give a look as HTML.
+
+    Args:
+        report: What it found.
+        looks: Rows of the ledger, the last one that of this look.
+    """
+    choice = report.choice
+    return render(
+        Page(
+            title=f"{report.use_case}: version {report.version} under watch",
+            verdict=Verdict(TONES[choice.outcome], report.state_name, f"because {'; '.join(choice.reasons)}"),
+            facts=Facts(tuple(_facts(report))),
+            sections=(
+                Section("Loss over time", tuple(_loss(looks))),
+                Section("Signals", (_signals(report),)),
+                Section("Features", tuple(_features(report))),
+                Section("Last looks", (_looks(looks),)),
+            ),
+            footer=f"Evergreen · {report.use_case} · looked at {report.window.until[:16].replace('T', ' ')} UTC",
+        )
+    )
+
+
+def as_markdown(report: MonitorReport) -> str:
+    """Give what stands on the run's page in Prefect."""
+    lines = [f"**{report.state_name}** ({report.choice.code.replace('_', ' ')})", ""]
+    lines += [*(f"- {reason}" for reason in report.choice.reasons), ""]
+    lines += [f"- came: {report.window}", f"- data: {report.broken or 'sound'}"]
+    lines += [f"- performance: {report.performance}"] if report.performance else []
+    lines += [f"- signal: {in_words(signal)}{' **fired**' if signal.fired else ''}" for signal in report.choice.signals]
+    moved = [f"`{each.name}` {each.effect:.2f}" for each in report.features if each.is_drifted]
+    return "\n".join([*lines, f"- features that moved: {', '.join(moved) or 'none'}", "", f"Page: `{report.page}`"])
+
+
+def _facts(report: MonitorReport) -> Iterator[tuple[str, str | float | None]]:
+    window = report.window
+    yield "New rows", window.rows
+    yield "First labels", window.labelled
+    yield "Labels corrected", window.corrected
+    if window.lag_days:
+        yield "Label lag, days", f"{window.lag_days[0]:.2g} in the middle, {window.lag_days[1]:.2g} for nine of ten"
+    yield "Data", report.broken or "sound"
+    if report.performance:
+        yield "Loss now", str(report.performance)
+    if report.estimated:
+        yield "Estimated without labels", f"{report.estimated}, if rows of like predictions err as before"
+    yield "Next look", report.next_check or "when asked"
+
+
+def _loss(looks: Sequence[Entry]) -> Iterator[Block]:
+    seen = [(place, told) for place, entry in enumerate(looks, 1) if (told := _performance(entry))]
+    if not seen:
+        yield Text("No look had enough labels yet.")
+        return
+    places = list(range(1, len(looks) + 1))
+    known = dict(seen)
+
+    def line(of: str, more: float = 0.0, half: str = "") -> list[float]:
+        return [_value(known.get(place), of, more, half) for place in places]
+
+    lines = [
+        charts.Series("loss", places, line("value"), line("value", -1, "half"), line("value", 1, "half")),
+        charts.Series("when it was judged", places, line("reference")),
+        charts.Series("estimated before labels", places, line("estimated")),
+    ]
+    chart = charts.line_chart(lines, title="Loss over time", x_title="look", y_title=str(seen[-1][1]["loss"]), is_wide=True)
+    yield Figure("Mean loss of newly labelled rows at each look, with its 95 % band, beside what it was on the gate rows", chart)
+
+
+def _performance(entry: Entry) -> Mapping[str, Any] | None:
+    return entry.inputs.get("performance")  # type: ignore[return-value]
+
+
+def _value(told: Mapping[str, Any] | None, of: str, more: float, half: str) -> float:
+    if told is None or told[of] is None:
+        return math.nan
+    value = told[of]["value"] if isinstance(told[of], dict) else told[of]
+    return float(value) + more * float(told[half]) if half else float(value)
+
+
+def _signals(report: MonitorReport) -> Block:
+    if not report.choice.signals:
+        return Text("Nothing came that shows anything.")
+    rows = [
+        (signal.name, signal.value, signal.limit, Badge("warned", "fired") if signal.fired else Badge("passed", "quiet"), in_words(signal))
+        for signal in report.choice.signals
+    ]
+    return Table("What asks for a retrain when it reaches its limit", ("signal", "value", "limit", "is", "in words"), rows)
+
+
+def _features(report: MonitorReport) -> Iterator[Block]:
+    yield Text("For people: features that move say little of whether a retrain pays, so nothing is decided by them.")
+    rows = [
+        (each.name, each.effect, each.q, each.importance, Badge("warned", "moved") if each.is_drifted else Badge("passed", "in place"))
+        for each in report.features[:LISTED_FEATURES]
+    ]
+    if not rows:
+        yield Text("Nothing to compare: no rows came, or the champion is not made from ingested rows.")
+        return
+    told = f"Distance from the rows that the champion was made from, of {counted(len(report.features), 'feature')}, those that matter first"
+    yield Table(told, ("feature", "effect", "q", "importance", "is"), rows)
+
+
+def _looks(looks: Sequence[Entry]) -> Table:
+    rows = [(entry.decided_at[:16].replace("T", " "), entry.version, entry.code.replace("_", " "), entry.reason) for entry in looks[::-1]]
+    return Table("The last ones, from the ledger", ("when, UTC", "champion", "decision", "because"), rows[:LISTED_LOOKS])

@@ -1,0 +1,245 @@
+"""A look at a champion: what is remembered from one to the next, what came in between, what was found, and what is to be done."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.names import counted, on_one_line
+from tasks.core.retraining import Choice, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tasks.core.decisions import Entry
+    from tasks.core.deliveries import BatchEntry
+    from tasks.core.drift import FeatureDrift
+    from tasks.core.retraining import Sample
+    from tasks.core.use_case import Loss
+    from tasks.core.watching import Estimate
+
+STATE_NAMES = {"keep": "Kept", "retrain": "Retrains", "return": "Restored", "blocked": "Blocked", "alarm": "Alarm"}
+SHOWN_FEATURES = 5
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one look at a champion leaves to the next.
+
+    Attributes:
+        watch: Of the signals.
+        epoch: Of the champion that was looked at.
+        rows_until: Rows that had arrived by then were looked at; empty before the first look.
+        labels_until: The same of labels.
+        asked_by: The retrain that was asked for; empty where none was.
+    """
+
+    watch: Watch = field(default_factory=Watch)
+    epoch: int = 0
+    rows_until: str = ""
+    labels_until: str = ""
+    asked_by: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """Give what the ledger keeps of it."""
+        return {**dataclasses.asdict(self), "watch": dataclasses.asdict(self.watch)}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Memory:
+        """Read what `as_json` gave."""
+        told: dict[str, Any] = {**kept, "watch": Watch(**kept["watch"])}
+        return cls(**told)
+
+
+def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
+    """Let what was decided since the last look count: each training is an attempt, each other champion a new beginning.
+
+    Args:
+        memory: Of the last look.
+        since: Decisions after it.
+        epoch: Of today's champion.
+    """
+    watch = memory.watch
+    for entry in since:
+        if entry.kind == "gate":
+            rows: Mapping[str, int] = entry.inputs.get("rows", {})  # type: ignore[assignment]
+            watch = watch.attempted(rows.get("fit", 0) + rows.get("gate", 0), is_promoted=entry.inputs.get("verdict") == "promoted")
+        elif entry.kind == "restore":
+            watch = watch.returned()
+    if epoch != memory.epoch:
+        watch = dataclasses.replace(watch, excess=0.0)
+    return dataclasses.replace(memory, watch=watch, epoch=epoch)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What came since the last look.
+
+    Attributes:
+        since: When that was; empty where there was none.
+        until: When this one is.
+        rows: New rows.
+        labelled: Rows with a first label.
+        corrected: Rows that had a label and were given another, or the same again.
+        folded: Labelled rows that this look judged; the others wait for more.
+        lag_days: Median days from a row to its label, and the days after which nine of ten have come; None without labels.
+    """
+
+    since: str
+    until: str
+    rows: int = 0
+    labelled: int = 0
+    corrected: int = 0
+    folded: int = 0
+    lag_days: tuple[float, float] | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Give what scripts read."""
+        lag = None if self.lag_days is None else {"median_days": self.lag_days[0], "ninetieth_days": self.lag_days[1]}
+        told: dict[str, object] = {name: value for name, value in vars(self).items() if name != "lag_days"}
+        return {**told, "label_lag": lag}
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        lag = "; labels come after {}, nine of ten within {}".format(*map(_days, self.lag_days)) if self.lag_days else ""
+        waiting = self.labelled - self.folded
+        wait = f", {waiting:,} of which wait for more" if waiting else ""
+        corrected = f", {self.corrected:,} labels corrected" if self.corrected else ""
+        return f"{counted(self.rows, 'new row')}, {counted(self.labelled, 'new label')}{wait}{corrected}{lag}"
+
+
+def _days(days: float) -> str:
+    return f"{days:.2g} days" if days >= 1 else f"{24 * days:.2g} hours" if days >= 1 / 24 else "less than an hour"
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How good the champion is on newly labelled rows.
+
+    Attributes:
+        loss: Its name.
+        now: Of these rows.
+        reference: Of its gate rows.
+        estimated: What was expected of these rows before their labels; None where that cannot be said.
+    """
+
+    loss: Loss
+    now: Sample
+    reference: Sample
+    estimated: Estimate | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Give what scripts read."""
+        told: dict[str, object] = {"loss": self.loss, "value": self.now.mean, "half": 1.96 * self.now.error, "rows": self.now.rows}
+        told |= {"reference": self.reference.mean, "reference_half": 1.96 * self.reference.error}
+        return told | {"estimated": dataclasses.asdict(self.estimated) if self.estimated else None}
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        said = f"{self.loss} {self.now.mean:.4g} ± {1.96 * self.now.error:.2g} on {counted(self.now.rows, 'row')}"
+        guess = f"; {self.estimated} was estimated" if self.estimated else ""
+        return f"{said}, {self.reference.mean:.4g} ± {1.96 * self.reference.error:.2g} when it was judged{guess}"
+
+
+def broken_since(batches: Sequence[BatchEntry], since: str, taken: Sequence[str]) -> BatchEntry | None:
+    """Find the batch that was held or refused since a moment and after which none was taken; None where there is none.
+
+    Args:
+        batches: Decisions on batches, the first one first.
+        since: ISO 8601 in UTC; empty: ever.
+        taken: Decisions by which a batch is in.
+    """
+    last = next((batch for batch in reversed(batches) if batch.decided_at > since[:19]), None)
+    return None if last is None or last.decision in taken else last
+
+
+@dataclass(frozen=True)
+class MonitorReport:
+    """What a look at a champion found.
+
+    Attributes:
+        use_case: Its name.
+        version: The champion.
+        epoch: Its own.
+        window: What came since the last look.
+        choice: What to do, with signals and reasons.
+        memory: What the next look begins with.
+        broken: The batch that cannot be trusted, in a sentence; empty where there is none.
+        performance: On newly labelled rows; None where too few came.
+        estimated: Of new rows without a label; None where there are none.
+        features: How they have moved, those that matter most first.
+        page: The file that shows it.
+        done: What was done about it; empty where nothing was.
+        next_check: When the next look is due; empty where none is planned.
+    """
+
+    use_case: str
+    version: int
+    epoch: int
+    window: Window
+    choice: Choice
+    memory: Memory
+    broken: str = ""
+    performance: Performance | None = None
+    estimated: Estimate | None = None
+    features: tuple[FeatureDrift, ...] = ()
+    page: str = ""
+    done: str = ""
+    next_check: str = ""
+    history: tuple[Entry, ...] = field(default=(), repr=False)
+
+    @property
+    def state_name(self) -> str:
+        """Name the run's final state."""
+        return STATE_NAMES[self.choice.outcome]
+
+    @property
+    def state_message(self) -> str:
+        """Say in one sentence what is to be done, and why."""
+        reasons = "; ".join(self.choice.reasons)
+        said = f"{self.use_case}, version {self.version}: {self.choice.outcome} ({self.choice.code.replace('_', ' ')}), because {reasons}"
+        return on_one_line(f"{said}; {self.done}" if self.done else said)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the document that scripts may rely on; keys are added, never renamed."""
+        return {
+            "use_case": self.use_case,
+            "champion": {"version": self.version, "epoch": self.epoch},
+            "window": self.window.as_json(),
+            "data": {"verdict": "broken" if self.broken else "sound", "reason": self.broken},
+            "performance": self.performance.as_json() if self.performance else None,
+            "estimated": dataclasses.asdict(self.estimated) if self.estimated else None,
+            "signals": [vars(signal) for signal in self.choice.signals],
+            "features": [
+                {"name": each.name, "effect": each.effect, "q": each.q, "importance": each.importance, "drifted": each.is_drifted}
+                for each in self.features
+            ],
+            "decision": {key: value for key, value in self.choice.as_json().items() if key != "signals"},
+            "done": self.done,
+            "next_check": self.next_check or None,
+            "report": self.page,
+        }
+
+
+def describe(report: MonitorReport, folder: str) -> str:
+    """Give what a person reads of it; paths are relative to a folder."""
+    lines = [
+        f"{report.use_case} · version {report.version} · {report.state_name.lower()} ({report.choice.code.replace('_', ' ')})",
+        f"came        {report.window}",
+        f"data        {report.broken or 'sound: no delivery is held or refused'}",
+    ]
+    if report.performance:
+        lines.append(f"performance {report.performance}")
+    if report.estimated:
+        lines.append(f"estimated   {report.estimated} for new rows without labels, if they err as before")
+    for place, signal in enumerate(report.choice.signals):
+        fired = "   fired" if signal.fired else ""
+        lines.append(f"{'signals' if not place else '':<12}{signal.name:<12} {signal.value:.3g} (limit {signal.limit:g}){fired}")
+    moved = [each for each in report.features if each.is_drifted]
+    told = ", ".join(f"{each.name} ({each.effect:.2f})" for each in moved[:SHOWN_FEATURES]) or "none has moved"
+    lines.append(f"features    {told}{f' and {len(moved) - SHOWN_FEATURES} more' if len(moved) > SHOWN_FEATURES else ''}")
+    lines += [f"{'because' if not place else '':<12}{reason}" for place, reason in enumerate(report.choice.reasons)]
+    lines += [f"done        {report.done}"] if report.done else []
+    lines += [f"next        {report.next_check}"] if report.next_check else []
+    return "\n".join([*lines, f"report      {report.page.removeprefix(f'{folder}/')}"])

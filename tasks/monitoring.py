@@ -1,0 +1,449 @@
+"""Verbs on a champion under watch: what has come for it, how good it is on that, and what is to be done."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tasks import record, versions
+from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters.lake import Lake
+from tasks.core import decisions, monitor_page, retraining, splits
+from tasks.core.candidates import BASELINE, candidates_for
+from tasks.core.champions import SHIPPED_FILE
+from tasks.core.decisions import Entry
+from tasks.core.deliveries import TAKEN
+from tasks.core.drift import find_drift
+from tasks.core.errors import EvergreenError, UsageError
+from tasks.core.evidence import EXPLANATION
+from tasks.core.lake.values import LakeSnapshot
+from tasks.core.metrics import Prediction, row_losses
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up
+from tasks.core.profiles import Profile
+from tasks.core.recipe import Recipe
+from tasks.core.retraining import Choice, Circumstances, Labelled, Sample, Watch
+from tasks.core.scoring import fit_inputs
+from tasks.core.snapshot import infer, target_of
+from tasks.core.table import Column, Schema
+from tasks.core.watching import FOOTPRINT, Footprint, columns_of, estimate
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from tasks.adapters.lake.news import Came, News
+    from tasks.core.champions import Epoch, Version
+    from tasks.core.deliveries import BatchEntry
+    from tasks.core.drift import FeatureDrift
+    from tasks.core.retraining import Signal
+    from tasks.core.scoring import Scorer
+    from tasks.core.snapshot import Case
+    from tasks.core.watching import Estimate
+
+WANTED = "evergreen.retrain.wanted"  # the event that a training is asked for with
+GIVEN_UP = timedelta(days=1)
+LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
+QUICK = "shallow_boosting"
+SHOWN_LOOKS = 60
+log = logging.getLogger("evergreen")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A champion under watch.
+
+    Attributes:
+        case: Whose.
+        lake: Where its rows come.
+        line: The champions so far, the first one first.
+        version: Today's.
+        scorer: It, loaded.
+        footprint: What its judged fit did on its gate rows.
+        memory: Of the looks before.
+        waiting: A retrain that was asked for and never began; empty where there is none.
+        time: Column that orders the rows; empty where none does.
+        now: Of this look.
+    """
+
+    case: Case
+    lake: Lake
+    line: Sequence[Epoch]
+    version: Version
+    scorer: Scorer
+    footprint: Footprint
+    memory: Memory
+    waiting: str
+    time: str
+    now: datetime
+
+    @property
+    def epoch(self) -> Epoch:
+        """Give the champion's line in the ledger."""
+        return self.line[-1]
+
+    @property
+    def made_at(self) -> str:
+        """Say until when rows and labels had arrived that the champion is made from; empty where it is not made from the lake."""
+        return _made_at(self.epoch)
+
+    @property
+    def address(self) -> str:
+        """Give the ledger's."""
+        return self.case.settings.ledger_address
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows that came, as far as they are looked at, with what the champion says of them.
+
+    Attributes:
+        window: What came in all.
+        df: Features and target of at most so many rows, evenly spread over those that came.
+        said: What the champion predicts for them.
+        is_new: Which of them are new rows, shape (n,).
+        is_labelled: Which of them have a first label.
+    """
+
+    window: Window
+    df: pd.DataFrame
+    said: Prediction
+    is_new: np.ndarray
+    is_labelled: np.ndarray
+
+
+def _made_at(epoch: Epoch) -> str:
+    return LakeSnapshot.from_text(epoch.lake).as_of.isoformat() if epoch.lake else ""
+
+
+@task
+def take_post(case: Case, scorer: Scorer) -> Post:
+    """Find out who is champion, what it did when it was judged, and what the looks before left behind.
+
+    Raises:
+        UsageError: no rows of the use case were ingested.
+    """
+    begun = Lake(case.settings.lake_address, case.name).begun_with()
+    if begun is None or begun.target is None:
+        message = f"nothing was ingested for {case.name}, so there is nothing to watch its champion on"
+        raise UsageError(f"{message}; run: python -m flows.ingest FILE --use-case {case.name}", where=case.name)
+    address, lake = case.settings.ledger_address, Lake(case.settings.lake_address, case.name, begun)
+    line = ledger.line_of_champions(address, case.name)
+    version = versions.find_version(address, case.name, line, line[-1].version)
+    memory, waiting = _remember(case, line)
+    time = tracking.params_of(version.run_id).get("time", "")
+    return Post(case, lake, line, version, scorer, _footprint(case, version), memory, waiting, time, datetime.now(UTC))
+
+
+def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, str]:
+    """Give what the looks before left behind, and the retrain that they asked for and nobody began."""
+    address = case.settings.ledger_address
+    last = ledger.last_decision(address, case.name, ("monitor",))
+    if last is None:
+        judged = ledger.last_decision(address, case.name, ("gate",), line[-1].version)
+        rows: Mapping[str, int] = judged.inputs.get("rows", {}) if judged else {}  # type: ignore[assignment]
+        return Memory(Watch(tried_rows=rows.get("fit", 0) + rows.get("gate", 0)), line[-1].epoch), ""
+    since, memory = ledger.decisions_after(address, case.name, last.number), Memory.from_json(last.inputs["memory"])  # type: ignore[arg-type]
+    was_done = any(entry.kind in ("gate", *decisions.CROWNING) for entry in since)
+    return catch_up(memory, since, line[-1].epoch), "" if was_done else memory.asked_by
+
+
+def _footprint(case: Case, version: Version) -> Footprint:
+    """Give what a version's judged fit did on its gate rows, as its run kept it, or else as it does again."""
+    if kept := Footprint.from_text(tracking.text_of(version.run_id, FOOTPRINT)):
+        return kept
+    log.info("looking at the gate rows of version %s, of which its run kept nothing", version.number)
+    study = versions.study_again(case, version)
+    rows = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    said, y = models.predict(versions.load_rival(case, version).judged, rows[study.schema.features]), target_of(rows, study.schema)
+    return Footprint.of(study.loss, y, said, float(row_losses(study.loss, y, said).mean()))
+
+
+# ------------------------------------------------------------------------------------------------------------ what came
+
+
+@task
+def find_broken(post: Post) -> str:
+    """Say which delivery cannot be trusted, if that is the last one that came since the last look; empty where all are sound."""
+    broken = broken_since(ledger.batches(post.address, post.case.name), post.memory.rows_until, TAKEN)
+    return "" if broken is None else f"{broken.name} is {broken.decision}: {'; '.join(broken.reasons)}"
+
+
+@task
+def read_news(post: Post) -> Seen:
+    """Take the rows that came since the last look, and those whose labels did, and let the champion predict them."""
+    latest = (max(each, post.made_at) for each in (post.memory.rows_until, post.memory.labels_until))
+    rows_since, labels_since = (datetime.fromisoformat(each) if each else None for each in latest)
+    news = post.lake.news(rows_since=rows_since, labels_since=labels_since)
+    log.info("%s rows and %s labels came since the last look", f"{news.rows:,}", f"{news.labelled:,}")
+    came, lag = _sampled(post, news)
+    folded = news.labelled if news.labelled >= post.case.use_case.monitor.rows else 0
+    window = Window(post.memory.rows_until, news.state.as_of.isoformat(), news.rows, news.labelled, news.corrected, folded, lag)
+    return _predicted(post, window, came)
+
+
+def _sampled(post: Post, news: News) -> tuple[Came | None, tuple[float, float] | None]:
+    """Give at most so many of the rows that came, evenly spread, and the days that labels take in the middle and of nine in ten."""
+    import numpy as np
+    import pandas as pd
+
+    every = max(1, -(-max(news.rows, news.labelled) // post.case.use_case.monitor.sample))
+    parts: list[Came] = []
+    place = 0
+    for came in news.chunks():
+        chosen = np.arange(-place % every, len(came.df), every)
+        place += len(came.df)
+        if len(chosen):
+            df = came.df.iloc[chosen]
+            parts.append(type(came)(df, came.is_new[chosen], came.is_labelled[chosen], came.lag_s[chosen]))
+    if not parts:
+        return None, None
+    together = type(parts[0])(
+        pd.concat([part.df for part in parts], ignore_index=True),
+        *(np.concatenate([vars(part)[name] for part in parts]) for name in ("is_new", "is_labelled", "lag_s")),
+    )
+    lag = together.lag_s[together.is_labelled]
+    days = (float(np.median(lag)) / 86_400, float(np.quantile(lag, 0.9)) / 86_400) if len(lag) else None
+    return together, days
+
+
+def _predicted(post: Post, window: Window, came: Came | None) -> Seen:
+    """Let the champion predict the rows that it can be given and was not made from, in the order of their time."""
+    import numpy as np
+    import pandas as pd
+
+    if came is None:
+        none = np.zeros(0, dtype=bool)
+        return Seen(window, pd.DataFrame(), Prediction(np.zeros(0)), none, none)
+    inputs, reasons = fit_inputs(came.df, post.scorer.inputs)
+    can_be_judged = reasons == ""
+    if not post.epoch.lake:  # where the champion is made from the lake, time tells its rows from new ones
+        fitted = versions.load_rival(post.case, post.version).fitted_rows
+        can_be_judged &= ~np.isin(splits.hash_rows(came.df[[*inputs]]), fitted)
+    kept = np.flatnonzero(can_be_judged)
+    if post.time in came.df:
+        kept = kept[np.argsort(came.df[post.time].to_numpy()[kept], kind="stable")]
+    said = models.predict(post.scorer.model, inputs.iloc[kept]) if len(kept) else Prediction(np.zeros(0))
+    return Seen(window, came.df.iloc[kept].reset_index(drop=True), said, came.is_new[kept], came.is_labelled[kept])
+
+
+# ------------------------------------------------------------------------------------------------------- what it shows
+
+
+@task
+def judge_performance(post: Post, seen: Seen) -> Performance | None:
+    """Say how good the champion is on newly labelled rows, and what was expected of them; None where too few came."""
+    import numpy as np
+
+    rows = np.flatnonzero(seen.is_labelled)
+    if not seen.window.folded or not len(rows):
+        return None
+    losses, said = _losses(post, seen, rows), columns_of(seen.said.take(rows), post.footprint.classes)
+    return Performance(post.footprint.loss, Sample.of(losses), post.footprint.reference.losses, estimate(post.footprint, said))
+
+
+def _losses(post: Post, seen: Seen, rows: np.ndarray) -> np.ndarray:
+    return row_losses(post.footprint.loss, _truth(post, seen.df.iloc[rows]), seen.said.take(rows))
+
+
+def _truth(post: Post, df: pd.DataFrame) -> np.ndarray:
+    attempt = post.version.attempt
+    return target_of(df, Schema((Column(attempt.target, "number", "target", ""),), attempt.task))
+
+
+@task
+def estimate_unlabelled(post: Post, seen: Seen) -> Estimate | None:
+    """Estimate the loss on new rows whose labels have not come; None where all have."""
+    import numpy as np
+
+    rows = np.flatnonzero(seen.is_new & ~seen.is_labelled)
+    return estimate(post.footprint, columns_of(seen.said.take(rows), post.footprint.classes)) if len(rows) else None
+
+
+@task
+def find_moved_features(post: Post) -> tuple[FeatureDrift, ...]:
+    """Say how the features of all rows that came since the last look differ from those that the champion was made from."""
+    before = versions.champions_profile(post.case, post.lake)
+    if before is None:
+        return ()
+    now = [_profile(batch) for batch in _taken_since(post) if batch.kind == "rows" and batch.profile]
+    kept = tracking.text_of(post.version.run_id, EXPLANATION)
+    importance = {each["feature"]: each["value"] for each in json.loads(kept)["importance"]} if kept else {}
+    features = [wanted.name for wanted in post.scorer.inputs]
+    found = find_drift(before.limited_to(features), now, importance, post.case.use_case.monitor.effect)
+    return tuple(found)
+
+
+def _taken_since(post: Post) -> Iterator[BatchEntry]:
+    since = max(post.memory.rows_until, post.made_at)
+    return (batch for batch in ledger.batches(post.address, post.case.name) if batch.decision in TAKEN and batch.decided_at > since[:19])
+
+
+def _profile(batch: BatchEntry) -> Profile:
+    return Profile.from_json(batch.profile, where=batch.name)
+
+
+# ------------------------------------------------------------------------------------------------------- what is done
+
+
+@task
+def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
+    """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
+    limits, after = post.case.use_case.retrain, replace(post.memory, rows_until=seen.window.until, asked_by="")
+    if broken or performance is None:
+        signals = _without_labels(post, seen)
+        waits = seen.window.labelled - seen.window.folded
+        choice = retraining.decide(post.memory.watch, signals, limits, Circumstances(incident=broken, is_labelled=False, waiting=waits))
+        after = replace(post.memory, asked_by="") if broken else after  # what is broken today is looked at again tomorrow
+    else:
+        choice, after = _with_labels(post, seen, replace(after, labels_until=seen.window.until))
+    if choice.outcome == "retrain":
+        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}")
+    elif post.waiting and choice.outcome == "keep":
+        told = "a look before this one asked for a training, which never began"
+        choice, after = Choice("retrain", "asked_before", (told,), choice.signals), replace(after, asked_by=post.waiting)
+    return choice, after
+
+
+def _without_labels(post: Post, seen: Seen) -> tuple[Signal, ...]:
+    said = columns_of(seen.said.take(seen.is_new), post.footprint.classes) if seen.is_new.any() else None
+    limits = post.case.use_case.retrain
+    return () if said is None else (retraining.prediction_signal(post.footprint.reference, said, limits),)
+
+
+def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]:
+    """Fold the new labels in, then look whether an earlier version is better on them, then at the signals."""
+    import numpy as np
+
+    rows, limits = np.flatnonzero(seen.is_labelled), post.case.use_case.retrain
+    newest = seen.is_new if seen.is_new.any() else seen.is_labelled
+    losses, said = _losses(post, seen, rows), columns_of(seen.said.take(np.flatnonzero(newest)), post.footprint.classes)
+    came = Labelled(losses, said, post.lake.count_labelled(), post.footprint.dummy)
+    watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
+    after, held = replace(after, watch=watch), _hold(post)
+    better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
+    if better is not None:
+        version, compared = better
+        told = f"version {version} is better on {compared.rows:,} newly labelled rows: loss {100 * compared.difference:+.1f} %"
+        return Choice("return", "better_again", (told,), signals, version), after
+    is_suspect = any(signal.fired for signal in signals if signal.name == "performance") and _are_suspect(post, seen, rows)
+    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post))
+    return retraining.decide(watch, signals, limits, facts), after
+
+
+def _hold(post: Post) -> str:
+    hold = decisions.as_hold(ledger.last_decision(post.address, post.case.name, decisions.HOLDING))
+    return f"{hold.who} rolled back to version {hold.version}: {hold.because}" if hold else ""
+
+
+def _spent(post: Post) -> str:
+    return ""
+
+
+def _earlier(post: Post, seen: Seen, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Give what earlier champions lose on newly labelled rows, those that were made before any of these came."""
+    since = post.memory.labels_until or post.made_at
+    known = {epoch.version: epoch for epoch in post.line if epoch.version != post.version.number}
+    most = post.case.use_case.retrain.return_to
+    for epoch in list(known.values())[-most:] if most else ():
+        if not epoch.lake or _made_at(epoch) > since:
+            continue
+        try:
+            model = models.load(*versions.file_of(post.case.name, epoch, SHIPPED_FILE))
+        except EvergreenError as error:
+            log.warning("version %s is not looked at: %s", epoch.version, error.message)
+            continue
+        inputs, _ = fit_inputs(seen.df.iloc[rows], post.scorer.inputs)
+        yield epoch.version, row_losses(post.footprint.loss, _truth(post, seen.df.iloc[rows]), models.predict(model, inputs))
+
+
+def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
+    """Say whether a quick model of the newly labelled rows alone is no better than the dummy, where the champion was when it was judged."""
+    import numpy as np
+
+    reference, attempt = post.footprint.reference.losses, post.version.attempt
+    if len(rows) < LEAST_SUSPICIOUS or reference.mean + 2 * reference.error >= post.footprint.dummy:
+        return False
+    asked = {"target": attempt.target, "task": attempt.task}
+    case = replace(post.case, use_case=post.case.use_case.model_copy(update=asked))
+    df = seen.df.iloc[rows].reset_index(drop=True)
+    schema, y = infer(case, df), _truth(post, df)
+    halves = np.array_split(np.arange(len(rows)), 2)
+    losses = dict.fromkeys((QUICK, BASELINE), 0.0)
+    for fitted, asked_of in (halves, halves[::-1]):
+        X = df[schema.features].iloc[fitted]
+        if attempt.task != "regression" and len(np.unique(y[fitted])) == 1:
+            return False
+        for candidate in candidates_for(attempt.task, [BASELINE, QUICK]):
+            if candidate.name in losses:
+                model = models.fit(candidate.build(Recipe.of(schema, X, y[fitted], case.use_case.seed)), X, y[fitted])
+                said = models.predict(model, df[schema.features].iloc[asked_of])
+                losses[candidate.name] += float(row_losses(post.footprint.loss, y[asked_of], said).sum())
+    return losses[QUICK] >= losses[BASELINE]
+
+
+@task
+def report(
+    post: Post,
+    seen: Seen,
+    found: tuple[str, Performance | None, Estimate | None, tuple[FeatureDrift, ...]],
+    decided: tuple[Choice, Memory],
+) -> MonitorReport:
+    """Write down what was found and decided: in the ledger, as a page, and as the value that is returned."""
+    (broken, performance, estimated, features), (choice, memory) = found, decided
+    name, epoch = post.case.name, post.epoch
+    path = post.case.settings.home / "reports" / name / "monitor.html"
+    told = MonitorReport(
+        use_case=name,
+        version=epoch.version,
+        epoch=epoch.epoch,
+        window=seen.window,
+        choice=choice,
+        memory=memory,
+        broken=broken,
+        performance=performance,
+        estimated=estimated,
+        features=features,
+        page=str(path),
+        next_check=post.case.use_case.schedule.monitor or "",
+    )
+    looks = ledger.last_decisions(post.address, name, "monitor", SHOWN_LOOKS)
+    inputs = {"memory": memory.as_json(), **{key: value for key, value in told.as_json().items() if key not in ("use_case", "report")}}
+    at, reason = post.now.isoformat(timespec="seconds"), "; ".join(choice.reasons)
+    row = Entry(name, "monitor", epoch.version, choice.code, reason, home.person(), at, inputs=inputs)
+    ledger.decide(post.address, row)
+    snapshots.write_text(monitor_page.build(told, [*looks, row]), path)
+    record.publish_text(f"{name}-monitor", monitor_page.as_markdown(told))
+    log.info("%s", told.state_message)
+    return told
+
+
+def ask(told: MonitorReport) -> bool:
+    """Ask the deployment that trains for a training, where there is a server whose deployment this run is of; says whether it was asked."""
+    if not record.is_deployed():
+        return False
+    record.emit(WANTED, told.use_case, {"asked_by": told.memory.asked_by, "because": "; ".join(told.choice.reasons)})
+    return True
+
+
+@task
+def claim(case: Case, asked_by: str | None) -> bool:
+    """Say whether this run is to do the training that a look asked for: once for each, unless whoever began it was killed."""
+    if asked_by is None:
+        return True
+    now, address = datetime.now(UTC), case.settings.ledger_address
+
+    def is_given_up(begun: Entry) -> bool:
+        is_late = now - datetime.fromisoformat(begun.decided_at) > GIVEN_UP
+        judged = ledger.last_decision(address, case.name, ("gate",))
+        is_done = judged is not None and judged.number > begun.number
+        return not is_done and (is_late or home.is_dead(str(begun.inputs["owner"])))
+
+    told = "a look at the champion asked for a training, and this run does it"
+    row = Entry(case.name, "trigger", 0, asked_by, told, home.person(), now.isoformat(timespec="seconds"), inputs={"owner": home.owner()})
+    return ledger.claim(address, row, is_given_up)
