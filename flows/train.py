@@ -22,7 +22,7 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     """
     case = data.resolve(options)
     registry.prepare_stores(case)
-    batch = data.read_rows(case)
+    batch = data.read_rows(case, options.since or monitoring.since_of(case, options.asked_by))
     verdict = validation.validate(case, batch)
     snapshot = data.take_snapshot(case, batch, verdict)
     last = registry.last_version(case, snapshot)

@@ -13,6 +13,7 @@ from tasks.core.deliveries import OBSERVED, ROW_KEY, VALUE
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.formats.source import shown_url
 from tasks.core.gate_settings import refuse_what_the_table_lacks
+from tasks.core.lake.values import moment_of
 from tasks.core.names import counted, is_bundled
 from tasks.core.reading import reader
 from tasks.core.reading.terms import ReadingOptions
@@ -24,6 +25,7 @@ from tasks.record import task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from tasks.core.champions import Version
     from tasks.core.options import SourceOptions
@@ -92,14 +94,21 @@ def _has_lake(settings: Settings, name: str) -> bool:
 
 
 @task
-def read_rows(case: Case) -> Batch:
+def read_rows(case: Case, since: str | None = None) -> Batch:
     """Read the table as what suite and lake know of it, repair what can be repaired, and store the rows that fit under their digest.
+
+    Args:
+        case: Whose.
+        since: Of a lake, take the rows alone that arrived after this time.
 
     Raises:
         UsageError: there is no such source.
         DataRefusedError: it holds no table, or one that can be read in more than one way.
     """
-    return _rows(_knowing(case))
+    if since and case.use_case.data != LAKE:
+        message = f"--since asks when rows arrived, which is known of ingested rows alone, and {case.name} takes {case.use_case.data}"
+        raise UsageError(message, where="--since")
+    return _rows(_knowing(case), moment_of(since, "--since") if since else None)
 
 
 @task
@@ -132,9 +141,9 @@ def read_delivery(case: Case) -> Batch:
     return _stored(case, _read(case, options or ReadingOptions(header=True), as_text=True))
 
 
-def _rows(case: Case) -> Batch:
+def _rows(case: Case, since: datetime | None = None) -> Batch:
     if case.use_case.data == LAKE:
-        return _read_lake(case)
+        return _read_lake(case, since)
     batch = _stored(case, _read(case, case.use_case.reading))
     if batch.aside:
         snapshots.write(reader.as_frame(batch.aside), case.settings.home / "quarantine", f"{case.name}-{batch.digest}-misfits")
@@ -181,7 +190,7 @@ def _stored(case: Case, reading: Reading) -> Batch:
     return Batch(path, digest, table.source, table.lines, reading.repairs, reading.aside, evidence=reading.evidence)
 
 
-def _read_lake(case: Case) -> Batch:
+def _read_lake(case: Case, since: datetime | None) -> Batch:
     """Take the rows that were ingested so far, under versions that name them for ever."""
     import numpy as np
 
@@ -193,7 +202,10 @@ def _read_lake(case: Case) -> Batch:
         )
         raise UsageError(message, where=case.name)
     lake = Lake(case.settings.lake_address, case.name, begun)
-    snapshot = lake.snapshot()
+    snapshot = lake.snapshot(since=since)
+    if since and not snapshot.rows:
+        message = f"no row of {case.name} arrived since {since.isoformat()}"
+        raise UsageError(message, where="--since")
     path = snapshots.write_frames(lake.read_chunks(snapshot), case.settings.home / "snapshots", snapshot.digest)
     quarantined = sum(arrival.quarantined for arrival in lake.batches(as_of=snapshot.as_of))
     source = f"the lake of {case.name}, version {snapshot.observations}"

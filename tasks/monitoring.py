@@ -21,7 +21,7 @@ from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import Prediction, row_losses
-from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, rows_to_use, with_rise
 from tasks.core.profiles import Profile
 from tasks.core.recipe import Recipe
 from tasks.core.retraining import Choice, Circumstances, Labelled, Sample, Watch
@@ -50,6 +50,7 @@ WANTED = "evergreen.retrain.wanted"  # the event that a training is asked for wi
 GIVEN_UP = timedelta(days=1)
 LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
 QUICK = "shallow_boosting"
+BLOCKS = 10
 SHOWN_LOOKS = 60
 log = logging.getLogger("evergreen")
 
@@ -294,7 +295,7 @@ def _profile(batch: BatchEntry) -> Profile:
 @task
 def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
     """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
-    limits, after = post.case.use_case.retrain, replace(post.memory, rows_until=seen.window.until, asked_by="")
+    limits, after = post.case.use_case.retrain, replace(post.memory, rows_until=seen.window.until, asked_by="", asked_since="")
     if broken or performance is None:
         signals = _without_labels(post, seen)
         waits = seen.window.labelled - seen.window.folded
@@ -303,10 +304,11 @@ def decide(post: Post, seen: Seen, performance: Performance | None, broken: str)
     else:
         choice, after = _with_labels(post, seen, replace(after, labels_until=seen.window.until))
     if choice.outcome == "retrain":
-        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}")
+        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=rows_to_use(after, choice))
     elif post.waiting and choice.outcome == "keep":
         told = "a look before this one asked for a training, which never began"
         choice, after = Choice("retrain", "asked_before", (told,), choice.signals), replace(after, asked_by=post.waiting)
+        after = replace(after, asked_since=post.memory.asked_since)
     return choice, after
 
 
@@ -323,9 +325,11 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
     rows, limits = np.flatnonzero(seen.is_labelled), post.case.use_case.retrain
     newest = seen.is_new if seen.is_new.any() else seen.is_labelled
     losses, said = _losses(post, seen, rows), columns_of(seen.said.take(np.flatnonzero(newest)), post.footprint.classes)
-    came = Labelled(losses, said, post.lake.count_labelled(), post.footprint.dummy)
+    labelled = post.lake.count_labelled()
+    came = Labelled(losses, said, labelled, post.footprint.dummy)
     watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
-    after, held = replace(after, watch=watch), _hold(post)
+    began, held = max(post.memory.rows_until, post.made_at), _hold(post)
+    after = with_rise(replace(after, labelled=labelled), watch, len(rows), began)
     better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
     if better is not None:
         version, compared = better
@@ -373,7 +377,8 @@ def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
     case = replace(post.case, use_case=post.case.use_case.model_copy(update=asked))
     df = seen.df.iloc[rows].reset_index(drop=True)
     schema, y = infer(case, df), _truth(post, df)
-    halves = np.array_split(np.arange(len(rows)), 2)
+    blocks = np.array_split(np.arange(len(rows)), BLOCKS)  # so that both halves hold what was true early and late
+    halves = [np.concatenate(blocks[::2]), np.concatenate(blocks[1::2])]
     losses = dict.fromkeys((QUICK, BASELINE), 0.0)
     for fitted, asked_of in (halves, halves[::-1]):
         X = df[schema.features].iloc[fitted]
@@ -418,6 +423,7 @@ def report(
     row = Entry(name, "monitor", epoch.version, choice.code, reason, home.person(), at, inputs=inputs)
     ledger.decide(post.address, row)
     snapshots.write_text(monitor_page.build(told, [*looks, row]), path)
+    snapshots.write_text(monitor_page.as_prometheus(told, post.now.timestamp()), post.case.settings.home / "metrics" / f"{name}.prom")
     record.publish_text(f"{name}-monitor", monitor_page.as_markdown(told))
     log.info("%s", told.state_message)
     return told
@@ -429,6 +435,15 @@ def ask(told: MonitorReport) -> bool:
         return False
     record.emit(WANTED, told.use_case, {"asked_by": told.memory.asked_by, "because": "; ".join(told.choice.reasons)})
     return True
+
+
+def since_of(case: Case, asked_by: str | None) -> str | None:
+    """Say since when rows arrived that a training is to use which a look asked for; None where it is to use all."""
+    for entry in reversed(ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SHOWN_LOOKS) if asked_by else []):
+        memory = Memory.from_json(entry.inputs["memory"])  # type: ignore[arg-type]
+        if memory.asked_by == asked_by:
+            return memory.asked_since or None
+    return None
 
 
 @task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tasks import versions
@@ -14,6 +13,7 @@ from tasks.core.comparing import Origin, Sides, build_page
 from tasks.core.decisions import seal_problem
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import compare_predictions
+from tasks.core.lake.values import moment_of
 from tasks.core.metrics import differences_of
 from tasks.core.snapshot import target_of
 from tasks.core.standing import Explanation, Standing, chain_problems, champion_at, refused_after, reigns
@@ -72,7 +72,7 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
     standing = _standing(settings, case.name)
     number = options.version
     if options.at:
-        number = champion_at(standing.line, _moment(options.at), case.name)
+        number = champion_at(standing.line, moment_of(options.at, "--at"), case.name)
     version = versions.find_version(settings.ledger_address, case.name, list(standing.line), number)
     judged = next((entry for entry in reversed(standing.entries) if entry.kind == "gate" and entry.version == version.number), None)
     packages = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
@@ -212,17 +212,3 @@ def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
 
 def _crowned(line: list[Epoch]) -> set[int]:
     return {epoch.version for epoch in line}
-
-
-def _moment(text: str) -> datetime:
-    """Read a moment; one without a zone is in UTC.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        message = f"'{text}' is no moment; write it as 2026-03-03T14:00, in UTC or with its zone"
-        raise UsageError(message, where="--at") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -57,6 +57,37 @@ def as_markdown(report: MonitorReport) -> str:
     return "\n".join([*lines, f"- features that moved: {', '.join(moved) or 'none'}", "", f"Page: `{report.page}`"])
 
 
+def as_prometheus(report: MonitorReport, at: float) -> str:
+    """Give what Prometheus reads from a textfile (its exposition format 0.0.4): gauges of the last look.
+
+    Args:
+        report: What it found.
+        at: When, in seconds since 1970.
+    """
+    of = f'use_case="{report.use_case}"'
+    found = report.performance
+    gauges: dict[str, tuple[str, list[tuple[str, float]]]] = {
+        "last_look_seconds": ("when the champion was last looked at, since 1970", [("", at)]),
+        "champion_version": ("version that was champion then", [("", report.version)]),
+        "new_rows": ("rows that came since the look before", [("", report.window.rows)]),
+        "new_labels": ("first labels that came since the look before", [("", report.window.labelled)]),
+        "data_sound": ("0 where the last delivery is held or refused", [("", float(not report.broken))]),
+        "loss": ("mean loss of newly labelled rows", [("", found.now.mean)] if found else []),
+        "loss_reference": ("mean loss on the gate rows", [("", found.reference.mean)] if found else []),
+        "label_lag_days": ("median days from a row to its label", [("", report.window.lag_days[0])] if report.window.lag_days else []),
+        "signal": ("evidence that asks for a retrain at its limit", [(f',signal="{s.name}"', s.value) for s in report.choice.signals]),
+        "signal_limit": ("that limit", [(f',signal="{s.name}"', s.limit) for s in report.choice.signals]),
+        "features_moved": ("features that have moved", [("", sum(each.is_drifted for each in report.features))]),
+        "decision": ("1 for what was decided", [(f',outcome="{report.choice.outcome}",code="{report.choice.code}"', 1)]),
+    }
+    lines: list[str] = []
+    for name, (told, values) in gauges.items():
+        if values:
+            lines += [f"# HELP evergreen_{name} {told}", f"# TYPE evergreen_{name} gauge"]
+            lines += [f"evergreen_{name}{{{of}{more}}} {value!r}" for more, value in values]
+    return "\n".join([*lines, ""])
+
+
 def _facts(report: MonitorReport) -> Iterator[tuple[str, str | float | None]]:
     window = report.window
     yield "New rows", window.rows

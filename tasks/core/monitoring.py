@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STATE_NAMES = {"keep": "Kept", "retrain": "Retrains", "return": "Restored", "blocked": "Blocked", "alarm": "Alarm"}
 SHOWN_FEATURES = 5
+LEAST_RECENT = 200  # labelled rows, to fit to them alone
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,22 @@ class Memory:
         epoch: Of the champion that was looked at.
         rows_until: Rows that had arrived by then were looked at; empty before the first look.
         labels_until: The same of labels.
+        labelled: Rows that had a label then.
         asked_by: The retrain that was asked for; empty where none was.
+        asked_since: It is to use the rows that arrived after this time alone; empty where it is to use all.
+        risen_since: When the loss began to rise beyond what explains it; empty while it does not.
+        risen_rows: Labelled rows that were looked at since.
     """
 
     watch: Watch = field(default_factory=Watch)
     epoch: int = 0
     rows_until: str = ""
     labels_until: str = ""
+    labelled: int = 0
     asked_by: str = ""
+    asked_since: str = ""
+    risen_since: str = ""
+    risen_rows: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Give what the ledger keeps of it."""
@@ -50,6 +59,30 @@ class Memory:
         """Read what `as_json` gave."""
         told: dict[str, Any] = {**kept, "watch": Watch(**kept["watch"])}
         return cls(**told)
+
+
+def with_rise(memory: Memory, watch: Watch, rows: int, began: str) -> Memory:
+    """Remember since when the loss has been rising.
+
+    Args:
+        memory: Before this look.
+        watch: After it.
+        rows: Labelled rows that were looked at.
+        began: When the rows of this look began to arrive.
+    """
+    if not watch.excess:
+        return dataclasses.replace(memory, watch=watch, risen_since="", risen_rows=0)
+    return dataclasses.replace(memory, watch=watch, risen_since=memory.risen_since or began, risen_rows=memory.risen_rows + rows)
+
+
+def rows_to_use(memory: Memory, choice: Choice) -> str:
+    """Say since when rows arrived that a training is to use; empty where it is to use all.
+
+    All rows serve best as a rule. Where the loss has risen, and a fit to all of them was refused or taken back since, what was true before
+    is no longer: then those count that came since it began to rise (the change point of Page's test), once there are enough.
+    """
+    is_turned = choice.code == "performance" and memory.watch.setbacks > 0 and memory.risen_rows >= LEAST_RECENT
+    return memory.risen_since if is_turned else ""
 
 
 def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
@@ -64,12 +97,14 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
     for entry in since:
         if entry.kind == "gate":
             rows: Mapping[str, int] = entry.inputs.get("rows", {})  # type: ignore[assignment]
-            watch = watch.attempted(rows.get("fit", 0) + rows.get("gate", 0), is_promoted=entry.inputs.get("verdict") == "promoted")
+            tried = max(memory.labelled, rows.get("fit", 0) + rows.get("gate", 0))
+            watch = watch.attempted(tried, is_promoted=entry.inputs.get("verdict") == "promoted")
         elif entry.kind == "restore":
             watch = watch.returned()
+    memory = dataclasses.replace(memory, watch=watch)
     if epoch != memory.epoch:
-        watch = dataclasses.replace(watch, excess=0.0)
-    return dataclasses.replace(memory, watch=watch, epoch=epoch)
+        memory = with_rise(memory, dataclasses.replace(watch, excess=0.0), 0, "")
+    return dataclasses.replace(memory, epoch=epoch)
 
 
 @dataclass(frozen=True)

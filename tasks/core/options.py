@@ -60,6 +60,10 @@ class TrainOptions(CaseOptions):
         float | None, Field(gt=0, title="Seconds", description="after which no further trial begins (default: no limit)")
     ] = None
     again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
+    since: Annotated[
+        str | None,
+        Field(title="Since", description="use the ingested rows that arrived after this time alone, such as 2026-03-03T14:00 (UTC)"),
+    ] = None
     asked_by: Annotated[
         str | None,
         Field(title="Asked by", description="what a monitor asked for: champion's epoch and look; trained once for each"),

@@ -18,6 +18,7 @@ from tasks.core.options import (
     BacktestOptions,
     IngestOptions,
     MaintainOptions,
+    MonitorOptions,
     PromoteOptions,
     ReproduceOptions,
     RollbackOptions,
@@ -90,6 +91,11 @@ class Project:
         from flows.score import score
 
         return self._run(score, ScoreOptions.model_validate(options))
+
+    def monitor(self, **options: object) -> Run:
+        from flows.monitor import monitor
+
+        return self._run(monitor, MonitorOptions.model_validate(options))
 
     def maintain(self, **options: object) -> Run:
         from flows.maintain import maintain

@@ -205,3 +205,20 @@ def aware(time: datetime, what: str) -> datetime:
         message = f"{what} is {time.isoformat()} without a time zone; add one, such as {time.isoformat()}+00:00"
         raise UsageError(message, where=what)
     return time
+
+
+def moment_of(text: str, where: str) -> datetime:
+    """Read a moment that a person wrote; one without a zone is in UTC.
+
+    >>> moment_of("2026-03-03T14:00", "--at").isoformat()
+    '2026-03-03T14:00:00+00:00'
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"'{text}' is no moment; write it as 2026-03-03T14:00, in UTC or with its zone"
+        raise UsageError(message, where=where) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

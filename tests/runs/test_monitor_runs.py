@@ -1,0 +1,168 @@
+"""A champion under watch as Prefect records it: what came, what was decided, and what was done."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.adapters import ledger
+from tasks.adapters.home import settings
+from tasks.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+    from tasks.core.monitoring import MonitorReport
+
+ROWS, FEW = 240, 60
+
+
+def rows(seed: int, count: int = ROWS, turn: float = 1.0) -> pd.DataFrame:
+    """Draw rows whose target depends on `a`, and with another turn otherwise."""
+    draw = np.random.default_rng(seed)
+    a, b = draw.normal(50, 9, count).round(3), draw.normal(size=count).round(3)
+    is_high = turn * (a - 50) / 9 + 0.3 * draw.normal(size=count) > 0
+    return pd.DataFrame({"id": [f"{seed}-{n}" for n in range(count)], "a": a, "b": b, "y": np.where(is_high, "high", "low")})
+
+
+def begin(project: Project, name: str, **values: object) -> None:
+    """Ingest rows and train on them."""
+    project.write_use_case(name, key=["id"], target="y", candidates=["logistic"], **values)
+    deliver(project, name, rows(0, 2 * ROWS))
+    project.train(use_case=name)
+
+
+def deliver(project: Project, name: str, df: pd.DataFrame, **options: object) -> None:
+    what = f"{name}-{df['id'].iloc[0]}-{len(df.columns)}"
+    project.ingest(use_case=name, data=project.write_table(what, df), **options)
+
+
+def look(project: Project, name: str) -> MonitorReport:
+    return project.monitor(use_case=name).report
+
+
+def test_a_look_tells_what_came_what_it_shows_and_what_was_decided(project: Project) -> None:
+    begin(project, "quiet")
+    deliver(project, "quiet", rows(1, FEW))
+    run = project.monitor(use_case="quiet")
+    told = run.report.as_json()
+    assert (run.state.name, told["decision"]["code"], told["data"]["verdict"]) == ("Kept", "keep", "sound")
+    assert (told["window"]["rows"], told["window"]["labelled"], told["window"]["folded"]) == (FEW, FEW, FEW)
+    assert {signal["name"]: signal["fired"] for signal in told["signals"]} == dict.fromkeys(
+        ("performance", "prediction", "growth", "staleness"), False
+    )
+    assert told["performance"]["value"] < 2 * told["performance"]["reference"] < 0.5
+    assert told["performance"]["estimated"]["value"] == pytest.approx(told["performance"]["value"], abs=0.1)
+    assert {feature["name"] for feature in told["features"]} == {"a", "b"}
+    page = html.unescape(Path(told["report"]).read_text(encoding="utf-8"))
+    assert "because no signal reaches its limit" in page
+    assert "**Kept** (keep)" in str(run.artifacts["quiet-monitor"].data)
+    assert 'evergreen_new_labels{use_case="quiet"} 60' in (settings().home / "metrics" / "quiet.prom").read_text(encoding="utf-8")
+
+    again = look(project, "quiet")
+    assert (again.window.rows, again.window.labelled, again.choice.code) == (0, 0, "keep")
+    assert again.choice.reasons == ("no label has come since the last look",)
+    looks = ledger.last_decisions(settings().ledger_address, "quiet", "monitor", 10)
+    assert [(entry.code, entry.version) for entry in looks] == [("keep", 1), ("keep", 1)]
+
+
+def test_labels_that_come_late_are_looked_at_once_and_estimated_before(project: Project) -> None:
+    begin(project, "late")
+    came = rows(1)
+    deliver(project, "late", came.drop(columns="y"))
+    early = look(project, "late")
+    assert early.performance is None
+    assert early.estimated is not None
+    deliver(project, "late", came[["id", "y"]].iloc[:30], labels=True)
+    few = look(project, "late")
+    assert (few.window.labelled, few.window.folded) == (30, 0)
+    assert few.choice.reasons == ("30 labels have come, which are too few",)
+    deliver(project, "late", came[["id", "y"]], labels=True)
+    late = look(project, "late")
+    assert (late.window.rows, late.window.folded, late.window.corrected) == (0, ROWS, 0)
+    assert late.window.lag_days is not None
+    assert late.performance is not None
+    assert early.estimated.holds(late.performance.now)
+    deliver(project, "late", came[["id", "y"]].iloc[:60].assign(y=lambda df: df["y"].map({"high": "low", "low": "high"})), labels=True)
+    assert (look(project, "late").window.labelled, look(project, "late").choice.code) == (0, "keep")
+
+
+def test_a_broken_batch_leads_to_no_training_and_the_next_good_one_goes_on(project: Project) -> None:
+    begin(project, "broken")
+    deliver(project, "broken", rows(1, turn=-1.0).assign(a=lambda df: df["a"] * 1000))
+    run = project.monitor(use_case="broken")
+    assert (run.state.name, run.report.choice.code) == ("Blocked", "data_broken")
+    assert "is held: 'a' came as 1,000 times its values" in run.report.choice.reasons[0]
+    deliver(project, "broken", rows(2, FEW))
+    assert look(project, "broken").choice.code == "keep"
+
+
+def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_and_comes_back_with_its_time(project: Project) -> None:
+    begin(project, "turned")
+    deliver(project, "turned", rows(1, 2 * ROWS, turn=-1.0))
+    first = look(project, "turned")
+    assert (first.choice.outcome, first.choice.code) == ("retrain", "performance")
+    assert first.done.startswith("version 2 was trained: kept")  # half of all rows say one thing, half the other
+    deliver(project, "turned", rows(2, ROWS, turn=-1.0))
+    assert look(project, "turned").choice.code == "cooldown"
+    deliver(project, "turned", rows(3, ROWS, turn=-1.0))
+    assert look(project, "turned").choice.code == "budget"
+    deliver(project, "turned", rows(4, FEW, turn=-1.0))
+    second = look(project, "turned")
+    assert (second.memory.asked_since, second.memory.risen_rows) == (second.memory.risen_since, 4 * ROWS + FEW)
+    assert second.done.startswith("version 3 was trained: promoted")
+    repeated = project.train(use_case="turned", asked_by=second.memory.asked_by, again=True).report
+    assert (repeated.decision.verdict, repeated.rows.read) == ("unchanged", 4 * ROWS + FEW)
+    deliver(project, "turned", rows(6, FEW, turn=-1.0))
+    after = look(project, "turned")
+    assert (after.version, after.choice.outcome) == (3, "keep")
+    assert (after.memory.watch.setbacks, after.memory.risen_since) == (0, "")
+    deliver(project, "turned", rows(5))
+    back = look(project, "turned")
+    assert (back.choice.outcome, back.choice.version) == ("return", 1)
+    assert back.done == "version 1 is champion again"
+    assert [epoch.code for epoch in ledger.line_of_champions(settings().ledger_address, "turned")][-1] == "restored"
+
+
+def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(project, "killed")
+    deliver(project, "killed", rows(1, 2 * ROWS, turn=-1.0))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.monitor.train", lambda _: (_ for _ in ()).throw(UsageError("killed", where="")))
+        assert project.monitor(use_case="killed").state.is_failed()
+    asked = ledger.last_decisions(settings().ledger_address, "killed", "monitor", 1)[0].inputs["memory"]["asked_by"]  # type: ignore[index]
+    report = look(project, "killed")
+    assert (report.choice.code, report.memory.asked_by) == ("asked_before", asked)
+    assert report.done.startswith("version 2 was trained")
+
+
+def test_labels_that_nothing_explains_block_instead_of_retraining(project: Project) -> None:
+    begin(project, "mixed")
+    mixed = rows(1, 2 * ROWS)
+    deliver(project, "mixed", mixed.assign(y=np.random.default_rng(5).permutation(mixed["y"])))
+    report = look(project, "mixed")
+    assert (report.choice.outcome, report.choice.code) == ("blocked", "labels_suspect")
+
+
+def test_a_hold_stands_above_what_newer_rows_say(project: Project) -> None:
+    begin(project, "held")
+    deliver(project, "held", rows(1, ROWS // 4))
+    project.train(use_case="held")
+    project.decide("rollback", use_case="held", because="I know better")
+    deliver(project, "held", rows(2, 2 * ROWS, turn=-1.0))
+    report = look(project, "held")
+    assert (report.choice.outcome, report.choice.code) == ("blocked", "hold")
+    assert "I know better" in report.choice.reasons[-1]
+
+
+def test_without_ingested_rows_there_is_nothing_to_watch(project: Project) -> None:
+    project.write_use_case("unseen", data=project.write_table("unseen", rows(0)), target="y", candidates=["logistic"])
+    assert isinstance(project.monitor(use_case="unseen").error, UsageError)
+    project.train(use_case="unseen")
+    told = str(project.monitor(use_case="unseen").error)
+    assert told.startswith("nothing was ingested for unseen, so there is nothing to watch its champion on")
