@@ -193,15 +193,7 @@ def _sampled(post: Post, news: News) -> tuple[Came | None, tuple[float, float] |
     import numpy as np
     import pandas as pd
 
-    every = max(1, -(-max(news.rows, news.labelled) // post.case.use_case.monitor.sample))
-    parts: list[Came] = []
-    place = 0
-    for came in news.chunks():
-        chosen = np.arange(-place % every, len(came.df), every)
-        place += len(came.df)
-        if len(chosen):
-            df = came.df.iloc[chosen]
-            parts.append(type(came)(df, came.is_new[chosen], came.is_labelled[chosen], came.lag_s[chosen]))
+    parts = [came for came in news.chunks(post.case.use_case.monitor.sample) if len(came.df)]
     if not parts:
         return None, None
     together = type(parts[0])(

@@ -144,7 +144,8 @@ class Reception:
         past = [deliveries.arrival_of(entry) for entry in taken]
         now = Arrival(delivery.name, profile, datetime.now(UTC).timestamp() * 1e6, delivered, delivery.kind == "labels")
         champions = versions.champions_profile(self.case, self.lake()) if past else None
-        return inspect_delivery(now, past, champions, target=self.lake().terms.target, time=self.case.use_case.time)
+        terms = self.lake().terms
+        return inspect_delivery(now, past, champions, target=terms.target, time=self.case.use_case.time, key=terms.key)
 
     def tell_known(self, delivery: Delivery, entry: BatchEntry) -> None:
         """Say that a delivery brings nothing that is not there, and move it out of the way."""

@@ -99,7 +99,9 @@ def check_units(case: Case) -> Iterator[Finding]:
 
 
 def _is_comparable(column: ColumnProfile, case: Case) -> bool:
-    return bool(column.quantiles) and column.kind == "number" and column.name != case.time and bool(_past(case, column.name))
+    if column.name == case.time or column.name in case.key:  # these go on and on, by a factor too
+        return False
+    return bool(column.quantiles) and column.kind == "number" and bool(_past(case, column.name))
 
 
 def _past(case: Case, name: str, until: int | None = None) -> list[ColumnProfile]:

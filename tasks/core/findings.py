@@ -9,7 +9,7 @@ from tasks.core.units import UnitLimits
 from tasks.core.validation import UNJUDGED, Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tasks.core.profiles import ColumnProfile, Profile
     from tasks.core.validation import Severity
@@ -188,6 +188,7 @@ class Case:
     history: Sequence[Arrival]
     time: str | None
     limits: Limits
+    key: Collection[str] = ()
 
     def past(self, name: str, *, until: int | None = None) -> list[ColumnProfile]:
         """Give the states of a column that one is compared with: the reference and the newest batches that hold values."""

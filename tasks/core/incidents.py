@@ -14,7 +14,7 @@ from tasks.core.damaged_values import check_constant, check_missing, check_units
 from tasks.core.findings import Arrival, Case, Finding, Inspection, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from tasks.core.profiles import ColumnProfile, Profile
 
@@ -22,7 +22,13 @@ HOUR_US = 3.6e9
 
 
 def inspect_batch(
-    batch: Arrival, reference: Profile, history: Sequence[Arrival] = (), *, time: str | None = None, limits: Limits | None = None
+    batch: Arrival,
+    reference: Profile,
+    history: Sequence[Arrival] = (),
+    *,
+    time: str | None = None,
+    key: Collection[str] = (),
+    limits: Limits | None = None,
 ) -> Inspection:
     """Find out what is wrong with a batch, worst first.
 
@@ -31,6 +37,7 @@ def inspect_batch(
         reference: What the rows looked like that the model in use was made from.
         history: The batches before that were taken in, oldest first; blocked ones are not among them.
         time: The column that orders the rows, if one does.
+        key: The columns that name the rows, if any do.
         limits: From where on a change is an incident.
 
     >>> import pandas as pd
@@ -41,14 +48,20 @@ def inspect_batch(
     ["'height' came as 1/100 of its values: median 1.64 instead of 164; put right, it is back where it was (gap ... before, ... after)"]
     """
     limits = limits or Limits()
-    case = Case(batch, reference, history[-limits.history :], time, limits)
+    case = Case(batch, reference, history[-limits.history :], time, limits, key)
     checks = (_check_schema, _check_rows, _check_repeated, _check_time, check_missing, check_constant, check_units)
     found = [finding for check in checks for finding in check(case)] if batch.profile.rows else [_tell_empty(case)]
     return Inspection(tuple(sorted(found, key=lambda finding: finding.severity != "critical")), tuple(_list_not_applicable(case)))
 
 
 def inspect_delivery(
-    now: Arrival, past: Sequence[Arrival], champions: Profile | None, *, target: str | None, time: str | None = None
+    now: Arrival,
+    past: Sequence[Arrival],
+    champions: Profile | None,
+    *,
+    target: str | None,
+    time: str | None = None,
+    key: Collection[str] = (),
 ) -> Inspection:
     """Find out what is wrong with rows beside rows that came before, and with labels beside labels, whichever way they come.
 
@@ -58,13 +71,14 @@ def inspect_delivery(
         champions: What the rows looked like that the model in use was made from, if there is one.
         target: The column of the labels.
         time: The column that orders the rows, if one does.
+        key: The columns that name the rows, if any do.
     """
     rows, labels = now.without(target), now.only(target)
     earlier = [arrival.without(target) for arrival in past if arrival.profile.without(target).columns]
     told = [arrival.only(target) for arrival in past if _holds(arrival.profile.column(target or ""))]
     found, not_applicable = list[Finding](), list[tuple[str, str]]()
     if rows.profile.columns and earlier:
-        inspection = inspect_batch(rows, champions.without(target) if champions else earlier[0].profile, earlier, time=time)
+        inspection = inspect_batch(rows, champions.without(target) if champions else earlier[0].profile, earlier, time=time, key=key)
         found, not_applicable = [*inspection.findings], [*inspection.not_applicable]
     if _holds(now.profile.column(target or "")) and told:
         of_champions = champions.only(target) if champions and _holds(champions.column(target or "")) else told[0].profile

@@ -371,3 +371,11 @@ def test_seasons_are_no_incident_and_fahrenheit_within_them_is() -> None:
     assert inspect(now.assign(temp=now["temp"] + 12), history).findings == ()
     found = only(inspect(now.assign(temp=now["temp"] * 1.8 + 32), history))
     assert (found.code, found.column, found.inputs["conversion"]) == ("unit-changed", "temp", "°C to °F")
+
+
+def test_numbers_that_name_rows_go_on_by_any_factor() -> None:
+    ends = ((0, 500), (500, 25_500))
+    first, then = (pd.DataFrame({"id": np.arange(*each, dtype="float64"), "x": np.arange(*each) % 17.0}) for each in ends)
+    reference, now = profile_rows([first]), Arrival("now", profile_rows([then]))
+    assert "unit-changed" in [finding.code for finding in inspect_batch(now, reference).findings]
+    assert "unit-changed" not in [finding.code for finding in inspect_batch(now, reference, key=["id"]).findings]

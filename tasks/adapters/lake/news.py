@@ -70,11 +70,16 @@ class News:
         """Count the keys that had a label before and have another one now, or the same again."""
         return self._labels[1]
 
-    def chunks(self) -> Iterator[Came]:
-        """Give what came, in the order of its arrival."""
+    def chunks(self, most: int) -> Iterator[Came]:
+        """Give what came, in the order of its arrival.
+
+        Args:
+            most: Of new rows, and of earlier ones with a first label, so many at most are given, evenly spread.
+        """
         if self.rows_since is not None and self.labelled:
-            yield from self._chunks(arrived(self.rows_since) & self._with_new_labels(self.rows_since), is_new=False)
-        yield from self._chunks(self._new_rows, is_new=True)
+            before = arrived(self.rows_since) & self._with_new_labels(self.rows_since)
+            yield from self._chunks(before, max(1, -(-self.labelled // most)), is_new=False)
+        yield from self._chunks(self._new_rows, max(1, -(-self.rows // most)), is_new=True)
 
     @property
     def _new_rows(self) -> pc.Expression:
@@ -109,19 +114,18 @@ class News:
             batches.update(window["_batch"].to_pandas()[has_label].unique())
         return pc.field("_batch").isin(pa.array(sorted(batches), pa.string()))
 
-    def _chunks(self, condition: pc.Expression, *, is_new: bool) -> Iterator[Came]:
+    def _chunks(self, condition: pc.Expression, every: int, *, is_new: bool) -> Iterator[Came]:
         import numpy as np
 
         terms, features = arrow.declared(self.state.observations)
-        kind, book = self.state.columns().kind(terms.target or ""), self._labels[0]
+        kind, book, place = self.state.columns().kind(terms.target or ""), self._labels[0], 0
         for window in tables.in_order(self.state.observations, ["_row_key", *features.names], condition):
-            keys, rows_at = window["_row_key"].to_pandas(), window["_arrived_at"].to_pandas().astype("int64").to_numpy()
-            df, labels = arrow.to_frame(window, features), book.of(keys)
+            wanted = window if is_new else window.filter(book.of(window["_row_key"].to_pandas()).notna().to_numpy())
+            chosen = wanted.take(np.arange(-place % every, wanted.num_rows, every))
+            place += wanted.num_rows
+            keys, rows_at = chosen["_row_key"].to_pandas(), chosen["_arrived_at"].to_pandas().astype("int64").to_numpy()
+            df, labels = arrow.to_frame(chosen, features), book.of(keys)
             is_labelled = labels.notna().to_numpy()
-            lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
             df[terms.target] = labels.astype(kind)
-            if is_new:
-                yield Came(df, np.ones(len(df), dtype=bool), is_labelled, lag)
-            elif is_labelled.any():
-                chosen = df[is_labelled].reset_index(drop=True)
-                yield Came(chosen, np.zeros(len(chosen), dtype=bool), np.ones(len(chosen), dtype=bool), lag[is_labelled])
+            lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
+            yield Came(df, np.full(len(df), is_new), is_labelled, lag)
