@@ -12,6 +12,8 @@ def main() -> None:
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(_entry.overview())
+    elif name == "demo":
+        _entry.play(rest)
     elif name in _entry.QUESTIONS:
         _entry.answer(name, rest)
     else:

@@ -26,6 +26,7 @@ from tasks.core.options import (
     BacktestOptions,
     CardOptions,
     CompareOptions,
+    DemoOptions,
     DeploymentsOptions,
     DoctorOptions,
     ExplainOptions,
@@ -166,9 +167,19 @@ def answer(question: str, argv: Sequence[str]) -> None:
             _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
 
 
+def play(argv: Sequence[str]) -> None:
+    """Play the demonstration and leave the process with its exit code."""
+    with _outermost_door(as_json=command.wants_json(argv)):
+        call = command.parse("python -m flows demo", DemoOptions, argv)
+        from flows import _demo
+
+        _demo.play(call.options)
+
+
 def overview() -> str:
     """List the jobs and the questions."""
     told = {name: job.options.__doc__ for name, job in JOBS.items()} | {name: asked.options.__doc__ for name, asked in QUESTIONS.items()}
+    told["demo"] = DemoOptions.__doc__
     lines = [f"  {name:<12} {(text or '').splitlines()[0]}" for name, text in told.items()]
     return "\n".join(["usage: evergreen NAME [--help] [ARGUMENTS]   (python -m flows NAME is the same)", "", *lines])
 

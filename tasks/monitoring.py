@@ -21,13 +21,14 @@ from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import Prediction, row_losses
-from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, rows_to_use, with_rise
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, has_turned, with_rise
 from tasks.core.profiles import Profile
 from tasks.core.recipe import Recipe
 from tasks.core.retraining import Choice, Circumstances, Labelled, Sample, Watch
 from tasks.core.scoring import fit_inputs
 from tasks.core.snapshot import infer, target_of
 from tasks.core.table import Column, Schema
+from tasks.core.use_case import LAKE
 from tasks.core.watching import FOOTPRINT, Footprint, columns_of, estimate
 from tasks.record import task
 
@@ -296,7 +297,9 @@ def decide(post: Post, seen: Seen, performance: Performance | None, broken: str)
     else:
         choice, after = _with_labels(post, seen, replace(after, labels_until=seen.window.until))
     if choice.outcome == "retrain":
-        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=rows_to_use(after, choice))
+        since = after.risen_since if choice.code == "performance" and has_turned(after) else ""
+        recent = after.risen_rows if since else after.recent_rows
+        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=since, recent_rows=recent)
     elif post.waiting and choice.outcome == "keep":
         told = "a look before this one asked for a training, which never began"
         choice, after = Choice("retrain", "asked_before", (told,), choice.signals), replace(after, asked_by=post.waiting)
@@ -328,7 +331,7 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
         told = f"version {version} is better on {compared.rows:,} newly labelled rows: loss {100 * compared.difference:+.1f} %"
         return Choice("return", "better_again", (told,), signals, version), after
     is_suspect = any(signal.fired for signal in signals if signal.name == "performance") and _are_suspect(post, seen, rows)
-    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post))
+    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post), is_new_way=has_turned(after))
     return retraining.decide(watch, signals, limits, facts), after
 
 
@@ -430,12 +433,15 @@ def ask(told: MonitorReport) -> bool:
 
 
 def since_of(case: Case, asked_by: str | None) -> str | None:
-    """Say since when rows arrived that a training is to use which a look asked for; None where it is to use all."""
-    for entry in reversed(ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SHOWN_LOOKS) if asked_by else []):
+    """Say since when rows arrived that a training is to use: as the look says that asked for it, else since those of the champion began."""
+    address = case.settings.ledger_address
+    for entry in reversed(ledger.last_decisions(address, case.name, "monitor", SHOWN_LOOKS) if asked_by else []):
         memory = Memory.from_json(entry.inputs["memory"])  # type: ignore[arg-type]
-        if memory.asked_by == asked_by:
-            return memory.asked_since or None
-    return None
+        if memory.asked_by == asked_by and memory.asked_since:
+            return memory.asked_since
+    line = ledger.line_of_champions(address, case.name)
+    since = LakeSnapshot.from_text(line[-1].lake).since if line and line[-1].lake else None
+    return since.isoformat() if since and case.use_case.data == LAKE else None
 
 
 @task

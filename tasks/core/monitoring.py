@@ -38,6 +38,7 @@ class Memory:
         asked_since: It is to use the rows that arrived after this time alone; empty where it is to use all.
         risen_since: When the loss began to rise beyond what explains it; empty while it does not.
         risen_rows: Labelled rows that were looked at since.
+        recent_rows: How many they were when a training on them alone was asked for; 0 where none was.
     """
 
     watch: Watch = field(default_factory=Watch)
@@ -49,6 +50,7 @@ class Memory:
     asked_since: str = ""
     risen_since: str = ""
     risen_rows: int = 0
+    recent_rows: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Give what the ledger keeps of it."""
@@ -71,18 +73,17 @@ def with_rise(memory: Memory, watch: Watch, rows: int, began: str) -> Memory:
         began: When the rows of this look began to arrive.
     """
     if not watch.excess:
-        return dataclasses.replace(memory, watch=watch, risen_since="", risen_rows=0)
+        return dataclasses.replace(memory, watch=watch, risen_since="", risen_rows=0, recent_rows=0)
     return dataclasses.replace(memory, watch=watch, risen_since=memory.risen_since or began, risen_rows=memory.risen_rows + rows)
 
 
-def rows_to_use(memory: Memory, choice: Choice) -> str:
-    """Say since when rows arrived that a training is to use; empty where it is to use all.
+def has_turned(memory: Memory) -> bool:
+    """Say whether a training should use the rows alone that came since the loss began to rise.
 
     All rows serve best as a rule. Where the loss has risen, and a fit to all of them was refused or taken back since, what was true before
     is no longer: then those count that came since it began to rise (the change point of Page's test), once there are enough.
     """
-    is_turned = choice.code == "performance" and memory.watch.setbacks > 0 and memory.risen_rows >= LEAST_RECENT
-    return memory.risen_since if is_turned else ""
+    return memory.watch.setbacks > 0 and memory.risen_rows >= max(LEAST_RECENT, 2 * memory.recent_rows)
 
 
 def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:

@@ -175,6 +175,15 @@ class MaintainOptions(Options):
     ] = 7
 
 
+class DemoOptions(Options):
+    """Play the life of a model in two minutes: weeks of a simulated market, one broken delivery, a world that turns."""
+
+    folder: Annotated[str, Field(description="new folder to play in (default: evergreen-demo)", json_schema_extra=POSITIONAL)] = (
+        "evergreen-demo"
+    )
+    weeks: Annotated[int, Field(ge=13, le=60, description="to play, of 60 (default: 60)")] = 60
+
+
 class StatusOptions(Options):
     """Say where use cases stand: champions, holds, what waits for a person, what is broken."""
 

@@ -158,6 +158,7 @@ class Circumstances:
         hold: Who rolled back and why; empty where nobody did.
         is_labelled: Whether any label came since the last look.
         waiting: Labels that came and are too few to be looked at.
+        is_new_way: Whether an attempt would be of another kind than those that were set back, so that these say little of it.
         spent: Which budget is spent, as a sentence; empty where none is.
     """
 
@@ -166,6 +167,7 @@ class Circumstances:
     hold: str = ""
     is_labelled: bool = True
     waiting: int = 0
+    is_new_way: bool = False
     spent: str = ""
 
 
@@ -273,11 +275,11 @@ def decide(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: C
 def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[str, str] | None:
     """Say by which code and why no attempt may be made now; None where one may."""
     waited = watch.batch - watch.tried_at
-    backed_off = min(MOST_WAITED, 2**watch.setbacks) if watch.setbacks else 0
+    backed_off = min(MOST_WAITED, 2**watch.setbacks) if watch.setbacks and not facts.is_new_way else 0
     if facts.hold:
         return "hold", f"{facts.hold}; release it with flows.rollback --release"
     if waited < (wait := max(limits.cooldown, backed_off)):
-        return "cooldown", f"the last attempt was {waited} batches ago, and {wait} must pass" + (" after setbacks" if backed_off else "")
+        return "cooldown", f"the last attempt was {_ago(waited)}, and {wait} must pass" + (" after setbacks" if backed_off else "")
     if facts.spent:
         return "budget", facts.spent
     if watch.allowance < 1:
@@ -295,9 +297,13 @@ def in_words(signal: Signal) -> str:
         "performance": f"the loss is above the reference by {100 * signal.value:.0f} % added up (limit {100 * signal.limit:.0f} %)",
         "prediction": f"predictions have shifted by {signal.value:.2f} (limit {signal.limit:g})",
         "growth": f"there are {signal.value:.3g} times the labelled rows of the last attempt (limit {signal.limit:g})",
-        "staleness": f"the last attempt was {signal.value:g} batches ago (limit {signal.limit:g})",
+        "staleness": f"the last attempt was {_ago(round(signal.value))} (limit {signal.limit:g})",
     }
     return what[signal.name]
+
+
+def _ago(batches: int) -> str:
+    return f"{batches} batch{'' if batches == 1 else 'es'} ago"
 
 
 def better_again(champion: np.ndarray, earlier: Mapping[int, np.ndarray]) -> tuple[int, gate.Comparison] | None:
