@@ -12,13 +12,16 @@ RUNTIME := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format deployments lock clean
+.PHONY: help run demo test soak check format deployments lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.csv --target price"
 	@$(BIN)/python -m flows.train $(ARGS)
+
+demo: $(RUNTIME) ## Play the life of a model in two minutes: weeks of a simulated market, in a new folder evergreen-demo
+	@$(BIN)/python -m flows demo $(ARGS)
 
 test: $(DEV) ## Run the whole test suite, or a part: make test ARGS=tests/unit
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

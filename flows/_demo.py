@@ -53,10 +53,8 @@ def play(options: DemoOptions) -> None:
 
     for told in standing.explain(ExplainOptions(use_case=NAME)):
         print(told.as_text())
-    print(f"\nGo on in that folder (`cd {options.folder}`): `python -m flows status`, `python -m flows explain 2 --use-case {NAME}`,")
-    print(
-        f"`python -m flows.rollback --use-case {NAME} --because TEXT`; pages are in .evergreen/reports/{NAME}/, monitor.html is the last look."
-    )
+    print(f"\nGo on there (`cd {options.folder}`): `python -m flows status`, `python -m flows explain 2 --use-case {NAME}`,")
+    print(f"`python -m flows.rollback --use-case {NAME} --because TEXT`; the last look is .evergreen/reports/{NAME}/monitor.html")
 
 
 def _move_into(folder: Path) -> None:
@@ -82,7 +80,7 @@ def _play(folder: Path, weeks: int) -> Iterator[str]:
 
     rows = market_risk()
     rows = rows.assign(week=rows.index // (DAYS * HOURS))
-    yield f"weeks 0-{FIRST_WEEKS - 1}  ingested   {_ingest(folder, rows[rows['week'] < FIRST_WEEKS], 'first-weeks')}"
+    yield f"weeks 0-{FIRST_WEEKS - 1} ingested   {_ingest(folder, rows[rows['week'] < FIRST_WEEKS], 'first-weeks')}"
     yield f"{'':<11}trained    {train(TrainOptions(use_case=NAME)).state_message}"
     for week in range(FIRST_WEEKS, weeks):
         refused = _ingest(folder, rows[rows["week"] == week], f"week-{week}", is_told=False)

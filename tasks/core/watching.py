@@ -38,6 +38,7 @@ class Footprint(BaseModel):
         said: Quantiles of each column of predictions.
         edges: Between groups of rows that are alike in how sure, or how large, their prediction is.
         means, spreads, counts: Of the losses of each group.
+        promised: Mean loss of each group, were its probabilities the true ones; 1 where numbers are predicted.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,6 +54,7 @@ class Footprint(BaseModel):
     means: tuple[float, ...]
     spreads: tuple[float, ...]
     counts: tuple[int, ...]
+    promised: tuple[float, ...]
 
     @cached_property
     def reference(self) -> Reference:
@@ -77,7 +79,8 @@ class Footprint(BaseModel):
         losses, said = row_losses(loss, y, prediction), columns_of(prediction, prediction.classes)
         reference, sure = Reference.of(losses, said), _sureness(said)
         edges = np.unique(np.quantile(sure, np.linspace(0, 1, BINS + 1)[1:-1]))
-        groups = [losses[np.searchsorted(edges, sure, side="right") == place] for place in range(len(edges) + 1)]
+        place_of, promised = np.searchsorted(edges, sure, side="right"), _promised(loss, said)
+        groups, promises = ([each[place_of == place] for place in range(len(edges) + 1)] for each in (losses, promised))
         return cls(
             loss=loss,
             classes=prediction.classes,
@@ -90,6 +93,7 @@ class Footprint(BaseModel):
             means=tuple(float(group.mean()) if len(group) else reference.losses.mean for group in groups),
             spreads=tuple(float(group.std()) if len(group) else float(losses.std()) for group in groups),
             counts=tuple(len(group) for group in groups),
+            promised=tuple(float(group.mean()) if len(group) else 1.0 for group in promises),
         )
 
     @classmethod
@@ -127,6 +131,16 @@ def _sureness(said: np.ndarray) -> np.ndarray:
     return said[:, 0] if said.shape[1] == 1 else said.max(axis=1)
 
 
+def _promised(loss: Loss, said: np.ndarray) -> np.ndarray:
+    """Give the loss of each row that its probabilities promise, shape (n,): what it is in the mean where they are true."""
+    import numpy as np
+
+    if loss in ("squared_error", "absolute_error"):
+        return np.ones(len(said))
+    proba = np.column_stack([1 - said, said]) if said.shape[1] == 1 else said
+    return 1 - (proba**2).sum(axis=1) if loss == "brier" else -(proba * np.log(np.clip(proba, 1e-15, 1))).sum(axis=1)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Mean loss that rows without labels can be expected to have, with the half of its 95 % band.
@@ -149,6 +163,8 @@ class Estimate:
 def estimate(footprint: Footprint, said: np.ndarray) -> Estimate | None:
     """Estimate the mean loss of rows by their predictions alone, from how rows of like predictions erred.
 
+    Where probabilities are predicted, what they promise counts, times how far the promises of like rows were kept.
+
     Args:
         footprint: Of the version that predicts.
         said: Its predictions, shape (n, k).
@@ -167,7 +183,9 @@ def estimate(footprint: Footprint, said: np.ndarray) -> Estimate | None:
     places = np.searchsorted(footprint.edges, _sureness(said), side="right")
     shares = np.bincount(places, minlength=len(footprint.means)) / len(said)
     means, variances, counts = np.array(footprint.means), np.square(footprint.spreads), np.maximum(1, footprint.counts)
-    value = float(shares @ means)
-    among = float(shares @ (means - value) ** 2) / len(said)
+    kept = means / np.maximum(footprint.promised, 1e-12)
+    expected = _promised(footprint.loss, said) * kept[places]
+    value = float(expected.mean())
+    among = float(expected.var()) / len(said)
     half = 1.96 * math.sqrt(float(shares**2 @ (variances / counts)) + float(shares @ variances) / len(said) + among)
     return Estimate(value, half)

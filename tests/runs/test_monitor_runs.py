@@ -109,7 +109,7 @@ def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_
     assert (first.choice.outcome, first.choice.code) == ("retrain", "performance")
     assert first.done.startswith("version 2 was trained: kept")  # half of all rows say one thing, half the other
     deliver(project, "turned", rows(2, ROWS, turn=-1.0))
-    assert look(project, "turned").choice.code == "cooldown"
+    assert look(project, "turned").choice.code == "budget"
     deliver(project, "turned", rows(3, ROWS, turn=-1.0))
     assert look(project, "turned").choice.code == "budget"
     deliver(project, "turned", rows(4, FEW, turn=-1.0))

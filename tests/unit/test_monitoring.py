@@ -1,0 +1,63 @@
+"""What one look at a champion leaves to the next, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tasks.core.decisions import Entry
+from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
+from tasks.core.monitor_page import as_prometheus
+from tasks.core.monitoring import Memory, MonitorReport, Window, broken_since, catch_up, has_turned, with_rise
+from tasks.core.retraining import Choice, Signal, Watch
+
+SINCE = "2026-03-03T14:00:00.5+00:00"
+MEMORY = Memory(Watch(batch=7, excess=0.4, tried_at=5, tried_rows=900, allowance=2.0), 3, SINCE, SINCE, 1000, "3-7")
+
+
+def entry(kind: str, **inputs: object) -> Entry:
+    return Entry("houses", kind, 4, "", "", "", "", inputs=inputs)  # type: ignore[arg-type]
+
+
+def batch(decision: str, at: str) -> BatchEntry:
+    return BatchEntry("houses", "d", decision, "monday.csv", "rows", BatchRows(), (), "me", at)  # type: ignore[arg-type]
+
+
+def test_what_is_remembered_is_read_again_as_it_was() -> None:
+    assert Memory.from_json(MEMORY.as_json()) == MEMORY
+
+
+def test_each_training_since_is_an_attempt_and_another_champion_begins_anew() -> None:
+    refused = entry("gate", verdict="kept", rows={"fit": 800, "gate": 200})
+    after = catch_up(MEMORY, [refused, entry("promote")], epoch=3)
+    assert (after.watch.setbacks, after.watch.tried_at, after.watch.tried_rows, after.watch.excess) == (1, 7, 1000, 0.4)
+    promoted = entry("gate", verdict="promoted", rows={"fit": 1800, "gate": 200})
+    after = catch_up(replace(MEMORY, risen_since=SINCE), [refused, promoted], epoch=4)
+    assert (after.watch.setbacks, after.watch.tried_rows, after.watch.excess, after.watch.allowance) == (0, 2000, 0.0, 0.0)
+    assert (after.epoch, after.risen_since) == (4, "")
+    assert catch_up(MEMORY, [entry("restore")], epoch=4).watch.setbacks == 1
+
+
+def test_newer_rows_alone_serve_after_a_setback_once_there_are_enough_and_again_when_they_are_twice_as_many() -> None:
+    risen = with_rise(MEMORY, replace(MEMORY.watch, setbacks=1), 150, SINCE)
+    assert not has_turned(risen)
+    risen = with_rise(risen, risen.watch, 60, "later")
+    assert (risen.risen_since, risen.risen_rows, has_turned(risen)) == (SINCE, 210, True)
+    assert not has_turned(replace(risen, recent_rows=210))
+    assert has_turned(replace(risen, recent_rows=210, risen_rows=420))
+    assert with_rise(risen, replace(risen.watch, excess=0.0), 10, "later").risen_since == ""
+
+
+def test_only_the_last_delivery_can_break_the_data() -> None:
+    held, taken = batch("held", "2026-03-03T14:00:05+00:00"), batch("ingested", "2026-03-03T14:00:06+00:00")
+    assert broken_since([held], SINCE, TAKEN) == held
+    assert broken_since([held, taken], SINCE, TAKEN) is None
+    assert broken_since([held], "2026-03-03T15:00:00+00:00", TAKEN) is None
+
+
+def test_prometheus_reads_a_look() -> None:
+    choice = Choice("keep", "keep", ("no signal reaches its limit",), (Signal("growth", 1.05, 1.2, fired=False),))
+    told = as_prometheus(MonitorReport("houses", 4, 3, Window("", SINCE, 10, 5), choice, MEMORY), 1.5)
+    assert 'evergreen_signal{use_case="houses",signal="growth"} 1.05' in told.splitlines()
+    assert 'evergreen_decision{use_case="houses",outcome="keep",code="keep"} 1' in told.splitlines()
+    assert "evergreen_loss{" not in told
+    assert told.endswith("\n")
