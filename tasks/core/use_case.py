@@ -116,6 +116,22 @@ class Retraining(BaseModel):
             json_schema_extra=because("more fits gain little on most streams"),
         ),
     ] = 0.25
+    per_day: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="attempts of a day (UTC), at most; default: any number",
+            json_schema_extra=because("what a fit costs, only you know"),
+        ),
+    ] = None
+    per_month: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="attempts of a month (UTC), at most; default: any number",
+            json_schema_extra=because("what a fit costs, only you know"),
+        ),
+    ] = None
     return_to: Annotated[
         int,
         Field(

@@ -150,7 +150,7 @@ def with_section(text: str, key: str, values: Mapping[str, object], why: str) ->
     kept: list[str] = []
     is_replaced = False
     for line in text.splitlines():
-        if line.strip() and not line[0].isspace() and not (is_replaced and line.startswith("#")):
+        if line.strip() and not line[0].isspace() and not (is_replaced and line.startswith("#  ")):  # a key of it, commented out
             is_replaced = line.partition(":")[0] == key
         if not is_replaced:
             kept.append(line)

@@ -132,7 +132,7 @@ def _bundled(source: str) -> Content:
 
     if source.startswith(SIMULATED):
         df = market_risk()
-        return Content(source, "simulated", table=Table.of(df, source, np.arange(1, len(df) + 1, dtype=np.int64)))
+        return Content(source, "simulated", table=Table.of(df, f"{source} (a simulation)", np.arange(1, len(df) + 1, dtype=np.int64)))
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
