@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tasks.core.alarms import unknown_address
 
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
