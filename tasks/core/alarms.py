@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["telling", "told", "failed"]
 
-CODE = r"^[A-Za-z0-9_.-]{1,80}$"
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 SETTING = "EVERGREEN_ALARMS"
 PATIENCE = timedelta(minutes=5)  # after which whoever was telling is taken for dead
 LONGEST_TEXT = 2_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -220,7 +221,7 @@ def page_name(options: BacktestOptions) -> str:
 def _spelled(value: object) -> str:
     """Spell a value so that no other one is spelled alike; nothing for what is only said or not."""
     text = "" if value is True else str(value)
-    return text if text in ("", dashed(text)) else f"{dashed(text)}-{digest(text)[:6]}"
+    return text if re.fullmatch(r"[a-z0-9_-]*", text) else f"{dashed(text)}-{digest(text)[:6]}"
 
 
 @dataclass(frozen=True)

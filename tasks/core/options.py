@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from tasks.core.alarms import CODE
 from tasks.core.table import Loss, Task
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 POSITIONAL: JsonDict = {"positional": True}
+
+
+def _check_code(text: str) -> str:
+    if not CODE.fullmatch(text):
+        raise PydanticCustomError("code", "it may hold letters, digits, '.', '_' and '-' alone, and 80 of them")
+    return text
 
 
 class Options(BaseModel):
@@ -157,7 +164,8 @@ class AlarmOptions(Options):
     use_case: Annotated[str | None, Field(title="Use case", description="whose alarm it is (default: all)")] = None
     code: Annotated[
         str,
-        Field(title="Code", description="name of what is the matter; of the same code is told once (default: by_hand)", pattern=CODE),
+        AfterValidator(_check_code),
+        Field(title="Code", description="name of what is the matter; of the same code is told once (default: by_hand)"),
     ] = "by_hand"
     link: Annotated[str, Field(title="Link", description="where to look")] = ""
     over: Annotated[bool, Field(title="Over", description="the matter is over: whoever was told of it is told that")] = False

@@ -262,7 +262,8 @@ def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[st
     if facts.hold:
         return "hold", f"{facts.hold}; release it with flows.rollback --release"
     if waited < (wait := max(limits.cooldown, backed_off)):
-        return "cooldown", f"the last attempt was {waited} batches ago, and {wait} must pass" + (" after setbacks" if backed_off else "")
+        ago = f"the last attempt was {waited} {'batch' if waited == 1 else 'batches'} ago"
+        return "cooldown", f"{ago}, and {wait} must pass{' after setbacks' if backed_off else ''}"
     if facts.spent:
         return "budget", facts.spent
     if watch.allowance < 1:

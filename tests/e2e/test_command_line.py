@@ -269,7 +269,7 @@ def test_an_alarm_is_told_from_the_command_line_and_a_wrong_call_is_one_sentence
     refused = alarm("It broke.", to="ops=slack://S3CRET")
     refusal(refused, 2, "usage", "the address of channel ops is not one that Apprise reads as slack://")
     refusal(alarm(to=""), 2, "usage", "say what is the matter, with --text TEXT")
-    refusal(alarm("x", "--code", "a b", to=""), 2, "usage", "--code is 'a b'")
+    refusal(alarm("x", "--code", "a b", to=""), 2, "usage", "--code is 'a b': it may hold letters, digits, '.', '_' and '-' alone")
     assert "S3CRET" not in done.stderr + refused.stderr + refused.stdout
 
 

@@ -175,6 +175,7 @@ def test_pages_of_different_questions_have_different_names() -> None:
     found = [page_name(BacktestOptions.model_validate({"use_case": "steps", **each})) for each in asked]
     assert len(set(found)) == len(asked)
     assert found[:3] == ["backtest", "backtest-chunks-20", "backtest-delay-2"]
+    assert page_name(BacktestOptions(loss="absolute_error")) == "backtest-loss-absolute_error"
     assert max(map(len, found)) < 140
     assert page_name(BacktestOptions(recommend=True)) == page_name(BacktestOptions(data="steps.csv")) == "backtest"
 
