@@ -233,7 +233,20 @@ def fit_history(rehearsal: Rehearsal) -> History:
         dummy=_dummy(rehearsal),
         delay=rehearsal.options.delay,
         tolerance=rehearsal.case.use_case.gate.tolerance,
+        times=_times(rehearsal),
     )
+
+
+def _times(rehearsal: Rehearsal) -> list[datetime]:
+    """Give the time of the last row of each chunk, in UTC; nothing where rows are in no order of time, or their times are plain numbers."""
+    name = rehearsal.snapshot.schema.time
+    if name is None or rehearsal.options.shuffle:
+        return []
+    moments = rehearsal.df[name].to_numpy()
+    if moments.dtype.kind != "M":
+        return []
+    last: list[datetime] = [moments[edge - 1].astype("datetime64[us]").item() for edge in rehearsal.edges[1:]]
+    return [moment.replace(tzinfo=UTC) for moment in last]
 
 
 def _fit(rehearsal: Rehearsal, said: Prediction, start: int) -> Fit:

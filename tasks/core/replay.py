@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.core import gate, splits
-from tasks.core.retraining import LEAST_REFERENCE, Circumstances, Labelled, Reference, Signal, Watch, better_again, decide, look
+from tasks.core.retraining import LEAST_REFERENCE, Circumstances, Labelled, Reference, Signal, Watch, better_again, decide, look, spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     import numpy as np
 
@@ -54,6 +55,7 @@ class History:
         dummy: The dummy's mean loss.
         delay: Chunks until labels come.
         tolerance: Of the gate.
+        times: When the last row of each of the N chunks was observed; empty where rows have no such time.
     """
 
     edges: Sequence[int]
@@ -62,6 +64,7 @@ class History:
     dummy: float
     delay: int = 0
     tolerance: float = 0.02
+    times: Sequence[datetime] = ()
 
     @property
     def chunks(self) -> int:
@@ -224,6 +227,7 @@ class _Run:
         self.gates: dict[int, int] = {}
         self.fits = self.promotions = self.returns = 0
         self.causes: dict[str, int] = {}
+        self.attempts: list[datetime] = []
         self.watch = Watch(tried_rows=history.edges[0])
         self.reference: Reference = self._reference(0)
 
@@ -243,10 +247,13 @@ class _Run:
         history, champion, rows = self.history, self.champion, self.history.rows(chunk - self.history.delay)
         if (found := better_again(losses, self._earlier(rows))) is not None:
             return self._return(chunk, found[0])
-        choice = decide(self.watch, signals, self.limits, Circumstances())
+        now = history.times[chunk - 1] if history.times else None
+        facts = Circumstances(spent=spent(self.attempts, now, self.limits) if now else "")
+        choice = decide(self.watch, signals, self.limits, facts)
         if choice.outcome != "retrain" or chunk == history.chunks:
             return Step(chunk, champion, "" if choice.outcome == "keep" else choice.code, choice.reasons)
         self.causes[choice.code] = self.causes.get(choice.code, 0) + 1
+        self.attempts += [now] if now else []
         return self._attempt(chunk, choice.reasons)
 
     def _earlier(self, rows: slice) -> dict[int, np.ndarray]:

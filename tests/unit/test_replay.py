@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ def history(truth: np.ndarray, *, delay: int = 0, seed: int = 0, noise: float = 
 
 STEP = history(np.repeat([0.0, 1.0], [10, CHUNKS - 9]))
 CALM = history(np.zeros(CHUNKS + 1))
+SLOW = history(np.linspace(0, 6, CHUNKS + 1))
 ASK_NOTHING = Retraining(growth=1e9, staleness=10**6)
 
 
@@ -156,6 +158,16 @@ def test_what_is_next_to_nothing_lost_or_chance_is_said_as_that_and_no_share_of_
     assert [line.split()[-5] for line in describe(chance, "").splitlines()[2:5]] == ["–"] * 3
 
 
+def test_budgets_of_the_calendar_hold_in_a_replay_that_knows_when_rows_came() -> None:
+    weekly = replace(SLOW, times=[datetime(2031, 5, 5, tzinfo=UTC) + timedelta(weeks=n) for n in range(CHUNKS)])
+    free = by_policy(weekly, Retraining(share=1.0, staleness=2))
+    bound = by_policy(weekly, Retraining(share=1.0, staleness=2, per_month=1))
+    months = [weekly.times[step.chunk - 1].month for step in bound.steps if step.decision in ("promoted", "rejected")]
+    assert bound.fits == len(months) == len(set(months)) < free.fits
+    assert any("attempts of this month (UTC)" in reason for step in bound.steps for reason in step.reasons)
+    assert by_policy(SLOW, Retraining(share=1.0, staleness=2, per_month=1)) == free, "without times there are no months"
+
+
 def test_nothing_is_recovered_where_nothing_is_lost() -> None:
     perfect = history(np.zeros(CHUNKS + 1), noise=0.0)
     assert recovered(perfect, *(on_schedule(perfect, every, "") for every in (2, None, 1))) is None
@@ -191,9 +203,6 @@ def trials(of: History, *settings: Retraining, own: Retraining | None = None) ->
     defaults = by_policy(of, Retraining())
     tried = [(limits, by_policy(of, limits)) for limits in (Retraining(), *settings)]
     return Trials(on_schedule(of, None, "never"), defaults, by_policy(of, own) if own else defaults, tried)
-
-
-SLOW = history(np.linspace(0, 6, CHUNKS + 1))
 
 
 def test_settings_are_recommended_only_where_they_are_surely_better_than_the_defaults() -> None:
