@@ -10,7 +10,7 @@ from tasks.adapters import alarms, home, ledger, projects, told
 from tasks.core.alarms import LOG, Alarm, AlarmReport, Told, channels, is_due, is_silenced
 from tasks.core.deployments import ALL
 from tasks.core.errors import StoreError, UsageError
-from tasks.core.names import dashed
+from tasks.core.names import dashed, on_one_line
 from tasks.core.page import shorten
 from tasks.core.snapshot import Case
 from tasks.core.use_case import MAX_NAME, UseCase
@@ -82,7 +82,7 @@ def notify(case: Case, raised: Sequence[Alarm], *, watched: Collection[str]) -> 
     """
     known = check_channels(case)
     for alarm in raised:
-        log.warning("alarm: %s: %s", alarm.heading, alarm.body)
+        log.warning("alarm: %s", alarm.line)
     if not _can_remember(case.settings):
         return tuple(_tell_again(alarm, known) for alarm in raised)
     over = sorted(set(watched) - {alarm.code for alarm in raised})
@@ -129,7 +129,7 @@ def _tell_channel(case: Case, alarm: Alarm, channel: Channel) -> State | None:
     past = told.past(address, alarm, channel)
     if is_silenced(channel, terms, now) or not is_due(alarm, past, terms, now):
         return None
-    telling = Told(past[-1].number + 1 if past else 1, alarm.is_recovery, "telling", now, alarm.title)
+    telling = Told(past[-1].number + 1 if past else 1, alarm.is_recovery, "telling", now, on_one_line(alarm.title))
     if not told.claim(address, alarm, channel, telling):
         return None
     state = _deliver(alarm, channel)
@@ -140,7 +140,7 @@ def _tell_channel(case: Case, alarm: Alarm, channel: Channel) -> State | None:
 def _deliver(alarm: Alarm, channel: Channel) -> State:
     if channel == LOG:
         if alarm.is_recovery:
-            log.info("alarm %s", alarm.heading)
+            log.info("alarm: %s", alarm.heading)
         return "told"
     if alarms.send(alarm, channel):
         return "told"

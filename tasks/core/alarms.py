@@ -53,6 +53,12 @@ class Alarm:
         return on_one_line(f"{self.use_case} · {over}{self.title}")
 
     @property
+    def line(self) -> str:
+        """Give all of it in one line, as a log has it."""
+        more = [part for part in (self.text, self.link) if part and part != self.title]
+        return on_one_line("; ".join([self.heading, *more]))
+
+    @property
     def body(self) -> str:
         """Give the text, not longer than a message may be, with the link."""
         text = self.text if len(self.text) <= LONGEST_TEXT else f"{self.text[: LONGEST_TEXT - 1]}…"

@@ -135,7 +135,7 @@ def test_without_any_channel_the_log_is_told_and_knows_when_it_is_over(tmp_path:
     assert tell(case, ALARM)[0].state_name == "Logged"
     for _ in range(2):
         tell(case)
-    assert [record.getMessage() for record in caplog.records].count("alarm houses · over: column 'size' is 1000 times as large") == 1
+    assert [record.getMessage() for record in caplog.records].count("alarm: houses · over: column 'size' is 1000 times as large") == 1
 
 
 def test_of_several_who_find_the_same_one_tells(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ def test_a_message_has_one_line_above_it_and_is_not_endless() -> None:
     assert alarm.heading == "houses · two\\nlines"
     assert len(alarm.body) < 2100
     assert alarm.body.endswith("…\nhttp://127.0.0.1/page")
+    assert ALARM.line == "houses · column 'size' is 1000 times as large; Look at it.; http://127.0.0.1/page"
+    assert Alarm("houses", "x", "It broke.", "It broke.").line == "houses · It broke."
     assert OVER.heading == "houses · over: column 'size' is 1000 times as large"
 
 
