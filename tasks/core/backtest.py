@@ -336,15 +336,23 @@ def build_page(report: BacktestReport) -> str:
             verdict=Verdict("neutral", report.state_name, report.state_message),
             sections=(
                 Section("What was replayed", (facts,)),
-                Section("Policies", (_table(report), Text("\n\n".join(f"`{name}`: {told}" for name, told in MEANINGS.items())))),
+                Section("Policies", (_table(report), Text("\n\n".join(f"`{name}`: {_meaning(name)}" for name in report.outcomes)))),
                 Section("What was gained", (_gains(report),)),
                 Section("Loss over time", (_chart(report),)),
                 Section("What the policy did", (_steps(policy),)),
-                *([Section("Recommended settings", (Text(report.recommended.as_text()),))] if report.recommended else []),
+                *([Section("Recommended settings", (Text(_capital(report.recommended.as_text())),))] if report.recommended else []),
             ),
             footer=f"Evergreen · {report.use_case} · a replay of history: what was, not what will be",
         )
     )
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _meaning(name: str) -> str:
+    return MEANINGS.get(name) or f"a fit after each {name.rpartition('_')[2]} chunks, which is about as often as the policy fits"
 
 
 def _table(report: BacktestReport) -> Table:
@@ -362,7 +370,7 @@ def _table(report: BacktestReport) -> Table:
         for name, outcome in report.outcomes.items()
     ]
     columns = ("policy", f"mean {report.loss}", "against never, 95 %", "recovered, %", "fits", "promoted", "returned", "alarms")
-    return Table("All policies on the same chunks", columns, rows, numeric=("against never, 95 %",))
+    return Table("All policies on the same chunks", columns, rows, numeric=("against never, 95 %", "recovered, %"))
 
 
 def _gains(report: BacktestReport) -> Figure:
