@@ -23,6 +23,7 @@ from tasks.adapters import home
 from tasks.core import command
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.options import (
+    AlarmOptions,
     BacktestOptions,
     CardOptions,
     CompareOptions,
@@ -123,6 +124,7 @@ JOBS = {
         engines=("pandas", "sklearn.ensemble", "great_expectations", "evidently.metrics"),
         tell="tasks.core.backtest:describe",
     ),
+    "alarm": Job(options=AlarmOptions, engines=("sqlalchemy", "apprise"), tell="tasks.core.alarms:describe"),
     "maintain": Job(options=MaintainOptions, engines=("deltalake", "mlflow"), tell="tasks.core.maintenance:describe"),
 }
 QUESTIONS = {

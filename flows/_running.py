@@ -8,9 +8,9 @@ import logging
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tasks.adapters import home, projects, server, sources
+from tasks.adapters import home, projects, server, sources, steps
 from tasks.adapters.lake import Lake
 from tasks.core import names
 from tasks.core.deployments import ALL
@@ -46,7 +46,7 @@ def run(job: str, engines: Sequence[str], call: command.Call[Options]) -> Outcom
     """Run a job's flow, recorded where that is wanted, and give what it comes to."""
     if not call.record:
         os.environ["EVERGREEN_RECORD"] = "false"
-    _show_progress()
+    show_progress(sys.stderr)
     settings = home.settings()
     home.bootstrap()
     use_case, has_suite = _look_ahead(job, call.options, settings)
@@ -107,10 +107,35 @@ class _SinceStart(logging.Formatter):
         return f"{record.relativeCreated / 1000:6.1f} s  {names.on_one_line(super().format(record))}"
 
 
-def _show_progress() -> None:
-    progress = logging.StreamHandler(sys.stderr)
-    progress.setFormatter(_SinceStart())
-    log.addHandler(progress)
+class _OnTerminal(logging.StreamHandler[TextIO]):
+    """Progress for a person who looks on: the steps of a long task share one line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._is_open = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, over the one of the last step; what tells of steps in a log is left out."""
+        if getattr(record, "is_step", False):
+            return
+        is_step = record.name == steps.live.name
+        start = "\r\x1b[K" if self._is_open else ""
+        self._is_open = is_step and not getattr(record, "is_last", False)
+        try:
+            self.stream.write(f"{start}{self.format(record)}{'' if self._is_open else chr(10)}")
+            self.flush()
+        except OSError:
+            self.handleError(record)
+
+
+def show_progress(stream: TextIO) -> None:
+    """Show progress on a stream: line by line, or in place where it is a terminal."""
+    is_seen = stream.isatty()
+    handler = _OnTerminal(stream) if is_seen else logging.StreamHandler(stream)
+    handler.setFormatter(_SinceStart())
+    log.addHandler(handler)
+    if is_seen:
+        steps.live.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
     logging.getLogger().addHandler(logging.NullHandler())  # what engines log of a failure, with its trace, is told once by `main`

@@ -10,8 +10,8 @@ if __name__ == "__main__":
 from dataclasses import replace
 
 from flows.train import train
-from tasks import data, monitoring, promotion, registry
-from tasks.core.monitoring import MonitorReport
+from tasks import data, monitoring, notify, promotion, registry
+from tasks.core.monitoring import OVER_WHEN_QUIET, MonitorReport, alarms_of
 from tasks.core.options import MonitorOptions, TrainOptions
 from tasks.record import flow
 
@@ -25,6 +25,7 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     """
     case = data.resolve_known(options.use_case)
     registry.open_stores(case)
+    notify.check_channels(case)
     post = monitoring.take_post(case, registry.load_scorer(case, None))
     broken = monitoring.find_broken(post)
     seen = monitoring.read_news(post)
@@ -33,6 +34,7 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     features = monitoring.find_moved_features(post)
     decided = monitoring.decide(post, seen, performance, broken)
     report = monitoring.report(post, seen, (broken, performance, estimated, features), decided)
+    notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
     if report.choice.version is not None:
         is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
         return replace(report, done=f"version {report.choice.version} is champion again" if is_back else "another champion came first")

@@ -13,16 +13,18 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import home, ledger, models, projects, reports, snapshots, tracking
+from tasks.adapters import home, ledger, models, projects, reports, snapshots, steps, tracking
 from tasks.adapters.trials import TrialStore
 from tasks.core import backtest, names, replay
-from tasks.core.backtest import EVERY, NEVER, POLICY, BacktestReport
+from tasks.core.backtest import EVERY, NEVER, POLICY, BacktestReport, Recommendation, Trials
 from tasks.core.candidates import BASELINE, candidates_for
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.metrics import row_losses
+from tasks.core.names import counted
 from tasks.core.recipe import Recipe
 from tasks.core.replay import Fit, History
 from tasks.core.snapshot import target_of
+from tasks.core.use_case import Retraining
 from tasks.core.use_case_file import with_section
 from tasks.core.watching import columns_of
 from tasks.record import task
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tasks.core.backtest import Outcome
     from tasks.core.candidates import Candidate
     from tasks.core.metrics import Prediction
     from tasks.core.options import BacktestOptions
@@ -41,11 +42,12 @@ if TYPE_CHECKING:
     from tasks.core.snapshot import Case, Snapshot
     from tasks.core.spaces import Setting
     from tasks.core.table import Task
-    from tasks.core.use_case import Loss, Retraining
+    from tasks.core.use_case import Loss
 
 FIRST_SHARE = 0.1  # of the rows, for the first fit
 DEFAULT = "hist_gradient_boosting"
 LEAST_CHUNK = 5
+LEAST_LATE = 2  # chunks after the delay: one whose labels come, and one that is predicted then
 MOST_REFERENCE = 10_000  # rows that Evidently compares with: it computes each column's drift three times
 GROWTHS, STALENESSES, RISES = (1.1, 1.2, 1.5, 2.0), (3, 5, 8, 12), (0.05, 0.1, 0.2)
 log = logging.getLogger("evergreen")
@@ -104,8 +106,9 @@ class Rehearsal:
 
         schema, X, y = self.snapshot.schema, self.X.iloc[start:end], self.y[start:end]
         if schema.task != "regression" and len(np.unique(y)) == 1:
-            message = f"the first {len(y):,} rows hold one class of '{schema.target}' alone, so that nothing can be fitted to them"
-            raise DataRefusedError(f"{message}; put the rows in the order of their time, or --shuffle them", where=self.snapshot.source)
+            message = f"rows {start + 1:,} to {end:,} hold one class of '{schema.target}' alone, so that nothing can be fitted to them"
+            told = "put the rows in the order of their time, or name its column with --time"
+            raise DataRefusedError(f"{message}; {told}{', or take a longer --window' * (start > 0)}", where=self.snapshot.source)
         key = names.digest(str(start), str(end), str(first))[:32]
         if (known := self.store.load(key)) is not None:
             return known[0]
@@ -114,7 +117,7 @@ class Rehearsal:
         try:
             said = models.predict(models.fit(self.candidate.build(recipe, **self.settings), X, y), self.X.iloc[first:])
         except (ValueError, ArithmeticError) as error:
-            message = f"{self.candidate.name} cannot be fitted to the first {len(y):,} rows: {str(error).splitlines()[0]}"
+            message = f"{self.candidate.name} cannot be fitted to rows {start + 1:,} to {end:,}: {str(error).splitlines()[0]}"
             raise DataRefusedError(message, where=self.snapshot.source) from error
         self.store.keep(key, said, time.perf_counter() - began)
         return said
@@ -130,11 +133,12 @@ def arrange(case: Case, snapshot: Snapshot, options: BacktestOptions) -> Rehears
     """Put the labelled rows in the order of their time and cut them into chunks.
 
     Raises:
-        UsageError: there is no such candidate, or the loss does not serve the task.
+        UsageError: there is no such candidate, the loss does not serve the task, or what was asked cannot be.
         DataRefusedError: there are too few rows for so many chunks.
     """
     import numpy as np
 
+    _check(case, options)
     schema = snapshot.schema
     df = snapshots.read(snapshot.path)
     df = df[df[schema.target].notna()]
@@ -158,6 +162,24 @@ def arrange(case: Case, snapshot: Snapshot, options: BacktestOptions) -> Rehears
     if options.candidate is None and (score := _champions(case)) is not None:
         candidate, settings = _candidate(score.recipe, schema.task), dict(score.settings)
     return Rehearsal(case, snapshot, df.reset_index(drop=True), options, candidate, settings, loss, edges, order)
+
+
+def _check(case: Case, options: BacktestOptions) -> None:
+    """Refuse what could come to nothing before anything is fitted."""
+    if options.delay > options.chunks - LEAST_LATE:
+        most = options.chunks - LEAST_LATE
+        message = f"--delay is {options.delay}, so that no label comes before the last of {options.chunks} chunks is predicted; "
+        raise UsageError(f"{message}take at most {most}, or more --chunks", where="--delay")
+    if not options.recommend:
+        return
+    if options.shuffle:
+        message = "--recommend looks for what is better in the order of time, which --shuffle destroys; leave one of them out"
+        raise UsageError(message, where="--recommend")
+    project = case.settings.project
+    if projects.own_use_case(case.name, project) is None:
+        path = project / projects.USE_CASES / f"{case.name}.yaml"
+        message = f"--recommend writes into {path}, which is not there; write it with python -m flows init"
+        raise UsageError(message, where="--recommend")
 
 
 def _champions(case: Case) -> Score | None:
@@ -194,15 +216,13 @@ def fit_history(rehearsal: Rehearsal) -> History:
     def fit(end: int) -> Fit:
         return _fit(rehearsal, rehearsal.fit(rehearsal.start(end), end, end), end)
 
-    for end, found in zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True):
+    for end, found in steps.told("fitted", zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True), len(ends)):
         fits[end] = found
-        if len(fits) % 10 == 0 or end == ends[-1]:
-            log.info("fitted %s of %s", len(fits), len(ends))
 
     def judged(end: int, size: int) -> Fit:
         key = (end, size)
         if key not in known:
-            known[key] = _fit(rehearsal, rehearsal.fit(rehearsal.start(end), end - size, end - size), end - size)
+            known[key] = _fit(rehearsal, rehearsal.fit(rehearsal.start(end - size), end - size, end - size), end - size)
         return known[key]
 
     known: dict[tuple[int, int], Fit] = {}
@@ -213,7 +233,20 @@ def fit_history(rehearsal: Rehearsal) -> History:
         dummy=_dummy(rehearsal),
         delay=rehearsal.options.delay,
         tolerance=rehearsal.case.use_case.gate.tolerance,
+        times=_times(rehearsal),
     )
+
+
+def _times(rehearsal: Rehearsal) -> list[datetime]:
+    """Give the time of the last row of each chunk, in UTC; nothing where rows are in no order of time, or their times are plain numbers."""
+    name = rehearsal.snapshot.schema.time
+    if name is None or rehearsal.options.shuffle:
+        return []
+    moments = rehearsal.df[name].to_numpy()
+    if moments.dtype.kind != "M":
+        return []
+    last: list[datetime] = [moments[edge - 1].astype("datetime64[us]").item() for edge in rehearsal.edges[1:]]
+    return [moment.replace(tzinfo=UTC) for moment in last]
 
 
 def _fit(rehearsal: Rehearsal, said: Prediction, start: int) -> Fit:
@@ -259,41 +292,44 @@ def _is_flagged(rehearsal: Rehearsal, fitted: int, chunk: int) -> bool:
 
 
 @task
-def recommend(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) -> Retraining | None:
-    """Write the settings with fewest fits among those whose loss is within a standard error of the least into the use case; None unasked.
-
-    Raises:
-        UsageError: the use case has no file of the project.
-    """
+def recommend(rehearsal: Rehearsal, history: History, courses: Sequence[Course]) -> Recommendation | None:
+    """Write settings into the use case if they are surely better here than the defaults and than its own; None unasked."""
     if not rehearsal.options.recommend:
         return None
-    case, never_and_every = rehearsal.case, [course for course in courses if course.name in (NEVER, EVERY)]
-    tried: list[tuple[Outcome, Retraining]] = []
-    for growth, staleness, rise in product(GROWTHS, STALENESSES, RISES):
-        limits = case.use_case.retrain.model_copy(update={"growth": growth, "staleness": staleness, "performance": rise})
-        found = backtest.measure(history, [*never_and_every, replay.by_policy(history, limits)])
-        tried.append((found[POLICY], limits))
-    least = min((found for found, _ in tried), key=lambda found: found.loss)
-    within = [(found, limits) for found, limits in tried if found.change[0] <= least.change[0] + least.change[1] / 1.96]
-    found, limits = min(within, key=lambda each: (each[0].course.fits, each[0].loss))
-    _write(case, limits, f"recommended by flows.backtest on {datetime.now(UTC):%Y-%m-%d}: {backtest.worth(found, history.chunks)}")
-    return limits
+    case, settings = rehearsal.case, _settings(rehearsal.case)
+    trials = Trials(
+        never=next(course for course in courses if course.name == NEVER),
+        defaults=replay.by_policy(history, Retraining()),
+        own=next(course for course in courses if course.name == POLICY),
+        tried=[(limits, replay.by_policy(history, limits)) for limits in steps.told("tried", settings, len(settings))],
+    )
+    asked = f"{counted(history.chunks, 'chunk')}, {backtest.terms(rehearsal.options.window, history.delay)}"
+    rows = f"{len(rehearsal.df):,} rows of {rehearsal.snapshot.source} ({asked}; {rehearsal.candidate.name}, {rehearsal.loss})"
+    found = backtest.recommendation(history, trials, f"these {rows}")
+    if found.limits is not None:
+        _write(case, found)
+    return found
 
 
-def _write(case: Case, limits: Retraining, why: str) -> None:
-    name, project = case.name, case.settings.project
-    path = projects.USE_CASES / f"{name}.yaml"
+def _settings(case: Case) -> list[Retraining]:
+    own = case.use_case.retrain
+    return [
+        own.model_copy(update={"growth": growth, "staleness": staleness, "performance": rise})
+        for growth, staleness, rise in product(GROWTHS, STALENESSES, RISES)
+    ]
+
+
+def _write(case: Case, recommended: Recommendation) -> None:
+    path, project = projects.USE_CASES / f"{case.name}.yaml", case.settings.project
+    why = f"recommended by flows.backtest on {datetime.now(UTC):%Y-%m-%d}: {recommended.told}"
     with home.lock(case.settings.home, "project"):
-        if projects.own_use_case(name, project) is None:
-            message = f"--recommend writes into {project / path}, which is not there; write it with python -m flows init"
-            raise UsageError(message, where="--recommend")
         text = (project / path).read_text(encoding="utf-8")
-        projects.write_files(project, {path: with_section(text, "retrain", limits.model_dump(), why)})
+        projects.write_files(project, {path: with_section(text, "retrain", recommended.changed, why)})
     log.info("wrote retrain: into %s", project / path)
 
 
 @task
-def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course], recommended: Retraining | None) -> BacktestReport:
+def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course], recommended: Recommendation | None) -> BacktestReport:
     """Write what was found as a page, as an artifact of the run, and as the value that is returned."""
     case = rehearsal.case
     found = BacktestReport(
@@ -304,11 +340,12 @@ def report(rehearsal: Rehearsal, history: History, courses: Sequence[Course], re
         order=rehearsal.order,
         edges=rehearsal.edges,
         delay=history.delay,
+        window=rehearsal.options.window,
         outcomes=backtest.measure(history, courses),
         recommended=recommended,
         seconds=time.monotonic() - rehearsal.started,
     )
-    path = case.settings.home / "reports" / case.name / "backtest.html"
+    path = case.settings.home / "reports" / case.name / f"{backtest.page_name(rehearsal.options)}.html"
     snapshots.write_text(backtest.build_page(found), path)
     rows = [{"policy": name, **{key: json.dumps(value) for key, value in told.as_json().items()}} for name, told in found.outcomes.items()]
     record.publish_table(f"{case.name}-backtest", rows, found.state_message)

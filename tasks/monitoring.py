@@ -53,6 +53,7 @@ LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be ask
 QUICK = "shallow_boosting"
 BLOCKS = 10
 SHOWN_LOOKS = 60
+MOST_ATTEMPTS = 1000  # of a month that anybody would pay for
 log = logging.getLogger("evergreen")
 
 
@@ -341,7 +342,8 @@ def _hold(post: Post) -> str:
 
 
 def _spent(post: Post) -> str:
-    return ""
+    judged = ledger.last_decisions(post.address, post.case.name, "gate", MOST_ATTEMPTS)
+    return retraining.spent([datetime.fromisoformat(entry.decided_at) for entry in judged], post.now, post.case.use_case.retrain)
 
 
 def _earlier(post: Post, seen: Seen, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from unicodedata import east_asian_width
 
 from tasks.core.page import Svg, number, safe, shorten
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 WIDTH = 480
 WIDE = 992
 
+Sign: TypeAlias = Literal["dot", "diamond", "cross", "ring"]
+
 _LIMIT = 1e150  # squares and differences of larger numbers overflow
 _FONT = 13
 _SMALL = 11.5
-_SERIES = ("#1f6f8b", "#bf5414", "#74509a", "#8a6d00", "#66707a")
-_DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 4")
+_SERIES = ("#1f6f8b", "#bf5414", "#74509a", "#8a6d00", "#66707a", "#3c7d3f")
+_DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 4", "12 4")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Series:
     y: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Named points that are drawn over the lines; a ring goes around another sign."""
+
+    name: str
+    sign: Sign
+    points: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -186,20 +197,25 @@ def line_chart(
     x_title: str,
     y_title: str,
     x_text: Callable[[float], str] | None = None,
+    marks: Sequence[Marks] = (),
     is_wide: bool = False,
 ) -> Svg:
-    """Show lines over a common x, each with its band if it has one; `x_text` words the ticks where x is not a plain number."""
+    """Show lines over a common x, the first one on top, each with its band if it has one, and marks on them.
+
+    `x_text` words the ticks where x is not a plain number.
+    """
     points = [(x, value) for one in series for x, *values in _points(one) for value in values if _is_drawable(x, value)]
     if not points:
         return _no_data(title)
     size = (WIDE if is_wide else WIDTH), 320
-    key, top = _key([one.name for one in series], size[0])
+    key, top = _key([one.name for one in series], size[0], [one for one in marks if one.points])
     x_ticks, y_ticks = _ticks([x for x, _ in points], size[0] // 80), _ticks([y for _, y in points], 5)
     x_text = x_text or _tick_format(x_ticks)
     frame, x_axis, y_axis = _frame(x_ticks, y_ticks, (x_title, y_title), size=size, x_text=x_text, top=top)
     bands = (_band(one, x_axis, y_axis, index) for index, one in enumerate(series))
-    lines = (_line(one, x_axis, y_axis, index) for index, one in enumerate(series))
-    return _svg(title, size[1], [*key, *frame, *bands, *lines], size[0])
+    lines = [_line(one, x_axis, y_axis, index) for index, one in enumerate(series)]
+    signs = (_sign(one.sign, x_axis.at(x), y_axis.at(y)) for one in marks for x, y in one.points if _is_drawable(x, y))
+    return _svg(title, size[1], [*key, *frame, *bands, *reversed(lines), *signs], size[0])
 
 
 _LINE = 'fill="none" stroke="currentColor"'
@@ -370,17 +386,33 @@ def _matrix_row(row: Sequence[int], left: float, y: float, cell: tuple[float, fl
         yield _text(x + side / 2, y + size / 3, f"{count:,}", anchor="middle", size=min(size, 1.6 * side / len(f"{count:,}")))
 
 
-def _key(names: Sequence[str], width: int) -> tuple[list[str], float]:
-    """Draw the names of the series beside samples of their lines, in as many rows as they need; give also the height."""
+def _key(names: Sequence[str], width: int, marks: Sequence[Marks] = ()) -> tuple[list[str], float]:
+    """Draw the names of the series and marks beside samples of them, in as many rows as they need; give also the height."""
     parts: list[str] = []
     x, y = 0.0, 12.0
-    for index, name in enumerate(names):
+    for index, name in enumerate([*names, *(one.name for one in marks)]):
         label = _fit(name, width - 40)
         if x and x + 30 + _width(label) > width:
             x, y = 0.0, y + 20
-        parts.append(f'<path d="M{_xy(x, y - 4)}h22" {_stroke(index)}/>{_text(x + 28, y, label)}')
+        is_line = index < len(names)
+        sample = f'<path d="M{_xy(x, y - 4)}h22" {_stroke(index)}/>' if is_line else _sign(marks[index - len(names)].sign, x + 14, y - 4)
+        parts.append(f"{sample}{_text(x + 28, y, label)}")
         x += 28 + _width(label) + 18
     return parts, y + 6
+
+
+def _sign(sign: Sign, x: float, y: float) -> str:
+    """Draw a mark; a thin edge in the colour of the page keeps it apart from the line below."""
+    edge = 'style="stroke:var(--ground,#fff)" stroke-width="1"'
+    match sign:
+        case "dot":
+            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" {edge}/>'
+        case "diamond":
+            return f'<path d="M{_xy(x, y - 6.5)}l6.5 6.5l-6.5 6.5l-6.5 -6.5Z" {edge}/>'
+        case "cross":
+            return f'<path d="M{_xy(x - 4.5, y - 4.5)}l9 9m0 -9l-9 9" {_LINE} stroke-width="2.5"/>'
+        case "ring":
+            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8.5" {_LINE} stroke-width="1.5"/>'
 
 
 def _stroke(index: int) -> str:
@@ -401,10 +433,11 @@ def _runs(points: Iterable[tuple[float, ...]]) -> Iterator[list[tuple[float, ...
 
 
 def _line(series: Series, x_axis: _Axis, y_axis: _Axis, index: int) -> str:
-    runs = _runs(zip(series.x, series.y, strict=True))
-    # A point between two gaps becomes a dot: a line of no length with round ends.
-    path = "".join("M" + "L".join(_xy(x_axis.at(x), y_axis.at(y)) for x, y in run) + "h0" * (len(run) == 1) for run in runs)
-    return f'<path d="{path}" {_stroke(index)} stroke-linecap="round"/>' if path else ""
+    runs = [[(x_axis.at(x), y_axis.at(y)) for x, y in run] for run in _runs(zip(series.x, series.y, strict=True))]
+    path = "".join("M" + "L".join(_xy(*point) for point in run) for run in runs if len(run) > 1)
+    # A point between two gaps is a dot of its own: the dashes of the line would leave it out.
+    dots = "".join(f'<circle cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="2" {_fill(index)}/>' for run in runs if len(run) == 1)
+    return (f'<path d="{path}" {_stroke(index)} stroke-linecap="round"/>' if path else "") + dots
 
 
 def _band(series: Series, x_axis: _Axis, y_axis: _Axis, index: int) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.alarms import Alarm
 from tasks.core.names import counted, on_one_line
 from tasks.core.retraining import Choice, Watch
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 STATE_NAMES = {"keep": "Kept", "retrain": "Retrains", "return": "Restored", "blocked": "Blocked", "alarm": "Alarm"}
 SHOWN_FEATURES = 5
+BLOCKING = {
+    "data_broken": "the last delivery is broken",
+    "labels_suspect": "the newest labels cannot be trusted",
+    "labels_needed": "predictions have shifted, and labels are missing",
+}
+OVER_WHEN_QUIET = (*BLOCKING, "loss_rising")  # alarms that a look without them ends
 LEAST_RECENT = 200  # labelled rows, to fit to them alone
 
 
@@ -256,6 +263,19 @@ class MonitorReport:
             "next_check": self.next_check or None,
             "report": self.page,
         }
+
+
+def alarms_of(report: MonitorReport) -> tuple[Alarm, ...]:
+    """Give what people are to be told of a look: what blocks or lacks, a loss that rises and stays, a version that comes back."""
+    choice, reasons = report.choice, "; ".join(report.choice.reasons)
+    found: dict[str, str] = {}
+    if choice.code in BLOCKING:
+        found[choice.code] = BLOCKING[choice.code]
+    if choice.outcome == "blocked" and any(signal.fired for signal in choice.signals if signal.name == "performance"):
+        found["loss_rising"] = "the loss is rising, and the champion is not retrained"
+    if choice.outcome == "return":
+        found["restored"] = f"version {choice.version} comes back, for it is better on the newest labels"
+    return tuple(Alarm(report.use_case, code, title, reasons, report.page) for code, title in found.items())
 
 
 def describe(report: MonitorReport, folder: str) -> str:

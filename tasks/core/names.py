@@ -17,6 +17,11 @@ def is_bundled(source: str) -> bool:
     return source.startswith((BUNDLED, SIMULATED))
 
 
+def is_simulated(source: str) -> bool:
+    """Say whether the rows of a source are drawn by a program, and nobody ever observed them."""
+    return source.startswith(SIMULATED)
+
+
 def dashed(text: str) -> str:
     """Spell any text in lower-case letters, digits and single dashes.
 
@@ -62,10 +67,11 @@ def stem_of(source: str) -> str:
 def use_case_of(source: str) -> str:
     """Name the use case of a table that is given by its source.
 
-    >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:breast_cancer")
-    ('air-quality', 'breast_cancer')
+    >>> use_case_of("data/Air Quality.csv"), use_case_of("sklearn:breast_cancer"), use_case_of("simulated:market_risk")
+    ('air-quality', 'breast_cancer', 'market_risk_simulation')
     """
-    return source.partition(":")[2] if is_bundled(source) else dashed(stem_of(source))
+    name = source.partition(":")[2] if is_bundled(source) else dashed(stem_of(source))
+    return f"{name}_simulation" if is_simulated(source) else name
 
 
 def digest(*parts: str) -> str:

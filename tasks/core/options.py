@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from tasks.core.alarms import CODE
 from tasks.core.table import Loss, Task
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 POSITIONAL: JsonDict = {"positional": True}
+
+
+def _check_code(text: str) -> str:
+    if not CODE.fullmatch(text):
+        raise PydanticCustomError("code", "it may hold letters, digits, '.', '_' and '-' alone, and 80 of them")
+    return text
 
 
 class Options(BaseModel):
@@ -161,6 +169,22 @@ class BacktestOptions(CaseOptions):
     )
     shuffle: Annotated[bool, Field(title="Shuffle", description="shuffle the rows first, so that nothing is to be found")] = False
     recommend: Annotated[bool, Field(title="Recommend", description="look for settings of retrain: that would have been better")] = False
+
+
+class AlarmOptions(Options):
+    """Tell people that something needs them, on the channels of a use case: once, and again after a day."""
+
+    model_config = ConfigDict(title="Alarm")
+
+    text: Annotated[str, Field(title="Text", description="what is the matter, and what to do", json_schema_extra=POSITIONAL)] = ""
+    use_case: Annotated[str | None, Field(title="Use case", description="whose alarm it is (default: all)")] = None
+    code: Annotated[
+        str,
+        AfterValidator(_check_code),
+        Field(title="Code", description="name of what is the matter; of the same code is told once (default: by_hand)"),
+    ] = "by_hand"
+    link: Annotated[str, Field(title="Link", description="where to look")] = ""
+    over: Annotated[bool, Field(title="Over", description="the matter is over: whoever was told of it is told that")] = False
 
 
 class MaintainOptions(Options):

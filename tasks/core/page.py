@@ -291,7 +291,7 @@ _STYLE = """
   --ground: #fff; --surface: #f6f7f6; --line: #dfe3e0; --text: #1b211e; --muted: #59635d; --link: #0b5f86;
   --good: #17603a; --good-ground: #e2f2e7; --bad: #9b1c1c; --bad-ground: #fce8e6;
   --warn: #7a4a00; --warn-ground: #fdf0d5; --neutral: #3d4a55; --neutral-ground: #e9edf0;
-  --series-1: #1f6f8b; --series-2: #bf5414; --series-3: #74509a; --series-4: #8a6d00; --series-5: #66707a;
+  --series-1: #1f6f8b; --series-2: #bf5414; --series-3: #74509a; --series-4: #8a6d00; --series-5: #66707a; --series-6: #3c7d3f;
   color-scheme: light dark;
 }
 @media screen and (prefers-color-scheme: dark) {
@@ -299,7 +299,7 @@ _STYLE = """
     --ground: #141816; --surface: #1c211f; --line: #323a36; --text: #e4e9e6; --muted: #9ba7a0; --link: #7cc4e8;
     --good: #8fdbab; --good-ground: #16331f; --bad: #ffa8a0; --bad-ground: #431c1a;
     --warn: #f2c66d; --warn-ground: #3a2c0c; --neutral: #c3cdd5; --neutral-ground: #262e34;
-    --series-1: #5fb3d1; --series-2: #ee9459; --series-3: #b79ae0; --series-4: #d3b343; --series-5: #98a3ad;
+    --series-1: #5fb3d1; --series-2: #ee9459; --series-3: #b79ae0; --series-4: #d3b343; --series-5: #98a3ad; --series-6: #7fc583;
   }
 }
 * { box-sizing: border-box; }

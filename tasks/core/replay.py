@@ -6,15 +6,16 @@ u + 1 on. A fit at check u sees the rows that are labelled by then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.core import gate, splits
-from tasks.core.retraining import Circumstances, Labelled, Reference, Watch, better_again, decide, look
+from tasks.core.retraining import LEAST_REFERENCE, Circumstances, Labelled, Reference, Signal, Watch, better_again, decide, look, spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     import numpy as np
 
@@ -54,6 +55,7 @@ class History:
         dummy: The dummy's mean loss.
         delay: Chunks until labels come.
         tolerance: Of the gate.
+        times: When the last row of each of the N chunks was observed; empty where rows have no such time.
     """
 
     edges: Sequence[int]
@@ -62,6 +64,7 @@ class History:
     dummy: float
     delay: int = 0
     tolerance: float = 0.02
+    times: Sequence[datetime] = ()
 
     @property
     def chunks(self) -> int:
@@ -106,12 +109,14 @@ class Step:
         fitted_at: The check at which the model that predicted it was fitted.
         decision: What was decided after it, in a word; empty where nothing was.
         reasons: Why.
+        is_alarm: Whether performance or prediction reached its limit, or a flag was raised.
     """
 
     chunk: int
     fitted_at: int
     decision: str = ""
     reasons: tuple[str, ...] = ()
+    is_alarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,6 @@ class Course:
         fits: Attempts to retrain; a refused one counts.
         promotions: Attempts that were promoted.
         returns: Times that an earlier version came back.
-        alarms: Chunks on which performance or prediction reached its limit, or a flag was raised.
         causes: Attempts by the signal that asked for them.
     """
 
@@ -133,8 +137,12 @@ class Course:
     fits: int = 0
     promotions: int = 0
     returns: int = 0
-    alarms: int = 0
     causes: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def alarms(self) -> int:
+        """Count the chunks on which an alarm was raised."""
+        return sum(step.is_alarm for step in self.steps)
 
     def losses(self, history: History) -> np.ndarray:
         """Give the mean loss of each chunk, shape (N,)."""
@@ -167,13 +175,12 @@ def on_flag(history: History, flag: Callable[[int, int], bool], name: str) -> Co
         name: Of the policy.
     """
     steps: list[Step] = []
-    fitted, fits, alarms = 0, 0, 0
+    fitted, fits = 0, 0
     for chunk in range(1, history.chunks + 1):
         is_raised = chunk < history.chunks and flag(history.labelled(fitted), chunk)
-        steps.append(Step(chunk, fitted, "retrained" if is_raised else ""))
-        alarms += is_raised
+        steps.append(Step(chunk, fitted, "retrained" if is_raised else "", is_alarm=is_raised))
         fitted, fits = (chunk, fits + 1) if is_raised else (fitted, fits)
-    return Course(name, tuple(steps), fits=fits, promotions=fits, alarms=alarms)
+    return Course(name, tuple(steps), fits=fits, promotions=fits)
 
 
 def in_hindsight(history: History, fits: int) -> Course:
@@ -203,7 +210,6 @@ def by_policy(history: History, limits: Retraining, name: str = "policy") -> Cou
         fits=run.fits,
         promotions=run.promotions,
         returns=run.returns,
-        alarms=run.alarms,
         causes=run.causes,
     )
 
@@ -219,8 +225,9 @@ class _Run:
         self.anchor = 0
         self.looks: list[tuple[int, int]] = []
         self.gates: dict[int, int] = {}
-        self.fits = self.promotions = self.returns = self.alarms = 0
+        self.fits = self.promotions = self.returns = 0
         self.causes: dict[str, int] = {}
+        self.attempts: list[datetime] = []
         self.watch = Watch(tried_rows=history.edges[0])
         self.reference: Reference = self._reference(0)
 
@@ -233,13 +240,20 @@ class _Run:
         losses, said = fit.of(rows), fit.said[now.start - fit.start : now.stop - fit.start]
         seen = Labelled(losses, said, history.labelled(chunk), history.dummy)
         self.watch, signals = look(self.watch, self.reference, seen, self.limits)
-        self.alarms += any(signal.fired for signal in signals if signal.name in ("performance", "prediction"))
+        is_alarm = any(signal.fired for signal in signals if signal.name in ("performance", "prediction"))
+        return replace(self._act(chunk, signals, losses), is_alarm=is_alarm)
+
+    def _act(self, chunk: int, signals: Sequence[Signal], losses: np.ndarray) -> Step:
+        history, champion, rows = self.history, self.champion, self.history.rows(chunk - self.history.delay)
         if (found := better_again(losses, self._earlier(rows))) is not None:
             return self._return(chunk, found[0])
-        choice = decide(self.watch, signals, self.limits, Circumstances())
+        now = history.times[chunk - 1] if history.times else None
+        facts = Circumstances(spent=spent(self.attempts, now, self.limits) if now else "")
+        choice = decide(self.watch, signals, self.limits, facts)
         if choice.outcome != "retrain" or chunk == history.chunks:
             return Step(chunk, champion, "" if choice.outcome == "keep" else choice.code, choice.reasons)
         self.causes[choice.code] = self.causes.get(choice.code, 0) + 1
+        self.attempts += [now] if now else []
         return self._attempt(chunk, choice.reasons)
 
     def _earlier(self, rows: slice) -> dict[int, np.ndarray]:
@@ -306,6 +320,7 @@ class _Run:
 
 
 def recovered(history: History, course: Course, never: Course, every: Course) -> float | None:
-    """Give the share of what retraining every time gains that a policy gains; None where that is next to nothing."""
+    """Give the share of what retraining every time gains that a policy gains; None where that is next to nothing, or a loss."""
     worst, best = never.loss(history), every.loss(history)
-    return (worst - course.loss(history)) / (worst - best) if worst - best >= WORTH_TELLING * worst else None
+    least = WORTH_TELLING * max(worst, LEAST_REFERENCE * history.dummy)
+    return (worst - course.loss(history)) / (worst - best) if worst - best > least else None

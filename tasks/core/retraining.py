@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Literal
 
 from tasks.core import gate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     import numpy as np
 
@@ -287,6 +289,32 @@ def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[st
     return None
 
 
+def spent(attempts: Collection[datetime], now: datetime, limits: Retraining) -> str:
+    """Say which budget of attempts is spent, as a sentence for `Circumstances`; empty where none is.
+
+    Days and months are those of the calendar, in UTC.
+
+    Args:
+        attempts: When each past attempt was made, refused ones too, with their time zones.
+        now: The moment that is asked about.
+        limits: With the budgets.
+
+    >>> from datetime import UTC, datetime
+    >>> from tasks.core.use_case import Retraining
+    >>> spent([datetime(2031, 5, 1, 7, tzinfo=UTC)], datetime(2031, 5, 1, 9, tzinfo=UTC), Retraining(per_day=1))
+    '1 of 1 attempts of this day (UTC) is made; retrain.per_day says how many there may be'
+    """
+    today = now.astimezone(UTC).date()
+    days = [attempt.astimezone(UTC).date() for attempt in attempts]
+    of_day = sum(day == today for day in days)
+    of_month = sum((day.year, day.month) == (today.year, today.month) for day in days)
+    for name, made, most in (("day", of_day, limits.per_day), ("month", of_month, limits.per_month)):
+        if most is not None and made >= most:
+            are = "is" if made == 1 else "are"
+            return f"{made} of {most} attempts of this {name} (UTC) {are} made; retrain.per_{name} says how many there may be"
+    return ""
+
+
 def in_words(signal: Signal) -> str:
     """Write a signal for a person.
 
@@ -294,7 +322,8 @@ def in_words(signal: Signal) -> str:
     'there are 1.25 times the labelled rows of the last attempt (limit 1.2)'
     """
     what = {
-        "performance": f"the loss is above the reference by {100 * signal.value:.0f} % added up (limit {100 * signal.limit:.0f} %)",
+        "performance": f"the loss is above the reference, and what is beyond noise adds up to {signal.value:.3g} times the reference "
+        f"(limit {signal.limit:g} times)",
         "prediction": f"predictions have shifted by {signal.value:.2f} (limit {signal.limit:g})",
         "growth": f"there are {signal.value:.3g} times the labelled rows of the last attempt (limit {signal.limit:g})",
         "staleness": f"the last attempt was {_ago(round(signal.value))} (limit {signal.limit:g})",

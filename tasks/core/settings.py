@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from tasks.core.errors import UsageError
 
@@ -27,6 +27,7 @@ class Settings(BaseModel):
     artifacts_url: str = Field("", description="Where MLflow keeps artifacts; default `artifacts` in the home.")
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default `ledger.db` in the home.")
     lake_url: str = Field("", description="Folder or URL (s3://bucket/path) of all lakes; default `lake` in the home.")
+    alarms: SecretStr = Field(SecretStr(""), description="Who is told of alarms: addresses of Apprise, or NAME=ADDRESS, between blanks.")
 
     @classmethod
     def from_values(cls, values: Mapping[str, str], folder: Path) -> Settings:

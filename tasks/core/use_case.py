@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -31,6 +32,14 @@ def _check_cron(text: str) -> str:
 
 def _training_alone(given: object) -> object:
     return {"train": given} if isinstance(given, str) else given or {}
+
+
+def _one_or_several(given: object) -> object:
+    return (given,) if isinstance(given, str) else given
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 Cron = Annotated[str, AfterValidator(_check_cron)]
@@ -116,6 +125,22 @@ class Retraining(BaseModel):
             json_schema_extra=because("more fits gain little on most streams"),
         ),
     ] = 0.25
+    per_day: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="attempts of a day (UTC), at most; default: any number",
+            json_schema_extra=because("what a fit costs, only you know"),
+        ),
+    ] = None
+    per_month: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="attempts of a month (UTC), at most; default: any number",
+            json_schema_extra=because("what a fit costs, only you know"),
+        ),
+    ] = None
     return_to: Annotated[
         int,
         Field(
@@ -156,6 +181,31 @@ class Monitoring(BaseModel):
             json_schema_extra=because("a smaller one is seen in large tables alone, and nobody acts on it"),
         ),
     ] = 0.1
+
+
+class Alarms(BaseModel):
+    """Who is told when a person is needed, beside the log."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_several),
+        Field(description="addresses of Apprise without secrets, or names of those in EVERGREEN_ALARMS; default: all in EVERGREEN_ALARMS"),
+    ] = ()
+    repeat_hours: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="after which an alarm that is not over is told again",
+            json_schema_extra=because("what is told every hour is read by nobody"),
+        ),
+    ] = 24
+    silence_until: Annotated[
+        datetime | None,
+        AfterValidator(_in_utc),
+        Field(description="moment (UTC) until which nobody is told, such as 2031-05-01T08:00; default: none"),
+    ] = None
 
 
 class About(BaseModel):
@@ -217,6 +267,7 @@ class UseCase(BaseModel):
     reading: Annotated[ReadingOptions, Field(description="how the table is written, where that is not found")] = ReadingOptions()
     retrain: Annotated[Retraining, Field(description="when the champion is retrained")] = Retraining()
     monitor: Annotated[Monitoring, Field(description="how the champion is watched")] = Monitoring()
+    alarms: Annotated[Alarms, Field(description="who is told when a person is needed")] = Alarms()
     card: Annotated[About, Field(description="what stands on its model card")] = About()
     schedule: Annotated[
         Schedule,
@@ -242,7 +293,8 @@ class UseCase(BaseModel):
             if problem["type"] == "extra_forbidden":
                 parent, _, unknown = key.rpartition(".")
                 raise UsageError.unknown(f"key in {where} called", unknown, cls._keys(parent), where=where) from error
-            got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {problem['msg'].lower()}"
+            shown = "wrong" if key.startswith("alarms") else repr(problem["input"])  # an address may hold a secret
+            got = "missing" if problem["type"] == "missing" else f"{shown}: {problem['msg'].lower()}"
             message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
         if found.schedule.ingest and not found.has_deliveries:
@@ -259,7 +311,7 @@ class UseCase(BaseModel):
     def _keys(cls, parent: str = "") -> Iterable[str]:
         sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
         nested = {section.__name__.lower(): section for section in sections}
-        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining, "monitor": Monitoring}
+        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining, "monitor": Monitoring, "alarms": Alarms}
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:

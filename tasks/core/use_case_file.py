@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CODE_WIDTH = 34
 WIDE = 10**6
+WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,13 @@ def with_section(text: str, key: str, values: Mapping[str, object], why: str) ->
     kept: list[str] = []
     is_replaced = False
     for line in text.splitlines():
-        if line.strip() and not line[0].isspace() and not (is_replaced and line.startswith("#")):
+        if line.strip() and not line[0].isspace() and not (is_replaced and line.startswith("#  ")):  # a key of it, commented out
             is_replaced = line.partition(":")[0] == key
         if not is_replaced:
             kept.append(line)
-    section = [f"{key}:  # {in_one_line(why)}", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
+    first, *more = textwrap.wrap(in_one_line(why), WIDTH, break_long_words=False) or [""]
+    comment = [f"{key}:  # {first}", *(f"  # {line}" for line in more)]
+    section = [*comment, *(f"  {name}: {spelled(value)}" for name, value in values.items())]
     return "\n".join([*kept, *section]) + "\n"
 
 

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import tempfile
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from tasks.adapters import told
 from tasks.adapters.sources import load, split_columns
+from tasks.core.alarms import LOG, Alarm, Told
 from tasks.core.errors import DataRefusedError, EvergreenError, UsageError
 from tasks.core.reading import blob, reader
 from tasks.core.reading.terms import ReadingOptions
@@ -177,3 +181,14 @@ def test_many_rows_are_read_in_parts_and_kept_in_a_file(filled: str, monkeypatch
     assert [len(frame) for frame in frames] == [1000, 1000, 500]
     assert pd.concat(frames)["n"].tolist() == list(range(1, 2501))
     assert table.df["name"].iloc[-1] == "p2500"
+
+
+def test_what_people_were_told_is_kept_here_too_and_one_insert_decides_who_tells(database: str) -> None:
+    alarm = Alarm("houses", "data_broken", "it broke", "Look at it.")
+    telling = Told(1, is_recovery=False, state="telling", at=datetime(2031, 5, 1, tzinfo=UTC), title="it broke")
+    told.create(database)
+    told.create(database)
+    assert [told.claim(database, alarm, LOG, telling) for _ in range(2)] == [True, False]
+    told.settle(database, alarm, LOG, 1, "told")
+    assert told.past(database, alarm, LOG) == [replace(telling, state="told")]
+    assert told.past(database, replace(alarm, code="another"), LOG) == []

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.receivers import web_hook
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
-FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "backtest", "maintain")
+FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "backtest", "alarm", "maintain")
 JOBS = (*FLOWS, "status", "explain", "card", "compare", "doctor", "preview", "init", "deployments")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
@@ -250,6 +252,25 @@ def test_settings_of_the_env_file_hold_and_those_of_the_environment_come_before_
     refusal(desk.train("--json"), 2, "usage", f"EVERGREEN_PROJECT is '{desk.folder / 'nowhere'}'")
     (desk.folder / "nowhere").mkdir()
     refusal(desk.train("--json", "--use-case", "x", EVERGREEN_HOME="y"), 2, "usage", "there is no use case 'x'")
+
+
+def test_an_alarm_is_told_from_the_command_line_and_a_wrong_call_is_one_sentence_without_secrets(desk: Desk) -> None:
+    def alarm(*arguments: str, to: str) -> subprocess.CompletedProcess[str]:
+        return desk.run("-m", "flows.alarm", *arguments, "--json", "--no-record", EVERGREEN_ALARMS=to)
+
+    with web_hook() as hook:
+        to = f"ops=json://127.0.0.1:{hook.port}/S3CRET"
+        done = alarm("The night run crashed.", "--code", "crashed", "--use-case", "houses-2", to=to)
+        assert json.loads(done.stdout) == {
+            "use_case": "houses-2", "code": "crashed", "told": ["ops"], "failed": [], "silenced": False, "over": False,
+        }  # fmt: skip
+        assert json.loads(alarm("--over", "--code", "crashed", "--use-case", "houses-2", to=to).stdout)["told"] == ["ops"]
+    assert [message["title"] for message in hook.hooks] == ["houses-2 · The night run crashed.", "houses-2 · over: The night run crashed."]
+    refused = alarm("It broke.", to="ops=slack://S3CRET")
+    refusal(refused, 2, "usage", "the address of channel ops is not one that Apprise reads as slack://")
+    refusal(alarm(to=""), 2, "usage", "say what is the matter, with --text TEXT")
+    refusal(alarm("x", "--code", "a b", to=""), 2, "usage", "--code is 'a b': it may hold letters, digits, '.', '_' and '-' alone")
+    assert "S3CRET" not in done.stderr + refused.stderr + refused.stdout
 
 
 @pytest.mark.parametrize("job", JOBS)

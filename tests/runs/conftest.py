@@ -15,6 +15,7 @@ from tasks import record
 from tasks.adapters.home import prepare
 from tasks.adapters.server import HomeServer
 from tasks.core.options import (
+    AlarmOptions,
     BacktestOptions,
     IngestOptions,
     MaintainOptions,
@@ -101,6 +102,11 @@ class Project:
         from flows.maintain import maintain
 
         return self._run(maintain, MaintainOptions.model_validate(options))
+
+    def alarm(self, **options: object) -> Run:
+        from flows.alarm import alarm
+
+        return self._run(alarm, AlarmOptions.model_validate(options))
 
     def decide(self, flow: str, **options: object) -> Run:
         """Run `promote` or `rollback`."""

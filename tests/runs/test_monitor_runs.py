@@ -98,8 +98,11 @@ def test_a_broken_batch_leads_to_no_training_and_the_next_good_one_goes_on(proje
     run = project.monitor(use_case="broken")
     assert (run.state.name, run.report.choice.code) == ("Blocked", "data_broken")
     assert "is held: 'a' came as 1,000 times its values" in run.report.choice.reasons[0]
+    assert any(line.startswith("alarm: broken · the last delivery is broken; broken-1-0-4.csv is held") for line in run.log)
     deliver(project, "broken", rows(2, FEW))
-    assert look(project, "broken").choice.code == "keep"
+    run = project.monitor(use_case="broken")
+    assert run.report.choice.code == "keep"
+    assert "alarm: broken · over: the last delivery is broken" in run.log
 
 
 def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_and_comes_back_with_its_time(project: Project) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.core.charts import (
     Interval,
+    Marks,
     Series,
     bar_chart,
     interval_chart,
@@ -117,9 +118,23 @@ def test_a_point_that_is_not_finite_is_left_out_and_the_others_stay() -> None:
     assert len(list(read(svg).iter(f"{SVG}circle"))) == 2
 
 
-def test_a_gap_in_the_values_is_a_gap_in_the_line_and_a_point_between_two_gaps_is_a_dot() -> None:
-    svg = line_chart([Series("a", [1, 2, 3, 4, 5, 6], [1.0, 2.0, math.nan, 3.0, math.nan, 4.0])], title="Loss", x_title="x", y_title="y")
-    assert [re.sub(r"[\d. ]+", "", stretch) for stretch in paths(svg)[-1].split("M")] == ["", "L", "h", "h"]
+def test_a_gap_in_the_values_is_a_gap_in_the_line_and_a_point_between_two_gaps_is_a_dot_whatever_the_dashes() -> None:
+    lone = Series("a", [1, 2, 3, 4, 5, 6], [1.0, 2.0, math.nan, 3.0, math.nan, 4.0])
+    root = read(line_chart([Series("b", [1, 6], [1.0, 4.0]), lone], title="Loss", x_title="x", y_title="y"))
+    dashed = [path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("stroke-dasharray") == "7 3"]
+    assert [re.sub(r"[-\d. ]+", "", path) for path in dashed] == ["Mh", "ML"], "the sample in the key, and the two points that are joined"
+    assert len(list(root.iter(f"{SVG}circle"))) == 2
+
+
+def test_marks_are_told_apart_by_their_signs_and_named_in_the_key() -> None:
+    marks = [Marks("promoted", "dot", [(1, 1.0)]), Marks("returned", "diamond", [(2, 2.0)]), Marks("rejected", "cross", [(1, 1.0)])]
+    marks += [Marks("alarm", "ring", [(1, 1.0), (2, 2.0), (3, math.nan)]), Marks("held", "dot", [])]
+    svg = line_chart([Series("a", [1, 2, 3], [1.0, 2.0, 1.5])], title="Loss", x_title="x", y_title="y", marks=marks)
+    assert {"a", "promoted", "returned", "rejected", "alarm"} <= set(words(svg))
+    assert "held" not in words(svg), "what never happened needs no key"
+    radii = [circle.get("r") for circle in read(svg).iter(f"{SVG}circle")]
+    assert (radii.count("4.5"), radii.count("8.5")) == (2, 3), "one of each in the key"
+    assert not any(path.get("stroke-dasharray") for path in read(svg).iter(f"{SVG}path") if "l9 9" in path.get("d", ""))
 
 
 def test_the_diagonal_is_where_both_axes_agree() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from tasks.core import backtest
-from tasks.core.backtest import BacktestReport, build_page, describe
-from tasks.core.replay import Fit, History, by_policy, in_hindsight, on_flag, on_schedule, recovered
+from tasks.core.backtest import BacktestReport, Trials, build_page, describe, page_name, recommendation
+from tasks.core.options import BacktestOptions
+from tasks.core.replay import Course, Fit, History, by_policy, in_hindsight, on_flag, on_schedule, recovered
 from tasks.core.use_case import Retraining
 
 FIRST, SIZE, CHUNKS = 300, 200, 20
@@ -30,6 +33,7 @@ def history(truth: np.ndarray, *, delay: int = 0, seed: int = 0, noise: float = 
 
 STEP = history(np.repeat([0.0, 1.0], [10, CHUNKS - 9]))
 CALM = history(np.zeros(CHUNKS + 1))
+SLOW = history(np.linspace(0, 6, CHUNKS + 1))
 ASK_NOTHING = Retraining(growth=1e9, staleness=10**6)
 
 
@@ -101,10 +105,16 @@ def test_late_labels_delay_what_is_noticed() -> None:
     assert found[0] < found[2] < found[5]
 
 
+def told(of: History, *courses: Course, **facts: object) -> BacktestReport:
+    """Report what courses came to, among them those that nothing is measured without."""
+    ran = [on_schedule(of, None, "never"), on_schedule(of, 1, "every"), *courses]
+    report = BacktestReport("steps", "steps.csv", "squared_error", "mean", "in order", of.edges, 0, backtest.measure(of, ran))
+    return replace(report, **facts)  # type: ignore[arg-type]
+
+
 def test_a_backtest_is_told_as_text_page_and_json() -> None:
     policy = by_policy(STEP, Retraining())
-    courses = [on_schedule(STEP, None, "never"), on_schedule(STEP, 1, "every"), policy, in_hindsight(STEP, policy.fits)]
-    report = BacktestReport("steps", "steps.csv", "squared_error", "mean", "in order", STEP.edges, 0, backtest.measure(STEP, courses))
+    report = told(STEP, policy, in_hindsight(STEP, policy.fits))
     text = describe(report, "")
     assert text.splitlines()[2].startswith("never ")
     assert "of what retraining after every chunk gains" in text
@@ -113,12 +123,108 @@ def test_a_backtest_is_told_as_text_page_and_json() -> None:
     assert document["policies"]["never"]["recovered"] is None
     assert [len(series) for series in document["series"].values()] == [CHUNKS] * 4
     assert document["series"]["policy"][0]["rows"] == SIZE
-    page = build_page(report)
-    assert "Loss over time" in page
+    assert sum(step["alarm"] for step in document["series"]["policy"]) == document["policies"]["policy"]["alarms"] > 0
+
+
+def test_the_page_shows_a_curve_for_each_policy_and_a_mark_for_each_act() -> None:
+    policy = by_policy(history(np.repeat([0.0, 1.0, 0.0], [6, 6, CHUNKS - 11])), Retraining())
+    assert {"promoted", "returned", "rejected"} <= {step.decision for step in policy.steps}
+    page = build_page(told(STEP, policy, on_schedule(STEP, 5, "periodic_5"), in_hindsight(STEP, 3)))
     assert "After which chunk what was decided" in page
+    assert "a fit after each 5 chunks" in page
+    for caption in ("Loss that was saved so far", "Mean loss of each chunk"):
+        chart = page.partition(f"<figcaption>{caption}")[2].partition("</figure>")[0]
+        for name in ("policy", "never", "every", "periodic_5", "hindsight", "promoted", "returned", "rejected", "alarm"):
+            assert f">{name}</text>" in chart
+        assert chart.count('r="8.5"') == 1 + policy.alarms
+        assert chart.count('r="4.5"') == 1 + policy.promotions
+        assert chart.count("l6.5 6.5") == 1 + policy.returns
+        assert chart.count("l9 9") == 1 + policy.fits - policy.promotions
 
 
-def test_nothing_to_gain_is_said_as_that() -> None:
-    courses = [on_schedule(CALM, None, "never"), on_schedule(CALM, 1, "every"), by_policy(CALM, Retraining())]
-    report = BacktestReport("calm", "calm.csv", "squared_error", "mean", "in order", CALM.edges, 0, backtest.measure(CALM, courses))
-    assert report.state_message.startswith("retraining gains next to nothing here, even after every chunk")
+def test_what_is_next_to_nothing_lost_or_chance_is_said_as_that_and_no_share_of_it_is_shown() -> None:
+    calm = told(CALM, by_policy(CALM, Retraining()))
+    assert calm.outcomes["every"].recovered is None
+    assert calm.state_message.startswith("retraining gains next to nothing here, even after every chunk")
+    back = history(np.tile([0.0, 1.0], CHUNKS)[: CHUNKS + 1])
+    loses = told(back, by_policy(back, Retraining()))
+    assert loses.outcomes["policy"].recovered is None
+    assert loses.state_message.startswith("retraining after every chunk loses here (+")
+    noisy = history(np.random.default_rng(13).normal(0, 1, CHUNKS + 1))
+    chance = told(noisy, by_policy(noisy, Retraining()))
+    change, error = chance.outcomes["every"].change
+    assert -error < change < -0.02, "a gain, and within its interval"
+    assert chance.state_message.startswith("what retraining after every chunk gains here may be chance")
+    assert " % of what" not in chance.state_message
+    assert [line.split()[-5] for line in describe(chance, "").splitlines()[2:5]] == ["–"] * 3
+
+
+def test_budgets_of_the_calendar_hold_in_a_replay_that_knows_when_rows_came() -> None:
+    weekly = replace(SLOW, times=[datetime(2031, 5, 5, tzinfo=UTC) + timedelta(weeks=n) for n in range(CHUNKS)])
+    free = by_policy(weekly, Retraining(share=1.0, staleness=2))
+    bound = by_policy(weekly, Retraining(share=1.0, staleness=2, per_month=1))
+    months = [weekly.times[step.chunk - 1].month for step in bound.steps if step.decision in ("promoted", "rejected")]
+    assert bound.fits == len(months) == len(set(months)) < free.fits
+    assert any("attempts of this month (UTC)" in reason for step in bound.steps for reason in step.reasons)
+    assert by_policy(SLOW, Retraining(share=1.0, staleness=2, per_month=1)) == free, "without times there are no months"
+
+
+def test_nothing_is_recovered_where_nothing_is_lost() -> None:
+    perfect = history(np.zeros(CHUNKS + 1), noise=0.0)
+    assert recovered(perfect, *(on_schedule(perfect, every, "") for every in (2, None, 1))) is None
+
+
+def test_text_and_page_say_when_labels_come_and_what_is_fitted_to() -> None:
+    report = told(CALM, by_policy(CALM, Retraining()), delay=2, window=5)
+    assert "fitted to the latest 5 chunks, labels come after 2 chunks" in describe(report, "").splitlines()[0]
+    assert "the latest 5 chunks" in build_page(report)
+    assert "after 2 chunks" in build_page(report)
+    assert "fitted to all rows before, labels come at once" in describe(replace(report, delay=0, window=None), "")
+
+
+def test_pages_of_different_questions_have_different_names() -> None:
+    asked = [{}, {"chunks": 20}, {"delay": 2}, {"window": 2}, {"shuffle": True}, {"candidate": "logistic"}, {"target": "a b"}]
+    asked += [{"target": "a-b"}, {"target": "b" * 200}, {"target": "c" * 200}, {"loss": "brier"}, {"data": "other.csv"}]
+    found = [page_name(BacktestOptions.model_validate({"use_case": "steps", **each})) for each in asked]
+    assert len(set(found)) == len(asked)
+    assert found[:3] == ["backtest", "backtest-chunks-20", "backtest-delay-2"]
+    assert page_name(BacktestOptions(loss="absolute_error")) == "backtest-loss-absolute_error"
+    assert max(map(len, found)) < 140
+    assert page_name(BacktestOptions(recommend=True)) == page_name(BacktestOptions(data="steps.csv")) == "backtest"
+
+
+def test_a_simulation_is_called_that_in_title_text_and_state() -> None:
+    report = told(CALM, by_policy(CALM, Retraining()), source="simulated:market_risk (a simulation)")
+    assert "in this simulation" in report.state_message
+    assert "(a simulation)" in describe(report, "").splitlines()[0]
+    assert "(a simulation)</h1>" in build_page(report)
+
+
+def trials(of: History, *settings: Retraining, own: Retraining | None = None) -> Trials:
+    defaults = by_policy(of, Retraining())
+    tried = [(limits, by_policy(of, limits)) for limits in (Retraining(), *settings)]
+    return Trials(on_schedule(of, None, "never"), defaults, by_policy(of, own) if own else defaults, tried)
+
+
+def test_settings_are_recommended_only_where_they_are_surely_better_than_the_defaults() -> None:
+    few, more = Retraining(share=0.1), Retraining(share=1.0, staleness=2)
+    found = recommendation(SLOW, trials(SLOW, few, more), "these 10 rows of a.csv")
+    assert found.limits == more
+    assert found.changed == {"share": 1.0, "staleness": 2}
+    assert "on these 10 rows of a.csv, which chose this among 3 settings; the defaults come to loss" in found.told
+    assert found.as_text().startswith("staleness 2, share 1.0: loss −")
+    report = told(SLOW, by_policy(SLOW, Retraining()), recommended=found)
+    assert "{" not in describe(report, "")
+    assert report.as_json()["recommended"] == more.model_dump()
+    assert "Recommended settings" in build_page(report)
+
+
+def test_where_nothing_is_surely_better_nothing_is_recommended_and_both_are_told() -> None:
+    found = recommendation(CALM, trials(CALM, Retraining(share=0.1)), "these rows")
+    assert found.limits is None
+    assert found.told.startswith("nothing, and nothing was written: of 2 settings none is better on these rows by more than its interval")
+    assert "the defaults come to loss" in found.told
+    more = Retraining(share=1.0, staleness=2)
+    own = recommendation(SLOW, trials(SLOW, more, own=more), "these rows")
+    assert own.limits is None, "it is what the use case has"
+    assert "those of the use case to loss" in own.told

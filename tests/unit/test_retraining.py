@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from tasks.core.retraining import (
     better_again,
     decide,
     distance,
+    in_words,
     look,
+    spent,
 )
 from tasks.core.use_case import Retraining
 
@@ -116,6 +119,26 @@ def test_what_is_decided_has_a_stable_code_and_says_why(
     assert all(choice.reasons)
     assert isinstance(choice, Choice)
     assert choice.as_json()["signals"] == [vars(signal) for signal in signals]
+
+
+def test_budgets_count_the_attempts_of_this_day_and_month_in_utc() -> None:
+    now = datetime(2031, 5, 20, 1, tzinfo=UTC)
+    attempts = [now - timedelta(hours=hours) for hours in (0.5, 2, 48, 24 * 25)]
+    there = timezone(timedelta(hours=9))
+    assert spent(attempts, now, LIMITS) == ""
+    assert spent(attempts, now, Retraining(per_day=2, per_month=4)) == ""
+    one = spent([each.astimezone(there) for each in attempts], now, Retraining(per_day=1))
+    assert one == "1 of 1 attempts of this day (UTC) is made; retrain.per_day says how many there may be"
+    month = spent(attempts, now, Retraining(per_day=2, per_month=3))
+    assert month == "3 of 3 attempts of this month (UTC) are made; retrain.per_month says how many there may be"
+    assert spent([now.replace(year=2030)], now, Retraining(per_month=1)) == ""
+    blocked = decide(replace(QUIET, batch=3), FIRED, LIMITS, Circumstances(spent=month))
+    assert (blocked.code, blocked.reasons[-1]) == ("budget", month)
+
+
+def test_a_large_rise_is_told_in_times_of_the_reference() -> None:
+    told = in_words(Signal("performance", 25.65, 0.1, fired=True))
+    assert told == "the loss is above the reference, and what is beyond noise adds up to 25.6 times the reference (limit 0.1 times)"
 
 
 def test_in_the_long_run_no_more_attempts_are_made_than_allowed() -> None:

@@ -93,7 +93,8 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 
-KEYS = "budget, candidates, card, costs, data, description, drop, gate, group, key, landing, loss, monitor, pii, reading, refit, retrain"
+KEYS = "alarms, budget, candidates, card, costs, data, description, drop, gate, group, key, landing, loss, monitor, pii, reading, refit"
+KEYS += ", retrain"
 KEYS += ", schedule, seed, target, task, time"
 GATE_KEYS = "approval, approval_days, behaviour, block, calibration_rise, error_rate, flips, floors, latency_factor, latency_ms"
 GATE_KEYS += ", protected, protected_gap, size_factor, size_mb, skip, slice_loss, slice_rows, slices, tolerance"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.core.schema import infer_schema
 from tasks.core.use_case import UseCase
-from tasks.core.use_case_file import Setting, settle, write
+from tasks.core.use_case_file import Setting, settle, with_section, write
 
 COMMENTED = re.compile(r"^# (?=[a-z ])", re.MULTILINE)
 COLUMNS = st.text(min_size=1, max_size=12)
@@ -115,3 +115,9 @@ def test_what_a_person_has_said_is_not_suggested_again() -> None:
         "time": "sold",
         "key": ["id"],
     }
+
+
+def test_a_section_is_replaced_with_its_commented_keys_and_nothing_else_of_a_persons_goes() -> None:
+    text = "# Ours.\nretrain:  # by hand\n  growth: 2.0\n#   share: 0.25   # attempts\n# The seed of all.\nseed: 1\n\n# card:\n#   owner:\n"
+    found = with_section(text, "retrain", {"staleness": 3}, "measured")
+    assert found == "# Ours.\n# The seed of all.\nseed: 1\n\n# card:\n#   owner:\nretrain:  # measured\n  staleness: 3\n"

@@ -131,8 +131,8 @@ def _bundled(source: str) -> Content:
     import numpy as np
 
     if source.startswith(SIMULATED):
-        df = market_risk()
-        return Content(source, "simulated", table=Table.of(df, source, np.arange(1, len(df) + 1, dtype=np.int64)))
+        df, told = market_risk(), f"{source} (a simulation)"  # so that nobody takes the rows for observed ones, wherever they come from
+        return Content(told, "simulated", table=Table.of(df, told, np.arange(1, len(df) + 1, dtype=np.int64)))
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
