@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import warnings
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from tasks.adapters import home
@@ -17,7 +18,7 @@ from tasks.core.page import number
 from tasks.core.sight import DECISION, OUTCOMES, SIGNALS, draw, facts_of, feature_rows, judge, say_what_it_is, why_not
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from tasks.core.drift import FeatureDrift
     from tasks.core.sight import Drawing, Judged, Sight
 
+T = TypeVar("T")
 KEPT_RUNS = 200
+DRAWN_RUNS = 30  # with pictures, for Evidently's UI reads all that there are when it starts
+TOLD = 3  # widgets before the first picture
 METHOD = "evergreen"
+log = logging.getLogger("evergreen")
 FEATURE_COLUMNS = ["feature", "drifted", "effect", "false discoveries", "importance", "missing before", "missing now"]
 DRIFT_SHARE = 0.5  # of the columns, which is Evidently's default
 
@@ -102,9 +107,19 @@ def render(sight: Sight) -> Rendered:
 def _pictures(sight: Sight) -> tuple[list[SnapshotModel], list[str]]:
     """Give the runs that draw something, and sentences on what they leave out."""
     drawing, judged = draw(sight), judge(sight)
-    runs = [_draw_features(sight, drawing)] if drawing.drifts else []
-    runs += [] if isinstance(judged, str) else [_draw_quality(sight, judged)]
-    return runs, [*drawing.left_out, *([judged] if isinstance(judged, str) else [])]
+    drawn = [_tried(_draw_features, sight, drawing)] if drawing.drifts else []
+    drawn += [judged if isinstance(judged, str) else _tried(_draw_quality, sight, judged)]
+    runs = [run for run in drawn if not isinstance(run, str)]
+    return runs, [*drawing.left_out, *(note for note in drawn if isinstance(note, str))]
+
+
+def _tried(draw_it: Callable[[Sight, T], SnapshotModel], sight: Sight, what: T) -> SnapshotModel | str:
+    """Draw, or say that Evidently cannot: some tables break its arithmetic, and no decision hangs on pictures."""
+    try:
+        return draw_it(sight, what)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        log.warning("Evidently cannot draw a part of %s: %s: %s", sight.use_case, type(error).__name__, error)
+        return f"Evidently cannot draw one part of these rows ({type(error).__name__})."
 
 
 def _draw_features(sight: Sight, drawing: Drawing) -> SnapshotModel:
@@ -152,7 +167,7 @@ def _draw_quality(sight: Sight, judged: Judged) -> SnapshotModel:
     else:
         numbers = [*judged.classes]
         definition = DataDefinition(
-            numerical_columns=numbers, categorical_columns=["truth", "prediction"], classification=[_classification(sight, judged)]
+            numerical_columns=numbers, categorical_columns=["truth", "prediction"], classification=[_classification(judged)]
         )
         preset = ClassificationPreset()
     columns = ["truth", "prediction", *judged.classes]
@@ -161,12 +176,13 @@ def _draw_quality(sight: Sight, judged: Judged) -> SnapshotModel:
     return Report([preset]).run(current, reference, timestamp=sight.at).to_snapshot_model()
 
 
-def _classification(sight: Sight, judged: Judged) -> BinaryClassification | MulticlassClassification:
+def _classification(judged: Judged) -> BinaryClassification | MulticlassClassification:
     from evidently import BinaryClassification, MulticlassClassification
 
     classes = [*judged.classes]
-    if sight.task == "binary" and len(classes) == 2:
-        return BinaryClassification(target="truth", prediction_labels="prediction", prediction_probas=classes[1], pos_label=classes[1])
+    if len(classes or judged.labels) == 2:
+        positive, proba = (classes or judged.labels)[1], classes[1] if classes else None
+        return BinaryClassification(target="truth", prediction_labels="prediction", prediction_probas=proba, pos_label=positive)
     return MulticlassClassification(target="truth", prediction_labels="prediction", prediction_probas=classes or None)
 
 
@@ -187,9 +203,10 @@ def _together(sight: Sight, notes: Sequence[str], drawn: Sequence[SnapshotModel]
     from evidently.legacy.renderers.html_widgets import table_data, text_widget
 
     facts = _draw_facts(sight)
+    numbers = [(name.replace("_", " "), number(value)) for name, value in facts_of(sight).items() if not name.startswith(DECISION)]
     told = [
         text_widget(title=f"{sight.use_case}, {sight.at:%Y-%m-%d %H:%M %Z}", text=say_what_it_is(sight, notes)),
-        table_data(title="Numbers", column_names=["", "value"], data=[(name, number(value)) for name, value in facts_of(sight).items()]),
+        table_data(title="Numbers", column_names=["", "value"], data=numbers),
         table_data(title="Features, as decided on all rows", column_names=FEATURE_COLUMNS, data=feature_rows(sight)),
     ]
     results = {name: result for run in (facts, *drawn) for name, result in run.metric_results.items() if _is_finite(result)}
@@ -228,7 +245,7 @@ def keep(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int = KEP
     """Add a window to the use case's project of a workspace, once; begin the project where there is none.
 
     Each file is written whole, elsewhere, and then moved to its place: Evidently's UI does not start on half a file, and notices a
-    new one by its name.
+    new one by its name. Older runs lose their pictures.
 
     Args:
         sight: The window.
@@ -248,8 +265,7 @@ def keep(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int = KEP
                 _write(project / "dashboard.json", _dashboard(), workspace)
                 _write(project / "metadata.json", _project(sight.use_case, project.name), workspace)
             _write(runs / f"{_identify(sight.use_case, int(sight.at.timestamp() * 1000))}.json", rendered.run, workspace)
-            for old in sorted(runs.glob("*.json"))[:-keep_runs]:
-                old.unlink()
+            _clear(runs, workspace, keep_runs)
     except OSError as error:
         message = f"cannot write to {workspace}: {error.strerror}; make room or give the right to, then run again"
         raise StoreError(message, where=str(workspace)) from error
@@ -263,9 +279,26 @@ def _identify(use_case: str, at_ms: int) -> UUID:
 
 def _write(path: Path, text: str, workspace: Path) -> None:
     if not path.exists():
-        part = workspace.parent / "evidently.part"  # beside the workspace: Evidently's UI misses what is renamed within it
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        _put(path, text, workspace)
+
+
+def _put(path: Path, text: str, workspace: Path) -> None:
+    part = workspace.parent / "evidently.part"  # beside the workspace: Evidently's UI misses what is renamed within it
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _clear(runs: Path, workspace: Path, keep_runs: int) -> None:
+    """Remove runs beyond so many, and from older ones the pictures."""
+    there = sorted(runs.glob("*.json"))
+    for old in there[:-keep_runs]:
+        old.unlink()
+    for old in there[-keep_runs:][-DRAWN_RUNS - 10 : -DRAWN_RUNS]:  # ten, should the last ones have been killed here
+        run = json.loads(old.read_text(encoding="utf-8"))
+        if len(run["widgets"]) > TOLD:
+            run["widgets"] = run["widgets"][:TOLD]
+            run["widgets"][0]["params"]["text"] += f"\n\n- Pictures are kept of the last {DRAWN_RUNS} windows."
+            _put(old, json.dumps(run), workspace)
 
 
 def _project(use_case: str, uuid: str) -> str:
@@ -288,7 +321,7 @@ def _panels() -> list[DashboardPanelPlot]:
         line_plot_panel("Loss", _values("loss", "reference_loss", "estimated_loss"), "on new labels, when judged, and as estimated"),
         *(line_plot_panel(f"Signal: {name}", _values(name, f"{name}_limit"), "fires at its limit", "half") for name in SIGNALS),
         line_plot_panel("Label lag", _values("label_lag_days"), "days from a row to its label", "half"),
-        line_plot_panel("Drifted features", _values("drifted_share"), "share of all; for people, decides nothing", "half"),
+        line_plot_panel("Drifted features", _values("drifted_percent"), "in percent; for people, decides nothing", "half"),
         bar_plot_panel("Rows", _values("rows", "labelled_rows"), "that came", "half"),
         bar_plot_panel("Decisions", _values(*(f"{DECISION}{each}" for each in OUTCOMES)), "what was decided", "half", stacked=True),
     ]

@@ -23,7 +23,10 @@ LEAST_ROWS = 500  # below it pictures of distributions show noise
 LEAST_LABELLED = 50
 MOST_ROWS = 10_000  # more of them cost time and change no picture
 MOST_VALUES = 20  # of a category that are told apart
+MOST_CLASSES = 20
 MOST_LETTERS = 60
+MOST_LISTED = 30  # features
+LARGEST, FINEST = 1e100, 1e-12  # numbers of a histogram, and its range as a share of them
 MARKS = str.maketrans("<>`[]", "\u2039\u203a’()")  # of HTML and Markdown
 SEED = 0
 PREDICTION, PROBA = "prediction", "proba_"
@@ -33,7 +36,7 @@ Fact = Literal[
     "loss", "reference_loss", "estimated_loss", "label_lag_days",
     "performance", "prediction", "growth", "staleness",
     "performance_limit", "prediction_limit", "growth_limit", "staleness_limit",
-    "rows", "labelled_rows", "drifted_share",
+    "rows", "labelled_rows", "drifted_percent",
 ]  # fmt: skip
 SIGNALS: tuple[Fact, ...] = ("performance", "prediction", "growth", "staleness")
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
@@ -103,12 +106,14 @@ class Judged:
     Attributes:
         current: Columns `truth` and `prediction`: float64, or of classifiers text, and for each class a column of its name.
         reference: The same of the reference; None where too few of its rows are labelled.
-        classes: With a column of probabilities, in the order of these.
+        labels: Classes that occur, sorted.
+        classes: Those with a column of probabilities, in the order of these; none where a class that occurs has no such column.
     """
 
     current: pd.DataFrame = field(repr=False)
     reference: pd.DataFrame | None = field(repr=False)
-    classes: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def why_not(sight: Sight) -> str:
@@ -186,7 +191,16 @@ def _pair(reference: pd.DataFrame, current: pd.DataFrame, name: str, *, is_numbe
     for column, side in zip(pair, ("reference", "current"), strict=True):
         if not column.notna().any():
             return f"has no value in the {side} rows"
+    if is_number and not all(_spans_bins(column) for column in pair):
+        return "spans a range that no histogram can be drawn of"
     return pair
+
+
+def _spans_bins(column: pd.Series) -> bool:
+    """Say whether floating point numbers tell the edges of a histogram apart."""
+    low, high = float(column.min()), float(column.max())
+    size = max(abs(low), abs(high))
+    return size < LARGEST and (low == high or high - low > FINEST * size)
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -221,37 +235,46 @@ def judge(sight: Sight) -> Judged | str:
     current = _judged(sight, sight.current)
     if current is None:
         return f"Fewer than {LEAST_LABELLED} rows have a label and a prediction, so their quality is not drawn."
-    reference = _judged(sight, sight.reference)
-    if sight.task == "regression":
-        return Judged(current, reference, ())
-    if current["truth"].nunique() < 2:
-        return "All labels that came are of one class, so their quality is not drawn."
-    reference = None if reference is None or reference["truth"].nunique() < 2 else reference
-    return Judged(current, reference, _classes(current, reference))
+    sides = [df for df in (current, _judged(sight, sight.reference)) if df is not None and df["truth"].nunique() > 1]
+    if not sides or sides[0] is not current:
+        return "All labels that came are alike, so their quality is not drawn."
+    return _judged_numbers(sides) if sight.task == "regression" else _judged_classes(sides)
+
+
+def _judged_numbers(sides: Sequence[pd.DataFrame]) -> Judged | str:
+    if not all(_spans_bins(df[name]) for df in sides for name in ("truth", PREDICTION)):
+        return "Targets or predictions span a range that no picture can be drawn of."
+    return Judged(sides[0], sides[1] if len(sides) > 1 else None)
+
+
+def _judged_classes(sides: Sequence[pd.DataFrame]) -> Judged | str:
+    sides = sides[:1] if {*sides[-1]["truth"]} != {*sides[0]["truth"]} else sides  # Evidently compares equal sets of classes alone
+    labels, classes = _classes(sides)
+    if len({*labels, *classes}) > MOST_CLASSES:
+        return f"The quality of more than {MOST_CLASSES} classes is not drawn."
+    return Judged(sides[0], sides[1] if len(sides) > 1 else None, labels, classes)
 
 
 def _judged(sight: Sight, df: pd.DataFrame) -> pd.DataFrame | None:
     if not {sight.target, PREDICTION} <= {*df}:
         return None
     df = _sampled(df[df[sight.target].notna() & df[PREDICTION].notna()])
-    if len(df) < LEAST_LABELLED:
-        return None
     cast = _numbers if sight.task == "regression" else _classes_as_text
     probas = {plain(str(name).removeprefix(PROBA)): df[name].astype("float64") for name in df if str(name).startswith(PROBA)}
-    judged = _frame(probas | {"truth": cast(df[sight.target]), PREDICTION: cast(df[PREDICTION])})
-    return judged.dropna().reset_index(drop=True)
+    judged = _frame(probas | {"truth": cast(df[sight.target]), PREDICTION: cast(df[PREDICTION])}).dropna()
+    return judged.reset_index(drop=True) if len(judged) >= LEAST_LABELLED else None
 
 
 def _classes_as_text(column: pd.Series) -> pd.Series:
     return _texts(column).map(plain).astype(object)
 
 
-def _classes(current: pd.DataFrame, reference: pd.DataFrame | None) -> tuple[str, ...]:
-    """Name the classes that have probabilities; none where a class that occurs has none, for then no curve can be drawn."""
-    named = tuple(str(name) for name in current if name not in ("truth", PREDICTION))
-    sides = [df for df in (current, reference) if df is not None]
-    occurring = {name for df in sides for column in ("truth", PREDICTION) for name in df[column]}
-    return named if occurring <= {*named} and all({*named} <= {*df} for df in sides) else ()
+def _classes(sides: Sequence[pd.DataFrame]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the classes that occur, and those with probabilities: none where one that occurs has none, for then no curve can be drawn."""
+    named = [str(name) for name in sides[0] if name not in ("truth", PREDICTION)]
+    occurring = {str(name) for df in sides for column in ("truth", PREDICTION) for name in df[column]}
+    is_complete = occurring <= {*named} and all({*named} <= {*df} for df in sides)
+    return tuple(sorted(occurring)), tuple(named) if is_complete else ()
 
 
 # -------------------------------------------------------------------------------------------------------- what is told
@@ -260,8 +283,8 @@ def _classes(current: pd.DataFrame, reference: pd.DataFrame | None) -> tuple[str
 def facts_of(sight: Sight) -> dict[str, float]:
     """Give all numbers that are drawn over time: those that were handed over, the rows, the share of drifted features, the decision."""
     drifted = sum(drift.is_drifted for drift in sight.features)
-    share = {"drifted_share": drifted / len(sight.features)} if sight.features else {}
-    facts = {"rows": float(sight.rows[1]), **share, **sight.facts, f"{DECISION}{sight.decision}": 1.0}
+    moved = {"drifted_percent": 100 * drifted / len(sight.features)} if sight.features else {}
+    facts = {"rows": float(sight.rows[1]), **moved, **sight.facts, f"{DECISION}{sight.decision}": 1.0}
     return {plain(name): float(value) for name, value in facts.items() if math.isfinite(value)}
 
 
@@ -273,19 +296,20 @@ def say_what_it_is(sight: Sight, notes: Sequence[str]) -> str:
         notes: Sentences on what is not drawn.
     """
     why = f", because {harmless(sight.because)}" if sight.because else ""
-    sizes = [min(len(df), MOST_ROWS) for df in (sight.reference, sight.current)]
-    return "\n\n".join([
-        f"**Decided: {plain(sight.decision)}**{why}.",
-        f"It was decided on all rows: {sight.rows[0]:,} of the reference, {sight.rows[1]:,} of this window. "
-        f"Pictures are drawn from a seeded sample of {sizes[0]:,} and {sizes[1]:,} of them.",
+    decided = f"**Decided: {plain(sight.decision)}**{why}."
+    rows = f"It was decided on all rows: {sight.rows[0]:,} of the reference, {sight.rows[1]:,} of this window."
+    if not why_not(sight):
+        sizes = [min(len(df), MOST_ROWS) for df in (sight.reference, sight.current)]
+        rows += f" Pictures are drawn from a seeded sample of {sizes[0]:,} and {sizes[1]:,} of them."
+    colours = (
         f"A feature counts as drifted where its effect on all rows is at least {sight.least_effect:g} and surely no chance. "
-        "Score and colour of each feature are those, and not what Evidently's own tests would say of the sample.",
-        *(f"- {note}" for note in notes),
-    ])  # fmt: skip
+        "Score and colour of each feature are those, and not what Evidently's own tests would say of the sample."
+    )
+    return "\n\n".join([decided, rows, colours, *(f"- {note}" for note in notes)])
 
 
 def feature_rows(sight: Sight) -> list[tuple[str, ...]]:
-    """List for each feature its name, whether it has drifted, effect, q, importance, and shares of missing values before and now."""
+    """List of the first features name, whether it has drifted, effect, q, importance, and shares of missing values before and now."""
     return [
         (
             plain(drift.name),
@@ -295,8 +319,7 @@ def feature_rows(sight: Sight) -> list[tuple[str, ...]]:
             number(drift.importance),
             *(_missing(df, drift.name) for df in (sight.reference, sight.current)),
         )
-        for drift in sight.features
-        if drift.name not in sight.personal
+        for drift in [each for each in sight.features if each.name not in sight.personal][:MOST_LISTED]
     ]
 
 
