@@ -35,6 +35,7 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     decided = monitoring.decide(post, seen, performance, broken)
     report = monitoring.report(post, seen, (broken, performance, estimated, features), decided)
     notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
+    monitoring.draw(post, seen, report)
     if report.choice.version is not None:
         is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
         return replace(report, done=f"version {report.choice.version} is champion again" if is_back else "another champion came first")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters import home, ledger, models, reports, snapshots, tracking
 from tasks.adapters.lake import Lake
 from tasks.core import decisions, monitor_page, retraining, splits
 from tasks.core.candidates import BASELINE, candidates_for
@@ -21,11 +21,12 @@ from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import Prediction, row_losses
-from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, has_turned, with_rise
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, facts_of, has_turned, with_rise
 from tasks.core.profiles import Profile
 from tasks.core.recipe import Recipe
 from tasks.core.retraining import Choice, Circumstances, Labelled, Sample, Watch
 from tasks.core.scoring import fit_inputs
+from tasks.core.sight import MOST_ROWS, Sight
 from tasks.core.snapshot import infer, target_of
 from tasks.core.table import Column, Schema
 from tasks.core.use_case import LAKE
@@ -424,6 +425,50 @@ def report(
     record.publish_text(f"{name}-monitor", monitor_page.as_markdown(told))
     log.info("%s", told.state_message)
     return told
+
+
+@task
+def draw(post: Post, seen: Seen, told: MonitorReport) -> None:
+    """Let Evidently draw the window beside the champion's rows, as a page and in the workspace that its UI shows."""
+    if not post.case.use_case.monitor.pictures or not seen.window.rows:
+        return
+    log.info("drawing what came, with Evidently")
+    reference, home_folder = _reference(post), post.case.settings.home
+    said = {"prediction": seen.said.values} | {f"proba_{name}": seen.said.of_class(name) for name in seen.said.classes}
+    sight = Sight(
+        use_case=post.case.name,
+        task=post.version.attempt.task,
+        reference=reference,
+        current=seen.df.assign(**said),
+        features=told.features,
+        numbers=tuple(name for name in reference if reference[name].dtype.kind == "f"),
+        target=post.version.attempt.target,
+        at=post.now,
+        facts=facts_of(told),
+        decision=told.choice.outcome,
+        rows=(LakeSnapshot.from_text(post.epoch.lake).rows if post.epoch.lake else len(reference), seen.window.rows),
+        personal=post.case.use_case.pii,
+        because="; ".join(told.choice.reasons),
+        least_effect=post.case.use_case.monitor.effect,
+    )
+    rendered = reports.render(sight)
+    if rendered.html:
+        snapshots.write_text(rendered.html, home_folder / "reports" / post.case.name / "evidently.html")
+    reports.keep(sight, rendered, home_folder / "evidently")
+
+
+def _reference(post: Post) -> pd.DataFrame:
+    """Give some of the rows that the champion was made from, evenly spread."""
+    import pandas as pd
+
+    path = snapshots.find(post.case.settings.home / "snapshots", post.version.attempt.snapshot)
+    if path is None and not post.epoch.lake:
+        return pd.DataFrame()
+    frames = snapshots.read_frames(path) if path else post.lake.read_chunks(LakeSnapshot.from_text(post.epoch.lake))
+    judged = ledger.last_decision(post.address, post.case.name, ("gate",), post.version.number)
+    counts: Mapping[str, int] = judged.inputs.get("rows", {}) if judged else {}  # type: ignore[assignment]
+    every = max(1, (counts.get("fit", 0) + counts.get("gate", 0)) // MOST_ROWS)
+    return pd.concat([df.iloc[::every] for df in frames], ignore_index=True)
 
 
 def ask(told: MonitorReport) -> bool:

@@ -265,6 +265,16 @@ class MonitorReport:
         }
 
 
+def facts_of(report: MonitorReport) -> dict[str, float]:
+    """Give the numbers of a look that are drawn over time."""
+    found, window = report.performance, report.window
+    facts = {each.name: each.value for each in report.choice.signals} | {f"{each.name}_limit": each.limit for each in report.choice.signals}
+    facts |= {"loss": found.now.mean, "reference_loss": found.reference.mean} if found else {}
+    expected = report.estimated or (found.estimated if found else None)
+    facts |= {"estimated_loss": expected.value} if expected else {}
+    return {**facts, "labelled_rows": window.labelled, **({"label_lag_days": window.lag_days[0]} if window.lag_days else {})}
+
+
 def alarms_of(report: MonitorReport) -> tuple[Alarm, ...]:
     """Give what people are to be told of a look: what blocks or lacks, a loss that rises and stays, a version that comes back."""
     choice, reasons = report.choice, "; ".join(report.choice.reasons)

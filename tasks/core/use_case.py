@@ -181,6 +181,13 @@ class Monitoring(BaseModel):
             json_schema_extra=because("a smaller one is seen in large tables alone, and nobody acts on it"),
         ),
     ] = 0.1
+    pictures: Annotated[
+        bool,
+        Field(
+            description="whether Evidently draws each look for its workspace",
+            json_schema_extra=because("people look at pictures; without them a look is some ten seconds shorter"),
+        ),
+    ] = True
 
 
 class Alarms(BaseModel):

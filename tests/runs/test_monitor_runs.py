@@ -32,7 +32,7 @@ def rows(seed: int, count: int = ROWS, turn: float = 1.0) -> pd.DataFrame:
 
 def begin(project: Project, name: str, **values: object) -> None:
     """Ingest rows and train on them."""
-    project.write_use_case(name, key=["id"], target="y", candidates=["logistic"], **values)
+    project.write_use_case(name, key=["id"], target="y", candidates=["logistic"], **{"monitor": {"pictures": False}, **values})
     deliver(project, name, rows(0, 2 * ROWS))
     project.train(use_case=name)
 
@@ -145,11 +145,14 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
 
 
 def test_labels_that_nothing_explains_block_instead_of_retraining(project: Project) -> None:
-    begin(project, "mixed")
-    mixed = rows(1, 2 * ROWS)
+    begin(project, "mixed", monitor={"pictures": True})
+    mixed = rows(1, 3 * ROWS)
     deliver(project, "mixed", mixed.assign(y=np.random.default_rng(5).permutation(mixed["y"])))
     report = look(project, "mixed")
     assert (report.choice.outcome, report.choice.code) == ("blocked", "labels_suspect")
+    drawn = (settings().home / "reports" / "mixed" / "evidently.html").read_text(encoding="utf-8")
+    assert "Decided: blocked" in drawn
+    assert len(list((settings().home / "evidently").glob("*/snapshots/*.json"))) == 1
 
 
 def test_a_hold_stands_above_what_newer_rows_say(project: Project) -> None:
