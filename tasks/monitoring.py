@@ -441,7 +441,7 @@ def draw(post: Post, seen: Seen, told: MonitorReport) -> None:
         reference=reference,
         current=seen.df.assign(**said),
         features=told.features,
-        numbers=tuple(name for name in reference if reference[name].dtype.kind == "f"),
+        numbers=tuple(str(name) for name in reference if reference[name].dtype.kind == "f"),
         target=post.version.attempt.target,
         at=post.now,
         facts=facts_of(told),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -128,6 +129,18 @@ def test_who_comes_too_late_for_an_epoch_leaves_no_decision(address: str) -> Non
     assert crown(address, FIRST)
     assert not crown(address, replace(FIRST, version=4))
     assert [entry.version for entry in ledger.decisions(address, "wine")] == [3]
+
+
+def test_what_is_asked_for_begins_once_whoever_comes_and_again_where_it_was_given_up(address: str) -> None:
+    asked = Entry("wine", "trigger", 0, "3-7", "", "eva@lab", "2024-03-03T14:00:00+00:00")
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda _: ledger.claim(address, asked, lambda _: False), range(24)))
+    assert sum(begun) == 1
+    assert ledger.claim(address, replace(asked, code="3-8"), lambda _: False)
+    assert ledger.claim(address, asked, lambda begun: begun.number == 1)
+    assert [entry.code for entry in ledger.decisions_after(address, "wine", 1)] == ["3-8", "3-7"]
+    assert [entry.number for entry in ledger.last_decisions(address, "wine", "trigger", 2)] == [2, 3]
+    assert broken_link(ledger.decisions(address, "wine")) is None
 
 
 def test_use_cases_do_not_see_each_other(address: str) -> None:

@@ -30,10 +30,10 @@ def rows(seed: int, count: int = ROWS, turn: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame({"id": [f"{seed}-{n}" for n in range(count)], "a": a, "b": b, "y": np.where(is_high, "high", "low")})
 
 
-def begin(project: Project, name: str, **values: object) -> None:
+def begin(project: Project, name: str, *, first: int = 2 * ROWS, **values: object) -> None:
     """Ingest rows and train on them."""
     project.write_use_case(name, key=["id"], target="y", candidates=["logistic"], **{"monitor": {"pictures": False}, **values})
-    deliver(project, name, rows(0, 2 * ROWS))
+    deliver(project, name, rows(0, first))
     project.train(use_case=name)
 
 
@@ -145,7 +145,7 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
 
 
 def test_labels_that_nothing_explains_block_instead_of_retraining(project: Project) -> None:
-    begin(project, "mixed", monitor={"pictures": True})
+    begin(project, "mixed", first=3 * ROWS, monitor={"pictures": True})
     mixed = rows(1, 3 * ROWS)
     deliver(project, "mixed", mixed.assign(y=np.random.default_rng(5).permutation(mixed["y"])))
     report = look(project, "mixed")
