@@ -97,7 +97,7 @@ def test_where_nothing_is_surely_better_the_use_case_stays_as_it_is(project: Pro
     project.write_table("calm", table("nothing"))
     path = project.folder / "deployments" / "use_cases" / "calm.yaml"
     before = path.read_text(encoding="utf-8")
-    found = project.backtest(use_case="calm", chunks=CHUNKS, candidate="logistic", recommend=True).report.recommended
+    found = project.backtest(use_case="calm", chunks=5, candidate="logistic", recommend=True).report.recommended
     assert found.limits is None
     assert found.told.startswith("nothing, and nothing was written")
     assert path.read_text(encoding="utf-8") == before
