@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evidently import BinaryClassification, MulticlassClassification
     from evidently.core.metric_types import MetricResult
     from evidently.core.serialization import SnapshotModel
+    from evidently.legacy.model.widget import BaseWidgetInfo
     from evidently.sdk.models import DashboardPanelPlot, PanelMetric
 
     from tasks.core.drift import FeatureDrift
@@ -200,15 +201,8 @@ def _draw_facts(sight: Sight) -> SnapshotModel:
 def _together(sight: Sight, notes: Sequence[str], drawn: Sequence[SnapshotModel]) -> SnapshotModel:
     """Make one run of several: what is told comes first, then what is drawn."""
     from evidently.core.metric_types import metric_tests_widget
-    from evidently.legacy.renderers.html_widgets import table_data, text_widget
 
     facts = _draw_facts(sight)
-    numbers = [(name.replace("_", " "), number(value)) for name, value in facts_of(sight).items() if not name.startswith(DECISION)]
-    told = [
-        text_widget(title=f"{sight.use_case}, {sight.at:%Y-%m-%d %H:%M %Z}", text=say_what_it_is(sight, notes)),
-        table_data(title="Numbers", column_names=["", "value"], data=numbers),
-        table_data(title="Features, as decided on all rows", column_names=FEATURE_COLUMNS, data=feature_rows(sight)),
-    ]
     results = {name: result for run in (facts, *drawn) for name, result in run.metric_results.items() if _is_finite(result)}
     for result in results.values():
         result.widget = []  # the run has them, once
@@ -220,10 +214,21 @@ def _together(sight: Sight, notes: Sequence[str], drawn: Sequence[SnapshotModel]
             "tags": [sight.decision],
             "metric_results": results,
             "top_level_metrics": [*results],
-            "widgets": [*told, *(widget for run in drawn for widget in run.widgets)],
+            "widgets": [*_tell(sight, notes), *(widget for run in drawn for widget in run.widgets)],
             "tests_widgets": [metric_tests_widget(tests)] if tests else [],
         }
     )
+
+
+def _tell(sight: Sight, notes: Sequence[str]) -> list[BaseWidgetInfo]:
+    from evidently.legacy.renderers.html_widgets import table_data, text_widget
+
+    numbers = [(name.replace("_", " "), number(value)) for name, value in facts_of(sight).items() if not name.startswith(DECISION)]
+    return [
+        text_widget(title=f"{sight.use_case}, {sight.at:%Y-%m-%d %H:%M %Z}", text=say_what_it_is(sight, notes)),
+        table_data(title="Numbers", column_names=["", "value"], data=numbers),
+        table_data(title="Features, as decided on all rows", column_names=FEATURE_COLUMNS, data=feature_rows(sight)),
+    ]
 
 
 def _is_finite(result: MetricResult) -> bool:
@@ -256,19 +261,23 @@ def keep(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int = KEP
     Raises:
         StoreError: the workspace cannot be written.
     """
-    project = workspace / str(_identify(sight.use_case, 0))
-    runs = project / "snapshots"
     try:
         with home.lock(workspace.parent, "evidently"):
-            runs.mkdir(parents=True, exist_ok=True)
-            if not (project / "metadata.json").exists():
-                _write(project / "dashboard.json", _dashboard(), workspace)
-                _write(project / "metadata.json", _project(sight.use_case, project.name), workspace)
-            _write(runs / f"{_identify(sight.use_case, int(sight.at.timestamp() * 1000))}.json", rendered.run, workspace)
-            _clear(runs, workspace, keep_runs)
+            _add(sight, rendered, workspace, keep_runs)
     except OSError as error:
         message = f"cannot write to {workspace}: {error.strerror}; make room or give the right to, then run again"
         raise StoreError(message, where=str(workspace)) from error
+
+
+def _add(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int) -> None:
+    project = workspace / str(_identify(sight.use_case, 0))
+    runs = project / "snapshots"
+    runs.mkdir(parents=True, exist_ok=True)
+    if not (project / "metadata.json").exists():
+        _write(project / "dashboard.json", _dashboard(), workspace)
+        _write(project / "metadata.json", _project(sight.use_case, project.name), workspace)
+    _write(runs / f"{_identify(sight.use_case, int(sight.at.timestamp() * 1000))}.json", rendered.run, workspace)
+    _clear(runs, workspace, keep_runs)
 
 
 def _identify(use_case: str, at_ms: int) -> UUID:

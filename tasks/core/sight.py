@@ -298,14 +298,12 @@ def say_what_it_is(sight: Sight, notes: Sequence[str]) -> str:
     why = f", because {harmless(sight.because)}" if sight.because else ""
     decided = f"**Decided: {plain(sight.decision)}**{why}."
     rows = f"It was decided on all rows: {sight.rows[0]:,} of the reference, {sight.rows[1]:,} of this window."
+    moved = f"A feature counts as drifted where its effect on all rows is at least {sight.least_effect:g} and surely no chance."
     if not why_not(sight):
         sizes = [min(len(df), MOST_ROWS) for df in (sight.reference, sight.current)]
         rows += f" Pictures are drawn from a seeded sample of {sizes[0]:,} and {sizes[1]:,} of them."
-    colours = (
-        f"A feature counts as drifted where its effect on all rows is at least {sight.least_effect:g} and surely no chance. "
-        "Score and colour of each feature are those, and not what Evidently's own tests would say of the sample."
-    )
-    return "\n\n".join([decided, rows, colours, *(f"- {note}" for note in notes)])
+        moved += " Score and colour of each feature are those, and not what Evidently's own tests would say of the sample."
+    return "\n\n".join([decided, rows, moved, *(f"- {note}" for note in notes)])
 
 
 def feature_rows(sight: Sight) -> list[tuple[str, ...]]:
