@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import io
 import json
+import logging
 import os
 import sys
 import time
@@ -28,6 +29,7 @@ from tasks.core.options import (
     CompareOptions,
     DeploymentsOptions,
     DoctorOptions,
+    DownOptions,
     ExplainOptions,
     IngestOptions,
     InitOptions,
@@ -40,6 +42,7 @@ from tasks.core.options import (
     ScoreOptions,
     StatusOptions,
     TrainOptions,
+    UpOptions,
 )
 
 if TYPE_CHECKING:
@@ -78,10 +81,17 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """A question: its options, and the verb that answers it, in one answer or several."""
+    """A question.
+
+    Attributes:
+        options: What it can be asked.
+        verb: The function that answers it, in one answer or several.
+        is_slow: Whether a person wants to see how far it is.
+    """
 
     options: type[Any]
     verb: str
+    is_slow: bool = False
 
 
 JOBS = {
@@ -127,6 +137,8 @@ QUESTIONS = {
     "preview": Question(PreviewOptions, "tasks.questions:preview"),
     "init": Question(InitOptions, "tasks.setup:init"),
     "deployments": Question(DeploymentsOptions, "tasks.questions:write_deployments"),
+    "up": Question(UpOptions, "tasks.stack:up", is_slow=True),
+    "down": Question(DownOptions, "tasks.stack:down", is_slow=True),
 }
 
 # Wrong settings are told by `main` in one sentence, and by `tasks.record` where there is no `main`.
@@ -155,9 +167,19 @@ def answer(question: str, argv: Sequence[str]) -> None:
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
         options = command.parse(f"python -m flows {question}", asked.options, argv).options
+        if asked.is_slow:
+            _show_progress()
         ask: Callable[[Any], Iterable[Answer]] = resolve_name(asked.verb)
         for answer in ask(options):
             _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
+
+
+def _show_progress() -> None:
+    """Write to standard error what a question that takes a while is at."""
+    log = logging.getLogger("evergreen")
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def overview() -> str:

@@ -60,6 +60,10 @@ class TrainOptions(CaseOptions):
         float | None, Field(gt=0, title="Seconds", description="after which no further trial begins (default: no limit)")
     ] = None
     again: Annotated[bool, Field(title="Again", description="train although rows and configuration are those of the last attempt")] = False
+    asked_by: Annotated[
+        str | None,
+        Field(title="Asked by", description="what a monitor asked for: champion's epoch and window; trained once for each"),
+    ] = None
 
 
 class IngestOptions(CaseOptions):
@@ -208,6 +212,21 @@ class InitOptions(Options):
 
 class DeploymentsOptions(Options):
     """Write the use cases of the project into its prefect.yaml."""
+
+
+Port = Annotated[int | None, Field(ge=1, le=65535)]
+
+
+class UpOptions(Options):
+    """Start what runs the use cases on this machine: Prefect's pages and worker, MLflow's and Evidently's pages; deploy them."""
+
+    prefect_port: Annotated[Port, Field(description="of Prefect's pages (default: 4200)")] = None
+    mlflow_port: Annotated[Port, Field(description="of MLflow's pages (default: 5000)")] = None
+    evidently_port: Annotated[Port, Field(description="of Evidently's pages (default: 4230)")] = None
+
+
+class DownOptions(Options):
+    """End what `up` has started, and the runs that it has begun."""
 
 
 class PreviewOptions(Options):
