@@ -153,34 +153,29 @@ def _when_wanted(use_case: str) -> Block:
 
 
 def _when_runs_fail() -> list[Block]:
-    # An alarm that fails must not raise an alarm; and a run that a person began on the command line has told them.
-    related = [
-        {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.evergreen"},
-        {"prefect.resource.role": "flow", "prefect.resource.name": "!alarm"},
-    ]
-    once = _at_most_once_in(ALARM_ONCE_S, for_each="related:deployment:prefect.resource.id")
-    about = {"use_case": "{{ deployment.name }}", "link": "{{ flow_run|ui_url }}"}
     failed = "run {{ flow_run.name }} ended as {{ flow_run.state.name }}: {{ flow_run.state.message }}"
     late = "run {{ flow_run.name }} should have begun by now; is the worker up? (evergreen up)"
     return [
-        {
-            "name": "alarm when a run fails or crashes",
-            # The name of a state may be any; its type is one of few.
-            "expect": ["prefect.flow-run.*"],
-            "match": {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-type": ["FAILED", "CRASHED"]},
-            "match_related": related,
-            **once,
-            **_with_options({**about, "code": "run_failed", "text": failed}),
-        },
-        {
-            "name": "alarm when a run is late",
-            "expect": ["prefect.flow-run.Late"],
-            "match": {"prefect.resource.id": "prefect.flow-run.*"},
-            "match_related": related,
-            **once,
-            **_with_options({**about, "code": "run_late", "text": late}),
-        },
+        # The name of a state, which names the event, may be any; its type is one of few.
+        _when_a_run("fails or crashes", "prefect.flow-run.*", {"prefect.state-type": ["FAILED", "CRASHED"]}, "run_failed", failed),
+        _when_a_run("is late", "prefect.flow-run.Late", {}, "run_late", late),
     ]
+
+
+def _when_a_run(told: str, event: str, state: Block, code: str, text: str) -> Block:
+    about = {"use_case": "{{ deployment.name }}", "code": f"{code}.{{{{ flow.name }}}}", "text": text, "link": "{{ flow_run|ui_url }}"}
+    return {
+        "name": f"alarm when a run {told}",
+        "expect": [event],
+        "match": {"prefect.resource.id": "prefect.flow-run.*", **state},
+        "match_related": [
+            # Whoever began a run on the command line was told there; and an alarm that fails must not raise one.
+            {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.evergreen"},
+            {"prefect.resource.role": "flow", "prefect.resource.name": "!alarm"},
+        ],
+        **_at_most_once_in(ALARM_ONCE_S, for_each="related:deployment:prefect.resource.id"),
+        **_with_options(about),
+    }
 
 
 def _when_automations_fail() -> Block:

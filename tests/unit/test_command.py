@@ -12,7 +12,8 @@ from tasks.core.options import CompareOptions, Options, PreviewOptions, TrainOpt
 
 TRAIN = "python -m flows.train"
 PREVIEW = "python -m flows preview"
-FLAGS = "--again, --data, --group, --help, --json, --no-record, --read, --seconds, --target, --task, --time, --trials, --use-case, -h"
+FLAGS = "--again, --asked-by, --data, --group, --help, --json, --no-record, --read, --seconds, --target, --task, --time, --trials"
+FLAGS += ", --use-case, -h"
 TASKS = "(available: binary, multiclass, regression)"
 
 
