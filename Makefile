@@ -12,13 +12,19 @@ RUNTIME := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format deployments lock clean
+.PHONY: help run up down test soak check format deployments lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.csv --target price"
 	@$(BIN)/python -m flows.train $(ARGS)
+
+up: $(RUNTIME) ## Start Prefect, a worker, MLflow and Evidently on this machine: make up ARGS="--prefect-port 4300"
+	@$(BIN)/python -m flows up $(ARGS)
+
+down: ## End what `make up` has started
+	@$(BIN)/python -m flows down
 
 test: $(DEV) ## Run the whole test suite, or a part: make test ARGS=tests/unit
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

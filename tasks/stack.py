@@ -106,28 +106,30 @@ def up(options: UpOptions) -> Iterator[StackReport]:
     home.prepare(settings.home)
     with home.lock(settings.home, "stack"):
         home.bootstrap()
-        yield _up(_Stack(settings, programs.Programs(settings.home), _ports(options, settings)))
+        started = programs.Programs(settings.home)
+        yield _up(_Stack(settings, started, _ports(options, started)))
 
 
-def _ports(options: UpOptions, settings: Settings) -> dict[str, int]:
-    """Say on which port each page is or will be.
+def _ports(options: UpOptions, started: programs.Programs) -> dict[str, int]:
+    """Say on which port each page is or will be: as asked, else where it was before it was killed.
 
     Raises:
-        UsageError: it is up on another one.
+        UsageError: it is, or was when others were started that count on it, on another one.
     """
     asked = {"prefect": options.prefect_port, "mlflow": options.mlflow_port, "evidently": options.evidently_port}
+    are_up = any(started.find(name) for name in (*PORTS, "worker"))
     ports: dict[str, int] = {}
     for name, port in asked.items():
-        found = programs.Programs(settings.home).find(name)
-        if found and port and port != found.port:
-            message = f"{name} is up on port {found.port}; before it can be on {port}: evergreen down"
+        noted = started.noted(name)
+        if noted and are_up and port not in (None, noted.port):
+            message = f"{name} is on port {noted.port}; before it can be on {port}: evergreen down"
             raise UsageError(message, where=f"--{name}-port")
-        ports[name] = found.port if found else port or PORTS[name]
+        ports[name] = port or (noted.port if noted else PORTS[name])
     return ports
 
 
 def _up(stack: _Stack) -> StackReport:
-    count, text = _deployments(stack.settings.project)
+    count, text = _deployments(stack.settings.project, stack.prefect)
     missing = [name for name in (*PORTS, "worker") if stack.programs.find(name) is None and not stack.is_elsewhere(name)]
     with ExitStack() as listening:
         # That each can be started is known before any is; each port is held until its program takes it.
@@ -151,7 +153,7 @@ def _up(stack: _Stack) -> StackReport:
     return StackReport(pages, tuple(missing), count, str(stack.programs.folder))
 
 
-def _deployments(project: Path) -> tuple[int, str]:
+def _deployments(project: Path, pages: str) -> tuple[int, str]:
     """Count and give the deployments of a project: its `prefect.yaml`, as `make deployments` would write it.
 
     Raises:
@@ -162,7 +164,7 @@ def _deployments(project: Path) -> tuple[int, str]:
     text = projects.read_prefect_yaml(project) or deployments.NEW
     # A folder without use cases shows the bundled ones, which every job finds too.
     use_cases = projects.own_use_cases(project) or projects.own_use_cases(projects.bundled())
-    text = deployments.update(text, use_cases)
+    text = deployments.update(text, use_cases, pages)
     return len(yaml.safe_load(text)["deployments"]), text
 
 
@@ -236,7 +238,7 @@ def _deploy(stack: _Stack, text: str) -> None:
     Raises:
         StoreError: Prefect refused.
     """
-    done, wanted = stack.programs.folder / "deployed", names.digest(text, stack.prefect)
+    done, wanted = stack.programs.folder / "deployed", names.digest(text)
     is_known = done.is_file() and done.read_text(encoding="utf-8") == wanted
     if is_known and server.answers(f"{stack.api}/deployments/name/maintain/{deployments.ALL}"):
         return
@@ -273,4 +275,5 @@ def _down(started: programs.Programs, own: server.HomeServer) -> DownReport:
         ended += programs.end(serving, 0)
     while strays := [process for process in started.processes() if process not in serving]:
         ended += programs.end(strays, 0)
+    started.forget()
     return DownReport(ended, STAYS if serving and is_used else "")

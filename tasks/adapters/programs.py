@@ -50,11 +50,21 @@ class Programs:
 
     def find(self, name: str) -> Note | None:
         """Find a program that lives."""
+        note = self.noted(name)
+        return note if note and _process(note) else None
+
+    def noted(self, name: str) -> Note | None:
+        """Give what was noted of a program when it was last started, unless that was forgotten; it may have been killed since."""
         try:
-            note = Note(**json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8")))
+            return Note(**json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
-        return note if _process(note) else None
+
+    def forget(self) -> None:
+        """Forget what was noted of programs that have ended."""
+        for path in self.folder.glob("*.json"):
+            if self.find(path.stem) is None:
+                path.unlink()
 
     def start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, port: int = 0, sockets: Sequence[int] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tasks.core import cron
 from tasks.core.errors import UsageError
+from tasks.core.stack import PORTS, page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ BEGIN = "# generated from deployments/use_cases by `make deployments`: begin"
 END = "# generated: end"
 WORK_POOL = "evergreen"
 ALL = "all"
+PAGES = page(PORTS["prefect"])
 MAINTENANCE = "30 1 * * 0"  # weekly, before the week's training
 RETRAIN_WANTED = "evergreen.retrain.wanted"
 ASKED_ONCE_S = 120  # what a monitor asks for again within it is the same wish
@@ -76,8 +78,13 @@ ALARM = Kind("alarm", "Tell people of a run that failed, came late, or did not c
 NOT_WRITTEN = frozenset({"monitor", "alarm"})
 
 
-def update(text: str, use_cases: Sequence[UseCase]) -> str:
+def update(text: str, use_cases: Sequence[UseCase], pages: str = PAGES) -> str:
     """Put the entries of use cases between the markers of a `prefect.yaml`.
+
+    Args:
+        text: Of the file.
+        use_cases: All that are deployed.
+        pages: Address of Prefect's pages, to which alarms lead.
 
     Raises:
         UsageError: the markers are missing.
@@ -87,10 +94,10 @@ def update(text: str, use_cases: Sequence[UseCase]) -> str:
     if found is None:
         message = f"prefect.yaml needs the lines '{BEGIN}' and '{END}'; what stands between them is replaced"
         raise UsageError(message, where="prefect.yaml")
-    return f"{text[: found.start()]}{BEGIN}\n{entries(use_cases)}{text[found.start('end') :]}"
+    return f"{text[: found.start()]}{BEGIN}\n{entries(use_cases, pages=pages)}{text[found.start('end') :]}"
 
 
-def entries(use_cases: Sequence[UseCase], not_written: frozenset[str] = NOT_WRITTEN) -> str:
+def entries(use_cases: Sequence[UseCase], not_written: frozenset[str] = NOT_WRITTEN, pages: str = PAGES) -> str:
     """Write the deployments of use cases as YAML, those that train first."""
     import yaml
 
@@ -99,7 +106,7 @@ def entries(use_cases: Sequence[UseCase], not_written: frozenset[str] = NOT_WRIT
     deployments += [_of_use_case(MONITOR, one, one.schedule.monitor) for one in use_cases if _is_watched(one)]
     deployments += [_of_use_case(SCORE, one, one.schedule.score) for one in use_cases]
     deployments += [_of_use_case(kind, one) for kind in ON_DEMAND for one in use_cases]
-    deployments += [_entry(MAINTAIN, ALL, MAINTAIN.told, {}, MAINTENANCE), _alarm(use_cases)] if use_cases else []
+    deployments += [_entry(MAINTAIN, ALL, MAINTAIN.told, {}, MAINTENANCE), _alarm(use_cases, pages)] if use_cases else []
     deployed = [entry for entry in deployments if str(entry["entrypoint"]).partition(":")[2] not in not_written]
     return yaml.safe_dump({"deployments": deployed}, sort_keys=False, allow_unicode=True, width=140)
 
@@ -115,9 +122,9 @@ def _of_use_case(kind: Kind, use_case: UseCase, when: str | None = None, trigger
     return _entry(kind, use_case.name, told, {"use_case": use_case.name, **given}, when, triggers)
 
 
-def _alarm(use_cases: Sequence[UseCase]) -> Block:
+def _alarm(use_cases: Sequence[UseCase], pages: str) -> Block:
     unwatched = [_when_unwatched(one.name, one.schedule.monitor) for one in use_cases if one.schedule.monitor]
-    return _entry(ALARM, ALL, ALARM.told, {}, None, [*_when_runs_fail(), _when_automations_fail(), *unwatched])
+    return _entry(ALARM, ALL, ALARM.told, {}, None, [*_when_runs_fail(pages), _when_automations_fail(), *unwatched])
 
 
 def _entry(
@@ -152,18 +159,21 @@ def _when_wanted(use_case: str) -> Block:
     }
 
 
-def _when_runs_fail() -> list[Block]:
+def _when_runs_fail(pages: str) -> list[Block]:
+    link = f"{pages}/runs/flow-run/{{{{ flow_run.id }}}}"
     failed = "run {{ flow_run.name }} ended as {{ flow_run.state.name }}: {{ flow_run.state.message }}"
     late = "run {{ flow_run.name }} should have begun by now; is the worker up? (evergreen up)"
+    # The name of a state, which names the event, may be any; its type is one of few.
+    types: Block = {"prefect.state-type": ["FAILED", "CRASHED"]}
+    said_failed = {"code": "run_failed.{{ flow.name }}", "text": failed, "link": link}
+    said_late = {"code": "run_late.{{ flow.name }}", "text": late, "link": link}
     return [
-        # The name of a state, which names the event, may be any; its type is one of few.
-        _when_a_run("fails or crashes", "prefect.flow-run.*", {"prefect.state-type": ["FAILED", "CRASHED"]}, "run_failed", failed),
-        _when_a_run("is late", "prefect.flow-run.Late", {}, "run_late", late),
+        _when_a_run("fails or crashes", "prefect.flow-run.*", types, said_failed),
+        _when_a_run("is late", "prefect.flow-run.Late", {}, said_late),
     ]
 
 
-def _when_a_run(told: str, event: str, state: Block, code: str, text: str) -> Block:
-    about = {"use_case": "{{ deployment.name }}", "code": f"{code}.{{{{ flow.name }}}}", "text": text, "link": "{{ flow_run|ui_url }}"}
+def _when_a_run(told: str, event: str, state: Block, says: Mapping[str, str]) -> Block:
     return {
         "name": f"alarm when a run {told}",
         "expect": [event],
@@ -174,7 +184,7 @@ def _when_a_run(told: str, event: str, state: Block, code: str, text: str) -> Bl
             {"prefect.resource.role": "flow", "prefect.resource.name": "!alarm"},
         ],
         **_at_most_once_in(ALARM_ONCE_S, for_each="related:deployment:prefect.resource.id"),
-        **_with_options(about),
+        **_with_options({"use_case": "{{ deployment.name }}", **says}),
     }
 
 

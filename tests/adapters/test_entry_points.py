@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+STORED = ROOT / "tests" / "unit" / "deployments.yaml"  # with what every trigger says
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 EVENT = {"payload": {"asked_by": "3:17", "reason": "no such deployment"}, "resource": {"name": "retrain wine"}}
-STATE = {"name": "Crashed", "message": "killed"}
-CONTEXT = {"event": EVENT, "flow_run": {"name": "train-wine", "state": STATE}, "flow": {"name": "train"}, "deployment": {"name": "wine"}}
+FLOW_RUN = {"id": "1-2", "name": "train-wine", "state": {"name": "Crashed", "message": "killed"}}
+CONTEXT = {"event": EVENT, "flow_run": FLOW_RUN, "flow": {"name": "train"}, "deployment": {"name": "wine"}}
 
 
 def one_of_each_flow() -> list[Any]:
@@ -36,18 +37,31 @@ def test_an_entry_point_loads_and_takes_its_parameters(entry: dict[str, Any]) ->
     assert problems(entry, entry["parameters"]) == []
 
 
-@pytest.mark.parametrize("entry", [entry for entry in one_of_each_flow() if "triggers" in entry], ids=lambda entry: entry["entrypoint"])
-def test_what_a_trigger_fills_in_is_what_the_flow_takes(entry: dict[str, Any]) -> None:
+def filled(trigger: dict[str, Any]) -> dict[str, Any]:
+    """Take a trigger as Prefect does, and fill in what an event says; the server adds no filters of its own where it does so."""
     from prefect.events import DeploymentTriggerTypes
     from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
     from pydantic import TypeAdapter
 
-    for trigger in entry["triggers"]:
-        TypeAdapter(DeploymentTriggerTypes).validate_python(trigger)
-        context = HydrationContext(render_jinja=True, jinja_context=CONTEXT, raise_on_error=True)
-        filled = hydrate(trigger["parameters"], context)
-        assert problems(entry, filled) == []
-        assert "{{" not in str(filled)
+    TypeAdapter(DeploymentTriggerTypes).validate_python(trigger)
+    return hydrate(trigger["parameters"], HydrationContext(render_jinja=True, jinja_context=CONTEXT, raise_on_error=True))
+
+
+def test_what_a_trigger_of_a_training_fills_in_is_what_the_flow_takes() -> None:
+    entry = one_of_each_flow()[0]
+    (trigger,) = entry["triggers"]
+    assert problems(entry, filled(trigger)) == []
+    assert filled(trigger)["options"]["asked_by"] == "3:17"
+
+
+def test_what_the_triggers_of_alarms_fill_in_is_text() -> None:
+    entry = yaml.safe_load(STORED.read_text(encoding="utf-8"))["deployments"][-1]
+    failed, late, action, missed = [filled(trigger)["options"] for trigger in entry["triggers"]]
+    link = "http://127.0.0.1:4200/runs/flow-run/1-2"
+    assert failed == {"use_case": "wine", "code": "run_failed.train", "text": "run train-wine ended as Crashed: killed", "link": link}
+    assert (late["code"], late["link"]) == ("run_late.train", link)
+    assert action["text"] == "automation retrain wine could not act: no such deployment"
+    assert missed["code"] == "not_monitored"
 
 
 @pytest.mark.parametrize(
