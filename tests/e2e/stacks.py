@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = ("prefect", "mlflow", "evidently")
 MARK = "STARTED_BY_EVERGREEN_UP"
+TIMEOUT_S = 120  # after a hundred events at once, Prefect's server on SQLite (3.8.8) now and then answers nothing for a minute
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Stack:
         """Ask Prefect's API."""
         request = Request(f"{self.api}{path}", method=method, headers={"Content-Type": "application/json"})
         request.data = None if method == "GET" else json.dumps(document).encode()
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=TIMEOUT_S) as answer:
             return json.loads(answer.read() or b"null")
 
     def deployment(self, name: str) -> str:

@@ -23,7 +23,7 @@ ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
 FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "backtest", "maintain")
-JOBS = (*FLOWS, "status", "explain", "card", "compare", "doctor", "preview", "init", "deployments")
+JOBS = (*FLOWS, "status", "explain", "card", "compare", "doctor", "preview", "init", "deployments", "up", "down")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
 random = np.random.default_rng(0)

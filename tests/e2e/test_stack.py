@@ -81,7 +81,7 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
 
     # Whoever asks a hundred times gets one training, whose worker is killed in the middle of it.
     stack.emit("evergreen.retrain.wanted", "diabetes", 100, asked_by="3:17")
-    wait_for(lambda: [run for run in stack.runs("train/diabetes") if run["state_type"] == "RUNNING"], "the training begins", 120)
+    wait_for(lambda: [run for run in stack.runs("train/diabetes") if run["state_type"] == "RUNNING"], "the training begins", 240)
     (asked,) = stack.runs("train/diabetes")
     assert asked["parameters"]["options"] == {"use_case": "diabetes", "asked_by": "3:17"}
     worker = psutil.Process(stack.pid_of("worker"))
