@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak check format deployments lock clean
+.PHONY: help run demo up down test soak check format deployments lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -22,6 +22,12 @@ run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.
 
 demo: $(RUNTIME) ## Play the life of a model in two minutes: weeks of a simulated market, in a new folder evergreen-demo
 	@$(BIN)/python -m flows demo $(ARGS)
+
+up: $(RUNTIME) ## Start Prefect, a worker, MLflow and Evidently on this machine: make up ARGS="--prefect-port 4300"
+	@$(BIN)/python -m flows up $(ARGS)
+
+down: ## End what `make up` has started
+	@$(BIN)/python -m flows down
 
 test: $(DEV) ## Run the whole test suite, or a part: make test ARGS=tests/unit
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

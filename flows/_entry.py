@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import io
 import json
+import logging
 import os
 import sys
 import time
@@ -30,6 +31,7 @@ from tasks.core.options import (
     DemoOptions,
     DeploymentsOptions,
     DoctorOptions,
+    DownOptions,
     ExplainOptions,
     IngestOptions,
     InitOptions,
@@ -43,6 +45,7 @@ from tasks.core.options import (
     ScoreOptions,
     StatusOptions,
     TrainOptions,
+    UpOptions,
 )
 
 if TYPE_CHECKING:
@@ -81,10 +84,17 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """A question: its options, and the verb that answers it, in one answer or several."""
+    """A question.
+
+    Attributes:
+        options: What it can be asked.
+        verb: The function that answers it, in one answer or several.
+        is_slow: Whether a person wants to see how far it is.
+    """
 
     options: type[Any]
     verb: str
+    is_slow: bool = False
 
 
 JOBS = {
@@ -136,6 +146,8 @@ QUESTIONS = {
     "preview": Question(PreviewOptions, "tasks.questions:preview"),
     "init": Question(InitOptions, "tasks.setup:init"),
     "deployments": Question(DeploymentsOptions, "tasks.questions:write_deployments"),
+    "up": Question(UpOptions, "tasks.stack:up", is_slow=True),
+    "down": Question(DownOptions, "tasks.stack:down", is_slow=True),
 }
 
 # Wrong settings are told by `main` in one sentence, and by `tasks.record` where there is no `main`.
@@ -164,6 +176,8 @@ def answer(question: str, argv: Sequence[str]) -> None:
     asked = QUESTIONS[question]
     with _outermost_door(as_json=as_json):
         options = command.parse(f"python -m flows {question}", asked.options, argv).options
+        if asked.is_slow:
+            _show_progress()
         ask: Callable[[Any], Iterable[Answer]] = resolve_name(asked.verb)
         for answer in ask(options):
             _tell(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_text())
@@ -176,6 +190,14 @@ def play(argv: Sequence[str]) -> None:
         from flows import _demo
 
         _demo.play(call.options)
+
+
+def _show_progress() -> None:
+    """Write to standard error what a question that takes a while is at."""
+    log = logging.getLogger("evergreen")
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def overview() -> str:

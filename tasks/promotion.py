@@ -18,7 +18,7 @@ from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.core import decisions, gate
 from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion
-from tasks.core.checks import CODES
+from tasks.core.checks import CAN_BE_WAIVED
 from tasks.core.decisions import Entry
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.succession import SuccessionReport
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 SMOKE_ROWS = 200
 CROWN_TRIES = 100
-CAN_BE_WAIVED = (*gate.COMPARING, *CODES)
 WAITING = frozenset({"awaiting_approval", "hold"})
 log = logging.getLogger("evergreen")
 

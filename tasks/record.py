@@ -27,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 OWNER_LABEL = "evergreen.owner"
 FLUSH_TIMEOUT_S = 10
+START_TIMEOUT_S = 300  # within it a worker begins the process of a run; a later one only has got its number
 RECORDING = home.settings().record
 _seconds: ContextVar[dict[str, float]] = ContextVar("seconds", default={})  # noqa: B039 (a run without a flow is one process)
 
@@ -173,6 +174,43 @@ def close_dead_runs() -> int:
         for run in dead:
             client.set_flow_run_state(run.id, killed, force=True)
     return len(dead)
+
+
+def mend_runs_of(work_pool: str) -> int:
+    """Mend what a worker on this host left when it was killed, and count the runs; only while none works.
+
+    A run that it had taken and not begun is scheduled again; one whose process ended before it was known crashed.
+    """
+    if not RECORDING:
+        return 0
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed, Scheduled
+
+    taken = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])))
+    of_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[work_pool]))
+    with get_client(sync_client=True) as client:
+        runs = [run for run in client.read_flow_runs(flow_run_filter=taken, work_pool_filter=of_pool) if _is_left(run)]
+        for run in runs:
+            crashed = Crashed(message="The process of this run was killed.")
+            again = Scheduled(message="The worker that had taken this run was killed before it began.")
+            client.set_flow_run_state(run.id, again if run.state_type == StateType.PENDING else crashed, force=True)
+    return len(runs)
+
+
+def _is_left(run: FlowRun) -> bool:
+    """Say whether nobody is at a run that a worker on this host has taken."""
+    pid = (run.infrastructure_pid or "").rpartition(":")[2]
+    if OWNER_LABEL in run.labels or run.state is None:
+        return False  # it has begun, and says itself whose it is
+    return not pid.isdecimal() or home.is_gone(int(pid), run.state.timestamp.timestamp() + START_TIMEOUT_S)
 
 
 def _claim(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -159,3 +159,17 @@ def is_dead(owner: str) -> bool:
         return True
     except psutil.AccessDenied:
         return False
+
+
+def is_gone(pid: int, begun_before: float) -> bool:
+    """Say whether a process of this host, of which only the number is known, is surely gone."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        # A later process may have got its number.
+        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > begun_before
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

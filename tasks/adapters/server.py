@@ -3,6 +3,8 @@
 Prefect's own ephemeral mode imports the server inside the client, one per process. Here all runs of a home share
 one server process. Every client holds a shared lock on one file; the server tries to take it exclusively, and ends
 itself when it can, so neither a killed client nor a killed server leaves anything behind.
+
+The server of `evergreen up` is the home's server too, and stays: it begins to try when it is told to end.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +28,8 @@ from urllib.request import urlopen
 from tasks.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import FrameType
 
 STARTUP_TIMEOUT_S = 180
 PROBE_TIMEOUT_S = 0.5
@@ -36,12 +40,30 @@ SERVER_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
+# With pages, schedules, and nobody but this machine's own pages allowed to ask in a browser.
+STAYING_ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # prefect 3.8's second pages ask a host on the internet, whatever is switched off
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "true",
+    # By default a run is late, and an alarm, after seconds that a busy machine needs to begin it.
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
+}
+STAYS = "stays"
+LAST_REQUESTS_S = 5
 
 
 def is_healthy(url: str) -> bool:
     """Ask a Prefect API once whether it serves, within half a second."""
+    return answers(f"{url.rstrip('/')}/health", PROBE_TIMEOUT_S)
+
+
+def answers(url: str, timeout_s: float = 2) -> bool:
+    """Ask an address once whether there is something."""
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=PROBE_TIMEOUT_S) as answer:  # noqa: S310 (a person's own setting)
+        with urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 (a person's own setting)
             return answer.status == 200
     except (URLError, HTTPException, OSError, ValueError):
         return False
@@ -100,6 +122,45 @@ class HomeServer:
         if self._clients:
             self._clients.close()
 
+    def hand_over(self, url: str, start: Callable[[], int]) -> bool:
+        """Start a server that stays, unless one that ends with its clients still serves; says whether it was started.
+
+        Args:
+            url: Its address.
+            start: Starts it, and gives its process.
+        """
+        with (self.folder / "start.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._running():
+                return False
+            self._remember(url, start())
+        return True
+
+    def has_clients(self) -> bool:
+        """Say whether a process of this home is recorded, or waits to be."""
+        with (self.folder / "clients.lock").open("a") as clients:
+            try:
+                fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def staying_environment(self, page: str) -> dict[str, str]:
+        """Give what a server that stays reads, with the address of its pages."""
+        origins = [page, page.replace("127.0.0.1", "localhost")]
+        return {
+            **STAYING_ENVIRONMENT,
+            **self._stores(f"{page}/api"),
+            "PREFECT_SERVER_UI_API_URL": f"{page}/api",  # by default port 4200, whatever the server's is
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(self.folder / "ui"),
+            "PREFECT_UI_URL": page,
+            "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(origins),
+        }
+
+    def staying_command(self, listener: int) -> list[str]:
+        """Give the command of a server that stays, on a socket that listens."""
+        return [sys.executable, "-m", "tasks.adapters.server", str(self.folder), str(listener), STAYS]
+
     def _running(self) -> str | None:
         import psutil
 
@@ -112,27 +173,31 @@ class HomeServer:
         return known["url"] if alive else None
 
     def _start(self) -> str:
-        import psutil
-
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(128)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
             process = self._spawn(listener.fileno(), url)
-        known = {"url": url, "pid": process.pid, "start": psutil.Process(process.pid).create_time()}
+        self._remember(url, process.pid)
+        return url
+
+    def _remember(self, url: str, pid: int) -> None:
+        import psutil
+
+        known = {"url": url, "pid": pid, "start": psutil.Process(pid).create_time()}
         partial = self.state.with_suffix(".partial")
         partial.write_text(json.dumps(known), encoding="utf-8")
         partial.replace(self.state)
-        return url
 
-    def _spawn(self, listener: int, url: str) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
-            **SERVER_ENVIRONMENT,
+    def _stores(self, url: str) -> dict[str, str]:
+        return {
             "PREFECT_HOME": str(self.folder),
             "PREFECT_API_URL": url,
             "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.folder / 'prefect.db'}",
         }
+
+    def _spawn(self, listener: int, url: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **SERVER_ENVIRONMENT, **self._stores(url)}
         with (self.folder / "server.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tasks.adapters.server", str(self.folder), str(listener)],
@@ -145,10 +210,15 @@ class HomeServer:
             )
 
 
-def _serve(folder: Path, listener: int) -> None:
+def _serve(folder: Path, listener: int, *, stays: bool) -> None:
     import uvicorn
 
-    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="warning")
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        log_level="warning",
+        timeout_graceful_shutdown=LAST_REQUESTS_S,  # a page that is open in a browser asks for ever
+    )
     server = uvicorn.Server(config)
 
     def end_with_last_client() -> None:
@@ -158,9 +228,15 @@ def _serve(folder: Path, listener: int) -> None:
             # A newcomer waits for this lock until the process, and with it the database, is gone.
             threading.Event().wait()
 
-    threading.Thread(target=end_with_last_client, daemon=True).start()
+    def begin_to_end(_number: int = 0, _frame: FrameType | None = None) -> None:
+        threading.Thread(target=end_with_last_client, daemon=True).start()
+
+    if stays:
+        signal.signal(signal.SIGUSR1, begin_to_end)
+    else:
+        begin_to_end()
     server.run(sockets=[socket.socket(fileno=listener)])
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), int(sys.argv[2]))
+    _serve(Path(sys.argv[1]), int(sys.argv[2]), stays=sys.argv[3:] == [STAYS])

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.core import behaviour
-from tasks.core.gate import Check, percent, signed_percent
+from tasks.core.gate import COMPARING, Check, percent, signed_percent
 from tasks.core.honesty import LEAKS, standard_error
 from tasks.core.metrics import calibration_gaps, is_loss, row_losses
 from tasks.core.names import on_one_line
@@ -371,3 +371,4 @@ CHECKS = (
     Rule("size", of_size, "name smaller candidates:, or raise gate.size_mb"),
 )
 CODES = tuple(rule.code for rule in CHECKS)
+CAN_BE_WAIVED = (*COMPARING, *CODES)

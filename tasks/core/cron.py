@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
+from itertools import pairwise
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 NAMES = {
@@ -28,6 +30,39 @@ def problem_of(text: str) -> str:
         if not all(_is_part(part, name, low, high) for part in field.lower().split(",")):
             return f"the {name} is '{field}', and goes from {low} to {high}; {EXPECTED}"
     return ""
+
+
+def longest_gap_minutes(text: str) -> int:
+    """Give the longest time between two runs of a schedule, over all years that there can be.
+
+    >>> longest_gap_minutes("*/15 6-22 * * *"), longest_gap_minutes("0 3 * * mon") // 60 // 24
+    (435, 7)
+    """
+    minutes, hours, days, months, weekdays = (_values(*kind, field) for kind, field in zip(FIELDS, text.split(), strict=True))
+    # As cron has it: where both the day and the weekday are limited, either will do.
+    is_either = text.split()[2][0] != "*" and text.split()[4][0] != "*"
+
+    def is_due(day: date) -> bool:
+        fits = (day.day in days, day.isoweekday() % 7 in {one % 7 for one in weekdays})
+        return day.month in months and (any(fits) if is_either else all(fits))
+
+    start = date(2000, 1, 1)  # the next 28 years hold each weekday of each date, the 29th of February included
+    due = [number for number in range(28 * 366) if is_due(start + timedelta(days=number))]
+    times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
+    within = max((late - early for early, late in pairwise(times)), default=0)
+    between = max((late - early for early, late in pairwise(due)), default=366)
+    return max(within, between * 24 * 60 - times[-1] + times[0])
+
+
+def _values(name: str, low: int, high: int, field: str) -> set[int]:
+    found: set[int] = set()
+    for part in field.lower().split(","):
+        match = PART.fullmatch(part)
+        first, last, step = match.group("low", "high", "step") if match else (None, None, None)
+        begin = low if first is None else _number(first, name, low)
+        end = high if first is None or (step and last is None) else _number(last or first, name, low)
+        found.update(range(begin, end + 1, int(step or 1)))
+    return found
 
 
 def _is_part(text: str, name: str, low: int, high: int) -> bool:

@@ -8,12 +8,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from tasks.core.alarms import CODE
+from tasks.core.candidates import BASELINE, BLEND, CANDIDATES
+from tasks.core.checks import CAN_BE_WAIVED
 from tasks.core.table import Loss, Task
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 POSITIONAL: JsonDict = {"positional": True}
+# Prefect's forms offer them, and its server refuses any other; on the command line the verb does, with the closest one.
+CANDIDATE: JsonDict = {"enum": [candidate.name for candidate in CANDIDATES if candidate.name not in (BASELINE, BLEND)]}
+WAIVABLE: JsonDict = {"enum": [*CAN_BE_WAIVED]}
 
 
 def _check_code(text: str) -> str:
@@ -122,7 +127,8 @@ class PromoteOptions(SuccessionOptions):
         Field(ge=1, title="Version", description="which (default: the last one that waits)", json_schema_extra=POSITIONAL),
     ] = None
     waive: Annotated[
-        tuple[str, ...], Field(title="Waive", description="check that may fail, by its code; what you say stands in the ledger")
+        tuple[Annotated[str, Field(json_schema_extra=WAIVABLE)], ...],
+        Field(title="Waive", description="check that may fail, by its code; what you say stands in the ledger"),
     ] = ()
     reject: Annotated[bool, Field(title="Reject", description="the version shall not become champion")] = False
 
@@ -160,7 +166,7 @@ class BacktestOptions(CaseOptions):
     ] = 40
     delay: Annotated[int, Field(ge=0, title="Label delay", description="chunks until labels come (default: 0)")] = 0
     candidate: Annotated[
-        str | None,
+        Annotated[str, Field(json_schema_extra=CANDIDATE)] | None,
         Field(title="Candidate", description="what is fitted (default: what the champion is made by, else hist_gradient_boosting)"),
     ] = None
     loss: Annotated[Loss | None, Field(title="Loss", description="what counts (default: that of the use case)")] = None
@@ -257,6 +263,21 @@ class InitOptions(Options):
 
 class DeploymentsOptions(Options):
     """Write the use cases of the project into its prefect.yaml."""
+
+
+Port = Annotated[int | None, Field(ge=1, le=65535)]
+
+
+class UpOptions(Options):
+    """Start what runs the use cases on this machine: Prefect's pages and worker, MLflow's and Evidently's pages; deploy them."""
+
+    prefect_port: Annotated[Port, Field(description="of Prefect's pages (default: 4200)")] = None
+    mlflow_port: Annotated[Port, Field(description="of MLflow's pages (default: 5000)")] = None
+    evidently_port: Annotated[Port, Field(description="of Evidently's pages (default: 4230)")] = None
+
+
+class DownOptions(Options):
+    """End what `up` has started, and the runs that it has begun."""
 
 
 class PreviewOptions(Options):

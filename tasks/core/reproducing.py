@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.json"
 # What does not decide predictions.
-UNKEPT = frozenset({"name", "description", "data", "card", "retrain", "monitor", "alarms", "schedule"})
+UNKEPT = frozenset({"name", "description", "data", "card", "retrain", "monitor", "alarms", "schedule", "score"})
 # As a share of the spread of the predictions, or as a probability: other processors add in another order.
 CLOSE = 1e-6
 

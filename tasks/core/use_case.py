@@ -228,6 +228,15 @@ class About(BaseModel):
     owner: Annotated[str, Field(description="who answers for it")] = ""
 
 
+class Scores(BaseModel):
+    """What the champion predicts by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Annotated[str | None, Field(description="file or folder, relative to the project, URL or database")] = None
+    out: Annotated[str | None, Field(description="file of predictions, .parquet or .csv; default: in the home")] = None
+
+
 class Schedule(BaseModel):
     """When the deployments of a use case run by themselves; one that has no time runs when asked."""
 
@@ -236,6 +245,7 @@ class Schedule(BaseModel):
     train: Annotated[Cron | None, Field(description="trains a challenger")] = None
     ingest: Annotated[Cron | None, Field(description="takes what lies in the landing folder")] = None
     monitor: Annotated[Cron | None, Field(description="looks at the champion, and retrains it when that pays")] = None
+    score: Annotated[Cron | None, Field(description="lets the champion predict what score.data names")] = None
 
 
 class UseCase(BaseModel):
@@ -276,6 +286,7 @@ class UseCase(BaseModel):
     monitor: Annotated[Monitoring, Field(description="how the champion is watched")] = Monitoring()
     alarms: Annotated[Alarms, Field(description="who is told when a person is needed")] = Alarms()
     card: Annotated[About, Field(description="what stands on its model card")] = About()
+    score: Annotated[Scores, Field(description="what the champion predicts by itself")] = Scores()
     schedule: Annotated[
         Schedule,
         BeforeValidator(_training_alone),
@@ -307,6 +318,9 @@ class UseCase(BaseModel):
         if found.schedule.ingest and not found.has_deliveries:
             message = f"{where}: 'schedule.ingest' has nothing to take; set landing: to a folder, or data: to what comes again and again"
             raise UsageError(message, where=where)
+        if found.schedule.score and found.score.data is None:
+            message = f"{where}: 'schedule.score' has nothing to predict; set score: {{data: ...}} to the table that is predicted each time"
+            raise UsageError(message, where=where)
         return found
 
     @property
@@ -318,7 +332,14 @@ class UseCase(BaseModel):
     def _keys(cls, parent: str = "") -> Iterable[str]:
         sections: tuple[type[BaseModel], ...] = (Budget, Costs, Gate, Schedule)
         nested = {section.__name__.lower(): section for section in sections}
-        nested |= {"reading": ReadingOptions, "card": About, "retrain": Retraining, "monitor": Monitoring, "alarms": Alarms}
+        nested |= {
+            "reading": ReadingOptions,
+            "card": About,
+            "retrain": Retraining,
+            "monitor": Monitoring,
+            "alarms": Alarms,
+            "score": Scores,
+        }
         return nested[parent].model_fields if parent else cls.model_fields.keys() - {"name"}
 
     def with_options(self, options: SourceOptions) -> UseCase:

@@ -81,7 +81,8 @@ def test_a_table_becomes_a_use_case_with_a_suite_and_a_deployment(project: Path,
     assert (found.use_case.data, found.use_case.target, found.use_case.time) == (f"{project}/houses.csv", "price", "sold")
     assert found.suite == project / SUITE
     deployed = yaml.safe_load((project / PREFECT).read_text(encoding="utf-8"))["deployments"]
-    assert [entry["parameters"]["options"] for entry in deployed] == [{"use_case": "houses"}, {}]
+    assert deployed[0]["entrypoint"] == "flows.train:train"
+    assert [entry["parameters"]["options"] for entry in deployed] == [{"use_case": "houses"}] * (len(deployed) - 1) + [{}]
 
 
 def test_a_person_reads_on_one_screen_what_was_found_and_what_comes_next(project: Path, table: str) -> None:
@@ -153,7 +154,9 @@ def test_deployments_that_are_there_stay_and_so_does_what_a_person_wrote_around_
     init(data=table)
     text = (project / PREFECT).read_text(encoding="utf-8")
     assert (text.startswith("name: shop\n"), text.endswith("# ours\n")) == (True, True)
-    assert [entry["name"] for entry in yaml.safe_load(text)["deployments"]] == ["flats", "houses", "all"]
+    deployed = [(entry["entrypoint"], entry["name"]) for entry in yaml.safe_load(text)["deployments"]]
+    kept = [name for entry_point, name in deployed if entry_point in ("flows.train:train", "flows.maintain:maintain")]
+    assert kept == ["flats", "houses", "all"]
 
 
 # ------------------------------------------------------------------------------------------------------ once more, and later

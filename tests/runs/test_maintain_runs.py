@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.states import Pending, Running
 
-from tasks import maintenance
+from tasks import maintenance, record
 from tasks.adapters import home, ledger, tracking
 from tasks.adapters.lake import Lake
 from tasks.core.champions import Epoch
@@ -23,6 +27,7 @@ from tasks.core.options import MaintainOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     from conftest import Project, Run
 
@@ -141,3 +146,27 @@ def test_where_the_registry_does_not_know_the_champion_nothing_is_removed(tmp_pa
         pass
     assert refused.value.message.startswith("version 3 of pumps, the champion by the ledger, is not in the registry at sqlite:///")
     assert refused.value.message.endswith("; nothing was removed")
+
+
+def test_what_a_killed_worker_had_taken_runs_again_and_what_it_had_begun_is_told_as_crashed() -> None:
+    def taken(name: str, state: Any, pid: int | None) -> UUID:  # noqa: ANN401 (Prefect's states have no common type)
+        run = prefect.create_flow_run_from_deployment(deployment, name=name)
+        prefect.set_flow_run_state(run.id, state, force=True)
+        prefect.update_flow_run(run.id, infrastructure_pid=pid and str(pid))
+        return run.id
+
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with get_client(sync_client=True) as prefect:
+        prefect.create_work_pool(WorkPoolCreate(name="mended", type="process"))
+        deployment = prefect.create_deployment(prefect.create_flow_from_name("mended"), "mended", work_pool_name="mended")
+        runs = [
+            taken("taken", Pending(), None),
+            taken("begun and killed before it ran", Pending(), gone.pid),
+            taken("killed", Running(), gone.pid),
+            taken("lives", Running(), os.getpid()),
+        ]
+        assert record.mend_runs_of("mended") == 3
+        states = [prefect.read_flow_run(run).state_name for run in runs]
+        assert states == ["Scheduled", "Scheduled", "Crashed", "Running"]
+        assert record.mend_runs_of("another") == 0

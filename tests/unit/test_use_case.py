@@ -95,7 +95,7 @@ def test_a_loss_that_does_not_serve_the_task_is_refused_with_those_that_do(task:
 
 KEYS = "alarms, budget, candidates, card, costs, data, description, drop, gate, group, key, landing, loss, monitor, pii, reading, refit"
 KEYS += ", retrain"
-KEYS += ", schedule, seed, target, task, time"
+KEYS += ", schedule, score, seed, target, task, time"
 GATE_KEYS = "approval, approval_days, behaviour, block, calibration_rise, error_rate, flips, floors, latency_factor, latency_ms"
 GATE_KEYS += ", protected, protected_gap, size_factor, size_mb, skip, slice_loss, slice_rows, slices, tolerance"
 READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, query, quote, sheet, skip"
@@ -110,7 +110,7 @@ READING_KEYS = "dates, decimal, delimiter, encoding, header, missing, names, que
             "'false_positve'; did you mean 'false_positive'? (available: false_negative, false_positive, positive)",
         ),
         ({"gate": {"tolerence": 0.1}}, f"'tolerence'; did you mean 'tolerance'? (available: {GATE_KEYS})"),
-        ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, monitor, train)"),
+        ({"schedule": {"trian": "0 3 * * 1"}}, "'trian'; did you mean 'train'? (available: ingest, monitor, score, train)"),
         ({"reading": {"heade": "no"}}, f"'heade'; did you mean 'header'? (available: {READING_KEYS})"),
     ],
 )

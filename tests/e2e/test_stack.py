@@ -1,0 +1,131 @@
+"""What `evergreen up` starts: pages that answer, a worker that runs what is asked for; and `down`, which leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import psutil
+import pytest
+import yaml
+
+from tests.e2e.stacks import Stack, stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Desk
+
+ROOT = Path(__file__).parents[2]
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@pytest.fixture
+def stack(desk: Desk) -> Iterator[Stack]:
+    """Give what a person clones, with nothing up; what a test that failed leaves up is ended."""
+    for name in ("flows", "tasks", "expectations", "deployments"):
+        shutil.copytree(ROOT / name, desk.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "prefect.yaml", desk.folder)
+    stack = stack_of(desk.folder, desk.environment())
+    yield stack
+    stack.down()
+
+
+def content(url: str, **headers: str) -> str:
+    with urlopen(Request(url, headers=headers), timeout=30) as answer:
+        return answer.read().decode()
+
+
+def assert_that_pages_answer(stack: Stack) -> None:
+    """Each on this machine alone; Prefect's is the one that asks nobody else."""
+    assert "<title>Prefect Server</title>" in content(stack.pages["prefect"])
+    settings = json.loads(content(f"{stack.pages['prefect']}/ui-settings"))
+    assert (settings["api_url"], settings["default_ui"]) == (stack.api, "v1")
+    assert "<title>MLflow</title>" in content(stack.pages["mlflow"])
+    assert "<title>" in content(stack.pages["evidently"])
+    with pytest.raises(HTTPError, match="403"):
+        content(stack.pages["mlflow"], Host="evil.example")
+    listening = {connection.laddr.ip for pid in map(stack.pid_of, stack.ports) for connection in psutil.Process(pid).net_connections()}
+    assert listening <= {"127.0.0.1"}
+
+
+def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(stack: Stack, wait_for: Callable[..., None]) -> None:
+    def ended(run_id: str) -> bool:
+        return stack.run(run_id)["state_type"] in FINAL
+
+    first = stack.up()
+    assert (first["pages"], first["started"]) == (stack.pages, ["prefect", "mlflow", "evidently", "worker"])
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    assert first["deployments"] == len(declared) == stack.call("/deployments/count", {})
+
+    assert_that_pages_answer(stack)
+
+    # A form with changed values, under the name that a person typed; a planned run, which comes now, under ours.
+    planned = stack.call("/flow_runs/filter", {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}})[0]["id"]
+    stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
+    assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
+    wine = stack.submit("train/wine", "typed by a person", use_case="wine", seconds=1, trials=9)
+    wait_for(lambda: ended(wine) and ended(planned), "both runs have ended", 240)
+    trained = stack.run(wine)
+    assert (trained["name"], trained["state_name"]) == ("typed by a person", "Promoted"), trained["state"]
+    assert trained["state"]["message"].startswith("version 1 of wine: first champion: ")
+    assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", stack.run(planned)["name"])
+    assert stack.run(planned)["state_name"] == "Maintained"
+
+    # Whoever asks a hundred times gets one training, whose worker is killed in the middle of it.
+    stack.emit("evergreen.retrain.wanted", "diabetes", 100, asked_by="3:17")
+    wait_for(lambda: [run for run in stack.runs("train/diabetes") if run["state_type"] == "RUNNING"], "the training begins", 240)
+    (asked,) = stack.runs("train/diabetes")
+    assert asked["parameters"]["options"] == {"use_case": "diabetes", "asked_by": "3:17"}
+    worker = psutil.Process(stack.pid_of("worker"))
+    for process in (*worker.children(recursive=True), worker):
+        process.kill()
+
+    assert stack.up() == {**first, "started": ["worker"]}
+    wait_for(lambda: ended(asked["id"]), "the run whose process was killed is told as crashed", 60)
+    assert stack.run(asked["id"])["state_type"] == "CRASHED"
+    assert len(stack.runs("train/diabetes")) == 1
+    assert stack.up() == {**first, "started": []}
+
+    # A run on the command line is recorded where the pages show it.
+    table = stack.folder / "small.csv"
+    table.write_text("a,b\n" + "".join(f"{n},{n * 3 % 7}\n" for n in range(90)), encoding="utf-8")
+    done = stack.ask("train", str(table))
+    assert done.returncode == 0, done.stderr
+    assert [run["name"] for run in stack.call("/flow_runs/filter", {"flow_runs": {"name": {"like_": "train-small-"}}})] != []
+
+    assert stack.down() == {"ended": pytest.approx(8, abs=6), "stays": ""}
+    assert stack.processes() == []
+    assert stack.ask("down").stdout == "nothing was up\n"
+
+
+def test_what_cannot_be_started_is_told_in_one_sentence(stack: Stack) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        done = stack.ask("up", "--mlflow-port", str(port))
+    assert done.returncode == 2
+    who = re.escape(f"process {psutil.Process().pid} has it (")
+    assert re.fullmatch(
+        rf"usage: port {port}, for mlflow, is not free: {who}.*\); end that, or choose another: evergreen up --mlflow-port \d+\n",
+        done.stderr,
+    )
+    assert stack.processes() == []
+
+
+def test_a_program_that_ends_while_it_starts_is_told_with_its_last_words(stack: Stack) -> None:
+    (stack.home / "prefect").mkdir(parents=True)
+    (stack.home / "prefect" / "prefect.db").write_text("no database\n" * 1000, encoding="utf-8")
+    stack.environment["EVERGREEN_TRACKING_URI"] = "http://127.0.0.1:9"  # whoever has a server of their own needs none
+    done = stack.ask("up", *[part for name, port in stack.ports.items() for part in (f"--{name}-port", str(port))])
+    assert done.returncode == 1, done.stdout
+    assert re.fullmatch(rf"store: prefect ended while it started: .+; see {stack.home}/stack/prefect.log\n", done.stderr), done.stderr
+    assert not (stack.home / "stack" / "mlflow.log").exists()
+    assert stack.down()["ended"] == 1
+    assert stack.processes() == []
