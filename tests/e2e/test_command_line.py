@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENGINES = {"sklearn", "mlflow", "prefect", "great_expectations", "skops"}
 VERBS = {"numpy", "deltalake", "tasks.adapters.lake", "tasks.adapters.sources", "tasks.core.reading.reader", "tasks.questions"}
 MAX_LINES = 20
-FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "backtest", "alarm", "maintain", "monitor")
+FLOWS = ("train", "ingest", "score", "promote", "rollback", "reproduce", "monitor", "backtest", "alarm", "maintain")
 JOBS = (*FLOWS, "status", "explain", "card", "compare", "doctor", "preview", "init", "deployments", "up", "down", "demo")
 PROGRESS = re.compile(r" *\d+\.\d s  ")
 
