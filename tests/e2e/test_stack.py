@@ -8,7 +8,7 @@ import shutil
 import socket
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -56,6 +56,35 @@ def assert_that_pages_answer(stack: Stack) -> None:
     assert listening <= {"127.0.0.1"}
 
 
+def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[..., None]) -> None:
+    """A world that turns is seen by a monitor, which asks the deployment that trains, once."""
+
+    def deliver(name: str, rows: int, turn: int) -> None:
+        lines = [f"{name}{n},{n % 97},{n % 89},{'high' if turn * (n % 97 - 48) > 0 else 'low'}" for n in range(rows)]
+        (stack.folder / f"{name}.csv").write_text("\n".join(["id,a,b,y", *lines]), encoding="utf-8")
+        done = stack.ask("ingest", f"{name}.csv", "--use-case", "market")
+        assert done.returncode == 0, done.stderr
+
+    def run_of(name: str) -> dict[str, Any]:
+        run_id = stack.submit(name, use_case="market")
+        wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"{name} has ended", 240)
+        return stack.run(run_id)
+
+    use_case = "target: 'y'\nkey: [id]\ncandidates: [logistic]\nmonitor: {pictures: false}\n"
+    (stack.folder / "deployments" / "use_cases" / "market.yaml").write_text(use_case, encoding="utf-8")
+    stack.up()
+    deliver("then", 300, turn=1)
+    assert stack.ask("train", "--use-case", "market").returncode == 0
+    deliver("now", 1500, turn=-1)
+    looked = run_of("monitor/market")
+    assert looked["state_name"] == "Retrains", looked["state"]
+    wait_for(lambda: [run["state_type"] for run in stack.runs("train/market")] == ["COMPLETED"], "one training has ended", 240)
+    (trained,) = stack.runs("train/market")
+    assert (trained["state_name"], trained["parameters"]["options"]["asked_by"]) == ("Promoted", "1-1"), trained["state"]
+    assert run_of("monitor/market")["state_name"] == "Kept"
+    assert len(stack.runs("train/market")) == 1
+
+
 def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(stack: Stack, wait_for: Callable[..., None]) -> None:
     def ended(run_id: str) -> bool:
         return stack.run(run_id)["state_type"] in FINAL
@@ -68,7 +97,9 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert_that_pages_answer(stack)
 
     # A form with changed values, under the name that a person typed; a planned run, which comes now, under ours.
-    planned = stack.call("/flow_runs/filter", {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}})[0]["id"]
+    maintaining = {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
+    wait_for(lambda: stack.call("/flow_runs/filter", maintaining), "runs are planned", 120)
+    planned = stack.call("/flow_runs/filter", maintaining)[0]["id"]
     stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
     assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
     wine = stack.submit("train/wine", "typed by a person", use_case="wine", seconds=1, trials=9)
@@ -93,6 +124,8 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert stack.run(asked["id"])["state_type"] == "CRASHED"
     assert len(stack.runs("train/diabetes")) == 1
     assert stack.up() == {**first, "started": []}
+
+    assert_that_drift_leads_to_one_training(stack, wait_for)
 
     # A run on the command line is recorded where the pages show it.
     table = stack.folder / "small.csv"
