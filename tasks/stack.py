@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tasks import record
 from tasks.adapters import home, programs, projects, server, tracking
 from tasks.core import deployments, names
 from tasks.core.deployments import WORK_POOL
@@ -221,8 +222,9 @@ def _evidently_command(stack: _Stack) -> list[str]:
 
 def _start_worker(stack: _Stack) -> None:
     """Start the worker, which makes its pool, after what became of the runs of the one before is told."""
-    from tasks import record
-
+    # Prefect reads them when it is imported, and that is in the next call.
+    for name in FOREIGN:
+        os.environ.pop(name, None)
     os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("PREFECT_")})
     if mended := record.close_dead_runs() + record.mend_runs_of(WORK_POOL):
         log.info("runs that were cut off by a kill: %d; those that had begun are told as crashed, the others scheduled again", mended)

@@ -104,7 +104,10 @@ class Programs:
         self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, sockets: Sequence[int] = ()
     ) -> subprocess.Popen[bytes]:
         self.folder.mkdir(exist_ok=True)
-        with self.log_of(name).open("wb") as log:
+        path = self.log_of(name)
+        if path.exists():  # it may say why the program ended
+            path.replace(path.with_suffix(".before.log"))
+        with path.open("wb") as log:
             return subprocess.Popen(
                 list(command),
                 cwd=folder,
