@@ -104,8 +104,9 @@ class Rehearsal:
 
         schema, X, y = self.snapshot.schema, self.X.iloc[start:end], self.y[start:end]
         if schema.task != "regression" and len(np.unique(y)) == 1:
-            message = f"the first {len(y):,} rows hold one class of '{schema.target}' alone, so that nothing can be fitted to them"
-            raise DataRefusedError(f"{message}; put the rows in the order of their time, or --shuffle them", where=self.snapshot.source)
+            told = f"the first {len(y):,} rows hold one class of '{schema.target}' alone, so that nothing can be fitted to them"
+            message = f"{told}; put the rows in the order of their time, or shuffle them with --shuffle"
+            raise DataRefusedError(message, where=self.snapshot.source)
         key = names.digest(str(start), str(end), str(first))[:32]
         if (known := self.store.load(key)) is not None:
             return known[0]

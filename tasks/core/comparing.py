@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core import charts
+from tasks.core.gate import percent, signed_percent
 from tasks.core.page import Facts, Figure, Page, Section, Table, Text, Verdict, number, render
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class Sides:
             return "they predict the same"
         if not self.compared.rows:
             return "there is no row that neither was fitted on, so nothing can be said of who is better"
-        share = f"loss {100 * self.compared.difference:+.1f} % ± {100 * 1.96 * self.compared.error:.1f}".replace("-", "−")
-        sure = abs(self.compared.difference) > 1.96 * self.compared.error
+        share = f"loss {signed_percent(self.compared.difference)} ± {percent(self.compared.half_width)}"
+        sure = abs(self.compared.difference) > self.compared.half_width
         better = self.other.version if self.compared.difference < 0 else self.one.version
         return f"version {better} is better ({share})" if sure else f"no difference beyond noise ({share})"
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from tasks.core import cron
-from tasks.core.errors import UsageError
+from tasks.core.errors import UsageError, plain
 from tasks.core.gate_settings import Gate, because
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Loss, Task
@@ -208,7 +208,7 @@ class UseCase(BaseModel):
             if problem["type"] == "extra_forbidden":
                 parent, _, unknown = key.rpartition(".")
                 raise UsageError.unknown(f"key in {where} called", unknown, cls._keys(parent), where=where) from error
-            got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {problem['msg'].lower()}"
+            got = "missing" if problem["type"] == "missing" else f"{problem['input']!r}: {plain(problem)}"
             message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
         if found.schedule.ingest and not found.has_deliveries:

@@ -483,7 +483,7 @@ def test_other_checks_refuse_with_the_comparisons_and_may_be_waived() -> None:
 def test_what_was_looked_at_before_must_be_better_and_not_only_no_worse() -> None:
     first, second = (evidence(predicted(0.3), predicted(0.3, seed=1), look=look).judge(TOLERANCE) for look in (1, 2))
     assert (first.verdict, second.verdict, second.code) == ("promoted", "kept", "repeated_looks")
-    assert "at look 2 at most of these gate rows" in second.reason
+    assert "this is look 2 at rows that judged before" in second.reason
     assert second.reason.endswith("on rows that no challenger was chosen by")
     assert evidence(predicted(0.3), predicted(0.6, seed=1), look=2).judge(TOLERANCE).verdict == "promoted"
 
