@@ -147,9 +147,8 @@ class Explanation:
     def made(self) -> Entry | None:
         """Give the decision that made it champion: the last time, or for the reign of the moment that is asked about."""
         line = self.standing.line
-        place = (
-            place_at(line, self.at) if self.at else max((n for n, epoch in enumerate(line) if epoch.version == self.version), default=-1)
-        )
+        last = max((place for place, epoch in enumerate(line) if epoch.version == self.version), default=-1)
+        place = place_at(line, self.at) if self.at else last
         crowned = [entry for entry in self.standing.entries if entry.kind in CROWNING]
         place -= len(line) - len(crowned)  # champions of older homes come before all decisions
         return crowned[place] if 0 <= place < len(crowned) else None
