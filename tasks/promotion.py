@@ -48,6 +48,7 @@ def promote(
 ) -> Decision:
     """Make a version that passed champion, once a fresh process has loaded it and predicts the same."""
     case = study.case
+    decision = gate.begun_anew(decision) if champion and not champion.rival else decision
     if decision.verdict == "promoted":
         decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
     if decision.verdict == "promoted":
@@ -191,6 +192,7 @@ def approve(
 ) -> SuccessionReport:
     """Make a version champion if it passed the gate now."""
     case = study.case
+    decision = gate.begun_anew(decision) if champion and not champion.rival else decision
     if decision.verdict == "promoted":
         decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
     before, hold = champion.rival.version if champion and champion.rival else None, _hold(case)

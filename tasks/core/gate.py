@@ -316,6 +316,13 @@ def with_check(decision: Decision, check: Check, *, has_champion: bool) -> Decis
     return Decision(check.code, "kept" if has_champion else "refused", (str(check),), checks)
 
 
+def begun_anew(decision: Decision) -> Decision:
+    """Say of what was judged as a first version that it is none, for nobody can load those before it."""
+    if decision.code != "first_champion":
+        return decision
+    return replace(decision, reasons=("no version before it can be loaded any more", *decision.reasons[1:]))
+
+
 def held(decision: Decision, reason: str) -> Decision:
     """Say that a person rolled back, and that no version becomes champion by itself until the hold is released."""
     return Decision("hold", "kept", (reason,), decision.checks)

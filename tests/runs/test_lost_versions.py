@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,8 @@ from tasks.core.errors import StoreError, UnsafeModelError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Project
 
     from tasks.core.champions import Epoch
@@ -109,8 +110,13 @@ def test_a_former_champion_that_was_deleted_is_a_warning_and_nobody_is_sent_back
 def test_where_no_version_is_whole_only_a_person_begins_anew_and_that_works(project: Project, models: list[Path]) -> None:
     models[0].write_bytes(models[0].read_bytes()[:99])
     assert score_refusal(project).endswith(f"; no other version is whole, so restore it from a backup, or {AGAIN}")
+    judged = models[0].parent / "extra_files" / "judged.skops"
+    judged.write_bytes(judged.read_bytes()[:99])
     with pytest.raises(UnsafeModelError):
         train(project, 7)
-    champion = train(project, 7, again=True)
+    assert train(project, 7, again=True).version == 1  # the rollback holds
+    project.decide("promote", use_case="pumps", because="nothing else is left").state.result()
+    champion = line()[-1]
     assert (champion.epoch, champion.version, champion.code) == (5, 4, "first_champion")
+    assert champion.reason.startswith("no version before it can be loaded any more; loss")
     assert project.score(use_case="pumps", data="pumps.csv").state.result().version == 4
