@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from tasks import versions
 from tasks.adapters import home, ledger, models, projects, snapshots, tracking
-from tasks.core import splits
+from tasks.adapters.lake import Lake
+from tasks.core import data_differences, splits
 from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tasks.core.comparing import Origin, Sides, build_page
+from tasks.core.data_differences import difference_of
 from tasks.core.decisions import seal_problem, waiting_of
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import compare_predictions
 from tasks.core.gate_settings import Gate
+from tasks.core.lake.values import BATCH_DIGITS, LakeSnapshot, versions_of
 from tasks.core.metrics import differences_of
 from tasks.core.snapshot import target_of
 from tasks.core.standing import Explanation, Standing, Waiting, chain_problems, champion_at, refused_after, reigns
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tasks.core.champions import Epoch, Version
+    from tasks.core.data_differences import DataDifference
     from tasks.core.decisions import Entry
     from tasks.core.evidence import Rival
     from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
@@ -142,10 +146,32 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
         said=(one, other),
         metrics=differences_of(study.schema.task, y, one, other, blocks=blocks, seed=case.use_case.seed) if len(y) else {},
         compared=compare_predictions(study.loss, y, other, one, blocks=blocks),
+        apart=_apart(case, found),
     )
     page = settings.home / "reports" / case.name / f"{sides.one.version}-against-{sides.other.version}.html"
     snapshots.write_text(build_page(sides), page)
     yield dataclasses.replace(sides, page=str(page))
+
+
+def _apart(case: Case, found: Sequence[Version]) -> DataDifference | None:
+    """Say how the rows of two versions differ; None where those of one are no longer stored."""
+    try:
+        one, other = (versions.study_again(case, version).snapshot for version in found)
+    except UsageError as error:
+        log.warning("%s", error.message)
+        return None
+    frames, origins = (snapshots.read(one.path), snapshots.read(other.path)), [_rows_of(case, version) for version in found]
+    return difference_of(frames, (one, other), (origins[0], origins[1]), case.use_case.pii)
+
+
+def _rows_of(case: Case, version: Version) -> data_differences.Origin:
+    """Say which versions of the lake's tables, and which batches, a version's rows are from."""
+    if not version.lake:
+        return data_differences.Origin({})
+    names = {entry.digest[:BATCH_DIGITS]: entry.name for entry in ledger.batches(case.settings.ledger_address, case.name)}
+    arrived = Lake(case.settings.lake_address, case.name).batches(as_of=LakeSnapshot.from_text(version.lake).as_of)
+    batches = tuple(names.get(arrival.batch[:BATCH_DIGITS], arrival.batch[:BATCH_DIGITS]) for arrival in arrived)
+    return data_differences.Origin(versions_of(version.lake), batches)
 
 
 def _origin(case: Case, version: Version, rival: Rival) -> Origin:
