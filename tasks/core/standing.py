@@ -101,7 +101,8 @@ class Standing:
         if self.hold:
             told.append(f"on hold by {self.hold.who} since {minute(self.hold.decided_at)}: {self.hold.because}")
         last = self.last_gate
-        if last and not (self.line and last.version == self.line[-1].version):
+        told_anyway = {*(epoch.version for epoch in self.line[-1:]), *(waiting.version for waiting in self.waiting)}
+        if last and last.version not in told_anyway:
             told.append(f"last challenger: version {last.version}, {last.code.replace('_', ' ')}: {_short(last.reason)}")
         told += [waiting.told(self.use_case) for waiting in self.waiting]
         told += [f"batch {entry.name} is held: {_short('; '.join(entry.reasons))}" for entry in self.held]
