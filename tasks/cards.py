@@ -37,7 +37,7 @@ def card(options: CardOptions) -> Iterator[Card]:
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
     line = versions.settled_line(case)
     version = versions.find_version(settings.ledger_address, case.name, line, options.version)
-    versions.check_files(case.name, version)
+    versions.check_version(case, line, version)
     yield _written(case, _card(case, line, version))
 
 

@@ -129,7 +129,7 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
     line = ledger.line_of_champions(settings.ledger_address, case.name)
     found = [versions.find_version(settings.ledger_address, case.name, line, number) for number in options.versions]
     for version in found:
-        versions.check_files(case.name, version)
+        versions.check_version(case, line, version)
     study = versions.study_again(case, max(found, key=lambda version: version.number))
     rivals = [versions.load_rival(case, version) for version in found]
     df = snapshots.read(study.snapshot.path).iloc[study.split.gate]

@@ -123,6 +123,19 @@ def check_files(use_case: str, version: Version) -> None:
         refuse_swapped_bytes(*file_of(use_case, version, file))
 
 
+def check_version(case: Case, line: Sequence[Epoch], version: Version) -> None:
+    """Require the same of what a person asks about, and say what to do where it is not so.
+
+    Raises:
+        StoreError: a file is gone.
+        UnsafeModelError: one has other bytes, or nobody knows their digests.
+    """
+    is_champion = bool(line) and line[-1].version == version.number
+    address = case.settings.ledger_address
+    with advising(lambda: way_back(address, case.name, line) if is_champion else "restore it from a backup" if version.manifest else ""):
+        check_files(case.name, version)
+
+
 def way_back(address: str, use_case: str, line: Sequence[Epoch]) -> str:
     """Say how to go on where the champion cannot be used."""
     return champions.way_back(use_case, whole_version(address, use_case, line))

@@ -11,7 +11,7 @@ import pytest
 
 from tasks import cards, standing
 from tasks.adapters import home, ledger, tracking
-from tasks.core.errors import StoreError, UnsafeModelError
+from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from conftest import Project
 
     from tasks.core.champions import Epoch
+    from tasks.core.gate import Decision
 
 AGAIN = "train again with `python -m flows.train --use-case pumps --again`"
 
@@ -31,6 +32,34 @@ def train(project: Project, seed: int, **options: object) -> Epoch:
     project.write_table("pumps", pd.DataFrame(X, columns=["a", "b"]).assign(y=y))
     project.train(use_case="pumps", **options).state.result()
     return line()[-1]
+
+
+def valves(project: Project, seed: int) -> Decision:
+    random = np.random.default_rng(seed)
+    a = random.normal(size=200).round(6)
+    project.write_table("valves", pd.DataFrame({"a": a, "y": (a + random.normal(size=200)).round(6)}))
+    return project.train(use_case="valves").report.decision
+
+
+def test_what_waits_for_a_person_is_named_by_whoever_meets_it(project: Project) -> None:
+    gate = {"tolerance": 0.5}
+    project.write_use_case("valves", data="valves.csv", candidates=["ridge"], gate={**gate, "approval": True})
+    assert valves(project, 0).code == "awaiting_approval"
+    first = "version 1 waits for a person: `python -m flows.promote 1 --use-case valves --because TEXT`"
+    with pytest.raises(UsageError) as refused:
+        project.score(use_case="valves", data="valves.csv").state.result()
+    assert refused.value.message == f"use case 'valves' has no champion; {first}, or name a version"
+    project.decide("promote", use_case="valves", because="it is fine").state.result()
+    project.write_use_case("valves", data="valves.csv", candidates=["ridge"], gate=gate)
+    assert valves(project, 1).verdict == "promoted"
+    project.decide("rollback", use_case="valves", because="the plant was rebuilt").state.result()
+    assert valves(project, 2).code == "hold"
+    (told,) = standing.status(StatusOptions(use_case="valves"))
+    assert [waiting.version for waiting in told.waiting] == [3]
+    promote = "`python -m flows.promote 3 --use-case valves --because TEXT`"
+    released = project.decide("rollback", use_case="valves", release=True).state.result()
+    assert released.note == f"version 3 passed meanwhile and still waits: {promote}, or train on newer rows"
+    assert f"those of version 3, which passed and waits for a person: {promote}; --again" in valves(project, 2).reason
 
 
 def line() -> list[Epoch]:
