@@ -322,11 +322,11 @@ def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Lo
     told = refusal(lambda: tracking.fetch("missing", 1, "nothing.txt"))
     assert told.startswith("models:/missing/1/nothing.txt cannot be fetched from the registry: ")
     assert told.endswith("No such artifact: 'nothing.txt'")
-    for model in store.home.rglob("model.skops"):
-        model.rename(model.with_suffix(".away"))
-    assert "No such file or directory" in refusal(lambda: tracking.fetch("missing", 1, SHIPPED_FILE))
-    for model in store.home.rglob("model.away"):
+    away = [model.rename(model.with_suffix(".away")) for model in store.home.rglob("model.skops")]
+    told = refusal(lambda: tracking.fetch("missing", 1, SHIPPED_FILE))
+    for model in away:
         model.rename(model.with_suffix(".skops"))
+    assert told.endswith("No such artifact: 'model.skops'")
     assert "version=7) not found" in refusal(lambda: tracking.fetch("missing", 7, SHIPPED_FILE))
     assert list(store.here.iterdir()) == []
 
