@@ -27,7 +27,7 @@ def promote(options: PromoteOptions = PromoteOptions()) -> SuccessionReport:
         return promotion.reject(case, version, options.because)
     promotion.check_word(case, version, options)
     study = versions.study_again(case, version)
-    champion = registry.load_champion(case, challenger=version.number)
+    champion = registry.load_champion(case, challenger=version.number, or_anew=True)
     fits = training.fit_again(study, versions.load_rival(case, version).judged)
     evidence = evaluation.measure(study, fits, champion)
     decision = judging.judge(study, fits, evidence, champion, evaluation.doubts_of(version), options.waive)

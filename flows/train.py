@@ -26,7 +26,7 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     verdict = validation.validate(case, batch)
     snapshot = data.take_snapshot(case, batch, verdict)
     last = registry.last_version(case, snapshot)
-    champion = registry.load_champion(case)
+    champion = registry.load_champion(case, or_anew=options.again)
     if last and not options.again and registry.is_answered(case, snapshot, last):
         return evaluation.report_unchanged(case, snapshot, last)
     if last and not monitoring.claim(case, options.asked_by):

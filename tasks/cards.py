@@ -35,8 +35,9 @@ def card(options: CardOptions) -> Iterator[Card]:
     settings = home.known_settings()
     ledger.create(settings.ledger_address)
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
-    line = ledger.line_of_champions(settings.ledger_address, case.name)
+    line = versions.settled_line(case)
     version = versions.find_version(settings.ledger_address, case.name, line, options.version)
+    versions.check_version(case, line, version)
     yield _written(case, _card(case, line, version))
 
 

@@ -84,7 +84,13 @@ def _publish(study: Study, leaderboard: Leaderboard) -> None:
     if threshold:
         log.info("%s", threshold.without_name() if study.has_personal_target else threshold)
     rows = [
-        {"candidate": s.candidate, "loss": f"{s.loss:.6g}", "±": f"{s.error:.3g}", "folds": str(s.folds), "seconds": f"{s.seconds:.1f}"}
+        {
+            "candidate": s.candidate,
+            "loss": f"{s.loss:.6g}",
+            "±": f"{s.half_width:.3g}",
+            "folds": str(s.folds),
+            "seconds": f"{s.seconds:.1f}",
+        }
         for s in scores
     ]
     publish_table(f"{study.case.name}-leaderboard", rows, f"mean {study.loss} over validation folds")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import models, snapshots, tracking
-from tasks.core import gate, honesty, splits, train_page
+from tasks.adapters import ledger, models, snapshots, tracking
+from tasks.core import decisions, gate, honesty, splits, train_page
+from tasks.core.champions import promoting
 from tasks.core.evidence import EXPLANATION, Evidence, Explanation, compare_predictions
 from tasks.core.honesty import Doubt, Sides
 from tasks.core.importance import MAX_FEATURES, SHOWN_DEPENDENCES, partial_dependence, permutation_importance, shown_classes
@@ -74,7 +75,7 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     more = [] if costs.are_equal else [cost_metric(costs, positive_of(costs, prediction.classes))]
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
-    against_champion, met = against(champion.rival) if champion else (None, None)
+    against_champion, met = against(champion.rival) if champion and champion.rival else (None, None)
     return Evidence(
         y=y,
         prediction=prediction,
@@ -226,7 +227,7 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         rows=dataclasses.replace(snapshot.rows, **sides),
         snapshot=snapshot.digest,
         validation=snapshot.validation,
-        decision=gate.unchanged(last.number),
+        decision=gate.unchanged(last.number, _waits(case, last)),
         run_id=last.run_id,
         version=last.number,
         aliases=_aliases(case.name, last.number),
@@ -237,6 +238,12 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
         lake=versions_of(snapshot.lake),
         doubts=_doubts_of_run(last.run_id),
     )
+
+
+def _waits(case: Case, last: Version) -> str:
+    """Give the command that promotes a version that passed and waits for a person; empty where it does not wait."""
+    waiting = {entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name))}
+    return promoting(case.name, last.number) if last.number in waiting else ""
 
 
 def _aliases(name: str, number: int) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def judge(
         metrics=evidence.metrics,
         doubts=doubts,
         pair=_pair(study, evidence, side),
-        why_alone="too few gate rows are left that neither was fitted on" if champion else "there is no champion",
+        why_alone="too few gate rows are left that neither was fitted on" if rival else "there is no champion",
         positive=positive_of(use_case.costs, evidence.prediction.classes),
         expected=study.case.expected,
     )

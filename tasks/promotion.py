@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.core import decisions, gate
-from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion
+from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion, promoting
 from tasks.core.checks import CAN_BE_WAIVED
 from tasks.core.decisions import Entry
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.succession import SuccessionReport
 from tasks.record import task
+from tasks.versions import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from tasks.core.champions import Version
-    from tasks.core.decisions import Kind
+    from tasks.core.decisions import Entry, Kind
     from tasks.core.evidence import ChampionFit, Evidence
     from tasks.core.gate import Decision
     from tasks.core.options import PromoteOptions
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 SMOKE_ROWS = 200
 CROWN_TRIES = 100
-WAITING = frozenset({"awaiting_approval", "hold"})
 log = logging.getLogger("evergreen")
 
 
@@ -48,6 +48,7 @@ def promote(
 ) -> Decision:
     """Make a version that passed champion, once a fresh process has loaded it and predicts the same."""
     case = study.case
+    decision = gate.begun_anew(decision) if champion and not champion.rival else decision
     if decision.verdict == "promoted":
         decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
     if decision.verdict == "promoted":
@@ -59,6 +60,7 @@ def promote(
         by_gate = entry_of(case, "promote", version.number, decision.code, decision.reason, inputs={"gate": judged.number})
         if not crown(case, epoch, by_gate):
             decision = gate.superseded(decision)
+    _note_head(case)
     with _decided_already():
         tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
         tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
@@ -70,7 +72,7 @@ def promote(
 
 def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Decision:
     """Keep the champion where a person rolled back, or wants to approve each version."""
-    promote = f"python -m flows.promote {version.number} --use-case {case.name} --because TEXT"
+    promote = promoting(case.name, version.number)
     if hold := _hold(case):
         told = f"{hold.who} rolled back to version {hold.version}: {hold.because}"
         return gate.held(decision, f"it passed, but {told}; promote it with `{promote}`, or let the gate decide again with --release")
@@ -79,13 +81,18 @@ def _wait_for_a_person(case: Case, version: Version, decision: Decision) -> Deci
     return decision
 
 
-def crown(case: Case, epoch: Epoch, entry: Entry) -> bool:
+def crown(case: Case, epoch: Epoch, entry: Entry, *more: Entry) -> bool:
     """Make a version champion unless another one took its epoch, and let the aliases follow the ledger."""
     known = replace(entry, inputs={**entry.inputs, decisions.MANIFEST: dict(epoch.manifest)})
-    is_crowned = ledger.crown(case.settings.ledger_address, epoch, known)
+    is_crowned = ledger.crown(case.settings.ledger_address, epoch, known, *more)
+    _note_head(case)
+    return is_crowned
+
+
+def _note_head(case: Case) -> None:
+    """Let aliases and the champion's seal follow the ledger; where there is no champion, or none that is there, nothing follows."""
     with _decided_already():
         versions.settled_line(case)
-    return is_crowned
 
 
 @contextmanager
@@ -100,14 +107,6 @@ def _decided_already() -> Generator[None]:
 def write(case: Case, kind: Kind, version: int, decision: Decision, inputs: dict[str, object]) -> Entry:
     """Write a decision into the ledger."""
     return ledger.decide(case.settings.ledger_address, entry_of(case, kind, version, decision.code, decision.reason, inputs=inputs))
-
-
-def entry_of(
-    case: Case, kind: Kind, version: int, code: str, reason: str, *, because: str = "", inputs: dict[str, object] | None = None
-) -> Entry:
-    """Make a row of the ledger, of now and of whoever runs this."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Entry(case.name, kind, version, code, reason, home.person(), now, because, inputs or {})
 
 
 def _files(version: Version) -> dict[str, object]:
@@ -152,7 +151,7 @@ def find_waiting(case: Case, number: int | None) -> Version:
     """
     line = versions.settled_line(case)
     if number is None:
-        number = next((version.number for version in tracking.versions(case.name) if version.decision in WAITING), None)
+        number = next((number for number in _waiting(case) if tracking.get_version(case.name, number)), None)
         if number is None:
             message = f"no version of {case.name} waits for a person; name one"
             raise UsageError(message, where="version")
@@ -193,18 +192,24 @@ def approve(
 ) -> SuccessionReport:
     """Make a version champion if it passed the gate now."""
     case = study.case
+    decision = gate.begun_anew(decision) if champion and not champion.rival else decision
     if decision.verdict == "promoted":
         decision = gate.with_check(decision, smoke(study, shipped, version), has_champion=champion is not None)
-    before = champion.rival.version if champion else None
+    before, hold = champion.rival.version if champion and champion.rival else None, _hold(case)
+    inputs = {"run_id": version.run_id, "from": before, **evidence.as_json(decision, champion)}
+    word = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because.strip(), inputs=inputs)
     if decision.verdict == "promoted":
         epoch = _epoch(case, version, decision, version.lake, champion.epoch + 1 if champion else 1)
-        inputs = {"run_id": version.run_id, "from": before, **evidence.as_json(decision, champion)}
-        entry = entry_of(case, "approve", version.number, decision.code, decision.reason, because=because.strip(), inputs=inputs)
-        decision = decision if crown(case, epoch, entry) else gate.superseded(decision)
-    if decision.verdict == "promoted":
-        with _decided_already():
-            tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
-    return _report(case, version.number, before, decision)
+        decision = decision if crown(case, epoch, word) else gate.superseded(decision)
+    if decision.verdict != "promoted":
+        refused = replace(word, kind="refuse", code=decision.code, reason=decision.reason, inputs={**inputs, "verdict": decision.verdict})
+        ledger.decide(case.settings.ledger_address, refused)
+        _note_head(case)
+        return _report(case, version.number, before, decision)
+    with _decided_already():
+        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    ended = f"the hold of {hold.who} on version {hold.version} is over: the gate promotes by itself again" if hold else ""
+    return _report(case, version.number, before, decision, ended)
 
 
 @task
@@ -218,7 +223,9 @@ def reject(case: Case, version: Version, because: str) -> SuccessionReport:
     decision = gate.Decision("rejected", "kept", (f"{home.person()} rejected it: {because}",))
     entry = entry_of(case, "reject", version.number, decision.code, decision.reason, because=because)
     ledger.decide(case.settings.ledger_address, entry)
-    tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+    _note_head(case)
+    with _decided_already():
+        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     return _report(case, version.number, line[-1].version if line else None, decision)
 
@@ -242,7 +249,10 @@ def roll_back(case: Case, number: int | None, because: str) -> SuccessionReport:
         decision = gate.Decision("rollback", "promoted", (f"{home.person()} rolled back from version {line[-1].version}: {told}",))
         epoch = _epoch(case, version, decision, version.lake, line[-1].epoch + 1)
         inputs: dict[str, object] = {"run_id": version.run_id, "from": line[-1].version}
-        if crown(case, epoch, entry_of(case, "rollback", target, decision.code, decision.reason, because=told, inputs=inputs)):
+        came_back, held = (
+            entry_of(case, kind, target, decision.code, decision.reason, because=told, inputs=inputs) for kind in ("rollback", "hold")
+        )
+        if crown(case, epoch, came_back, held):
             record.publish_text(f"{case.name}-decision", f"**rolled back** to version {target}\n\n{decision.reason}")
             return _report(case, target, line[-1].version, decision)
     message = f"others changed the champion of {case.name} {CROWN_TRIES} times meanwhile; try again"
@@ -281,7 +291,20 @@ def release(case: Case, because: str) -> SuccessionReport:
     decision = gate.Decision("released", "unchanged", (f"{home.person()} released the hold on version {held.version}",))
     entry = entry_of(case, "release", held.version, decision.code, decision.reason, because=because)
     ledger.decide(case.settings.ledger_address, entry)
-    return _report(case, held.version, line[-1].version, decision)
+    _note_head(case)
+    return _report(case, held.version, line[-1].version, decision, _told_of_waiting(case))
+
+
+def _told_of_waiting(case: Case) -> str:
+    """Say which version passed while no version became champion by itself; empty where none did."""
+    number = next(iter(_waiting(case)), None)
+    if number is None:
+        return ""
+    return f"version {number} passed meanwhile and still waits: `{promoting(case.name, number)}`, or train on newer rows"
+
+
+def _waiting(case: Case) -> list[int]:
+    return [entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name))]
 
 
 def _hold(case: Case) -> Entry | None:
@@ -290,8 +313,7 @@ def _hold(case: Case) -> Entry | None:
 
 def _passed(case: Case) -> set[int]:
     """Give the versions that passed the gate."""
-    gates = (entry for entry in ledger.decisions(case.settings.ledger_address, case.name) if entry.kind == "gate")
-    return {entry.version for entry in gates if entry.inputs["verdict"] == "promoted" or entry.code in WAITING}
+    return decisions.passed_versions(ledger.decisions(case.settings.ledger_address, case.name))
 
 
 def _reason(because: str, what: str) -> str:
@@ -301,9 +323,9 @@ def _reason(because: str, what: str) -> str:
     return because.strip()
 
 
-def _report(case: Case, version: int, before: int | None, decision: Decision) -> SuccessionReport:
+def _report(case: Case, version: int, before: int | None, decision: Decision, note: str = "") -> SuccessionReport:
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     hold = _hold(case)
     told = f"since {hold.decided_at} by {hold.who}: {hold.because}; release it with --release" if hold else ""
     log.info("%s: %s", decision.code.replace("_", " "), decision.reason)
-    return SuccessionReport(case.name, version, line[-1].version if line else None, before, decision, told)
+    return SuccessionReport(case.name, version, line[-1].version if line else None, before, decision, told, note)

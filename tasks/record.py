@@ -97,6 +97,19 @@ def named(function: Callable[P, OutcomeT], run_name: str) -> Callable[P, Outcome
     return cast("Callable[P, OutcomeT]", cast("Flow[P, OutcomeT]", function).with_options(flow_run_name=run_name))
 
 
+def started_by() -> str:
+    """Say what started this run: a schedule, a deployment that somebody or something asked, or a person's call."""
+    if not RECORDING:
+        return "call"
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None or not flow_run.deployment_id:
+        return "call"
+    return "schedule" if flow_run.auto_scheduled else "deployment"
+
+
 def seconds() -> dict[str, float]:
     """Give the seconds that each task of this run has taken so far."""
     return dict(_seconds.get())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.core import decisions, names
-from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchor_of, way_back
-from tasks.core.errors import UsageError
+from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchors_of, columns_difference
+from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import ChampionFit
 from tasks.core.reading.forms import are_booleans
 from tasks.core.reproducing import UNKEPT
@@ -18,11 +18,12 @@ from tasks.core.scoring import Scorer
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from sklearn.pipeline import Pipeline
 
-    from tasks.core.evidence import Evidence, Fits
+    from tasks.core.champions import Epoch
+    from tasks.core.evidence import Evidence, Fits, Rival
     from tasks.core.settings import Settings
     from tasks.core.snapshot import Case, Snapshot, Study
 
@@ -66,7 +67,7 @@ def load_scorer(case: Case, number: int | None) -> Scorer:
     address = case.settings.ledger_address
     line = ledger.line_of_champions(address, case.name) if number else versions.settled_line(case)
     version = versions.find_version(address, case.name, line, number)
-    with versions.advising("" if number else way_back(case.name, line)):
+    with versions.advising(lambda: "" if number else versions.way_back(address, case.name, line)):
         inputs = tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel"))
         model = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
     return Scorer(case.name, version.number, model, version.attempt.target, inputs)
@@ -80,12 +81,22 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
     """
     last = tracking.newest_version(case.name)
     if last is not None and (difference := last.attempt.difference(attempt_of(case, snapshot))):
+        columns = _columns_that_differ(case, snapshot, last) if "columns" in difference else ""
         message = (
             f"use case '{case.name}' has version {last.number} with another {difference}"
-            f" ({last.attempt.task} of '{last.attempt.target}'); give this table a name of its own with --use-case"
+            f" ({last.attempt.task} of '{last.attempt.target}'{columns}); give this table a name of its own with --use-case"
         )
-        raise UsageError(message, where="--use-case")
+        raise UsageError(message.replace("another columns", "other columns"), where="--use-case")
     return last
+
+
+def _columns_that_differ(case: Case, snapshot: Snapshot, last: Version) -> str:
+    """Name the columns that a table lacks, has beside those of a version, or has as another type; empty where that cannot be read."""
+    try:
+        asked = tracking.inputs_of(*versions.file_of(case.name, last, "MLmodel"))
+    except (StoreError, UnsafeModelError):
+        return ""
+    return columns_difference({column.name: column.type for column in asked}, snapshot.schema.types("feature", "time"))
 
 
 def is_answered(case: Case, snapshot: Snapshot, last: Version) -> bool:
@@ -94,28 +105,50 @@ def is_answered(case: Case, snapshot: Snapshot, last: Version) -> bool:
 
 
 @task
-def load_champion(case: Case, challenger: int | None = None) -> ChampionFit | None:
+def load_champion(case: Case, challenger: int | None = None, *, or_anew: bool = False) -> ChampionFit | None:
     """Load the champion's judged fit, and repair the aliases if they do not follow the ledger.
 
     Args:
         case: Whose.
         challenger: A version that is judged again; its own look at its gate rows does not count twice.
+        or_anew: Whether a person asks to begin anew where neither the champion nor any other version can be loaded any more.
 
     Raises:
-        StoreError: the ledger names a version that the registry does not have.
+        StoreError: the ledger names a version that the registry does not have, or was changed.
         UnsafeModelError: its files are not those that were registered.
     """
-    line = versions.settled_line(case)
+    address = case.settings.ledger_address
+    line = ledger.line_of_champions(address, case.name)
     if not line:
         return None
-    looks = decisions.looks_of(ledger.decisions(case.settings.ledger_address, case.name), challenger)
-    champion, anchor = line[-1], anchor_of(line)
-    other = anchor if anchor and anchor.version != champion.version else None
-    with versions.advising(way_back(case.name, line)):
-        rival = versions.load_rival(case, champion)
-    with versions.advising("challengers are compared with it too, so restore its files from a backup"):
-        standard = versions.load_rival(case, other) if other else None
-    return ChampionFit(champion.epoch, rival, standard, looks)
+    looks = decisions.looks_of(ledger.decisions(address, case.name), challenger)
+    try:
+        versions.settled_line(case)
+        with versions.advising(lambda: versions.way_back(address, case.name, line)):
+            rival = versions.load_rival(case, line[-1])
+    except (StoreError, UnsafeModelError) as error:
+        if not or_anew or not versions.is_lost(case, line):
+            raise
+        log.warning("%s; so the gate asks what it asks of a first version", error.message)
+        return ChampionFit(line[-1].epoch, None, None, looks)
+    return ChampionFit(line[-1].epoch, rival, _anchor(case, line), looks)
+
+
+def _anchor(case: Case, line: Sequence[Epoch]) -> Rival | None:
+    """Load the last version that was better; where that was deleted from the registry, the first that came after it and was not.
+
+    Raises:
+        StoreError: its files are gone.
+        UnsafeModelError: they are not those that were registered.
+    """
+    for epoch in anchors_of(line):
+        if epoch.version == line[-1].version:
+            return None
+        if tracking.get_version(case.name, epoch.version) is not None:
+            with versions.advising(lambda: "challengers are compared with it too, so restore its files from a backup"):
+                return versions.load_rival(case, epoch)
+        log.warning("version %s of %s, with which challengers are compared, is gone from the registry", epoch.version, case.name)
+    return None
 
 
 @contextmanager
@@ -136,7 +169,16 @@ def open_run(study: Study) -> Generator[str]:
         experiment = tracking.ensure_experiment(case.name, case.settings.mlflow_artifacts)
     with tracking.run(experiment, names.run_name("train", case.name, snapshot.digest), home.owner(), inputs) as run_id:
         tracking.log_dataset(case.name, snapshot.source, snapshot.digest)
+        _note_begin(study, run_id)
         yield run_id
+
+
+def _note_begin(study: Study, run_id: str) -> None:
+    """Let the ledger tell that a training began: on which rows, by which run, and what started it."""
+    case, snapshot, rows = study.case, study.snapshot, study.rows
+    told = f"a training on {rows.used:,} rows of {snapshot.source} began, with {rows.holdout:,} to judge it on"
+    inputs: dict[str, object] = {"run_id": run_id, "source": snapshot.source, "snapshot": snapshot.digest, "lake": snapshot.lake}
+    ledger.decide(case.settings.ledger_address, versions.entry_of(case, "train", 0, record.started_by(), told, inputs=inputs))
 
 
 @task

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import versions
 from tasks.adapters import home, ledger, models, projects, snapshots, tracking
-from tasks.core import splits
-from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE, way_back
+from tasks.adapters.lake import Lake
+from tasks.core import data_differences, splits
+from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tasks.core.comparing import Origin, Sides, build_page
-from tasks.core.decisions import seal_problem
+from tasks.core.data_differences import difference_of
+from tasks.core.decisions import seal_problem, waiting_of
 from tasks.core.errors import EvergreenError, StoreError, UsageError
 from tasks.core.evidence import compare_predictions
-from tasks.core.lake.values import moment_of
+from tasks.core.gate_settings import Gate
+from tasks.core.lake.values import BATCH_DIGITS, LakeSnapshot, moment_of, versions_of
 from tasks.core.metrics import differences_of
 from tasks.core.snapshot import target_of
-from tasks.core.standing import Explanation, Standing, chain_problems, champion_at, refused_after, reigns
+from tasks.core.standing import Explanation, Standing, Waiting, chain_problems, champion_at, refused_after, reigns
 from tasks.core.trust import refuse_swapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tasks.core.champions import Epoch, Version
+    from tasks.core.data_differences import DataDifference
     from tasks.core.decisions import Entry
     from tasks.core.evidence import Rival
     from tasks.core.options import CompareOptions, ExplainOptions, StatusOptions
     from tasks.core.settings import Settings
     from tasks.core.snapshot import Case
 
-WAITING = ("awaiting_approval", "hold")
+log = logging.getLogger("evergreen")
 
 
 def status(options: StatusOptions) -> Iterator[Standing]:
@@ -53,8 +59,8 @@ def doctor(options: StatusOptions) -> Iterator[Standing]:
     settings, broken = _settings(), 0
     for name in _names(settings, options.use_case):
         standing = _standing(settings, name)
-        problems = (*standing.problems, *_hidden_problems(name, standing.line))
-        yield (standing := dataclasses.replace(standing, problems=problems))
+        problems, warnings = (*standing.problems, *_hidden_problems(name, standing.line)), tuple(_warnings(name, standing.line))
+        yield (standing := dataclasses.replace(standing, problems=problems, warnings=warnings))
         broken += len(standing.problems)
     if broken:
         message = f"{broken} thing{'s are' if broken > 1 else ' is'} broken; see above"
@@ -69,23 +75,44 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
     """
     settings = _settings()
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
-    standing = _standing(settings, case.name)
-    number = options.version
+    _repair(case)
+    standing, number, at = _standing(settings, case.name), options.version, ""
     if options.at:
-        number = champion_at(standing.line, moment_of(options.at, "--at"), case.name)
+        moment = moment_of(options.at, "--at").astimezone(UTC)
+        number, at = champion_at(standing.line, moment, case.name), moment.isoformat()
     version = versions.find_version(settings.ledger_address, case.name, list(standing.line), number)
     judged = next((entry for entry in reversed(standing.entries) if entry.kind == "gate" and entry.version == version.number), None)
     packages = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
+    is_champion = bool(standing.line) and version.number == standing.line[-1].version
+    broken = () if is_champion else tuple(_version_problems(case, version))
     yield Explanation(
-        standing=standing,
+        standing=dataclasses.replace(standing, problems=(*standing.problems, *broken)),
         version=version.number,
         epochs=reigns(standing.line, version.number),
         judged=judged,
         params=tracking.params_of(version.run_id),
         environment=tuple(packages),
         commit=tracking.commit_of(version.run_id),
-        later=refused_after(standing.entries, standing.line, version.number),
+        later=refused_after(standing.entries, standing.line, version.number, at),
+        at=at,
     )
+
+
+def _repair(case: Case) -> None:
+    """Let the aliases follow the ledger; what stands in the way of that is told, and keeps nobody from asking about other versions."""
+    try:
+        versions.settled_line(case)
+    except StoreError as error:
+        log.warning("%s", error.message)
+
+
+def _version_problems(case: Case, version: Version) -> Iterator[str]:
+    if not version.manifest:  # it never came before the gate, which is told
+        return
+    try:
+        versions.check_files(case.name, version)
+    except EvergreenError as error:
+        yield f"{error.message}; restore it from a backup"
 
 
 def compare(options: CompareOptions) -> Iterator[Sides]:
@@ -98,8 +125,11 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
 
     settings = _settings()
     case = projects.resolve_known(options.use_case, settings, lambda: ledger.use_cases(settings.ledger_address))
+    _repair(case)
     line = ledger.line_of_champions(settings.ledger_address, case.name)
     found = [versions.find_version(settings.ledger_address, case.name, line, number) for number in options.versions]
+    for version in found:
+        versions.check_version(case, line, version)
     study = versions.study_again(case, max(found, key=lambda version: version.number))
     rivals = [versions.load_rival(case, version) for version in found]
     df = snapshots.read(study.snapshot.path).iloc[study.split.gate]
@@ -116,10 +146,32 @@ def compare(options: CompareOptions) -> Iterator[Sides]:
         said=(one, other),
         metrics=differences_of(study.schema.task, y, one, other, blocks=blocks, seed=case.use_case.seed) if len(y) else {},
         compared=compare_predictions(study.loss, y, other, one, blocks=blocks),
+        apart=_apart(case, found),
     )
     page = settings.home / "reports" / case.name / f"{sides.one.version}-against-{sides.other.version}.html"
     snapshots.write_text(build_page(sides), page)
     yield dataclasses.replace(sides, page=str(page))
+
+
+def _apart(case: Case, found: Sequence[Version]) -> DataDifference | None:
+    """Say how the rows of two versions differ; None where those of one are no longer stored."""
+    try:
+        one, other = (versions.study_again(case, version).snapshot for version in found)
+    except UsageError as error:
+        log.warning("%s", error.message)
+        return None
+    frames, origins = (snapshots.read(one.path), snapshots.read(other.path)), [_rows_of(case, version) for version in found]
+    return difference_of(frames, (one, other), (origins[0], origins[1]), case.use_case.pii)
+
+
+def _rows_of(case: Case, version: Version) -> data_differences.Origin:
+    """Say which versions of the lake's tables, and which batches, a version's rows are from."""
+    if not version.lake:
+        return data_differences.Origin({})
+    names = {entry.digest[:BATCH_DIGITS]: entry.name for entry in ledger.batches(case.settings.ledger_address, case.name)}
+    arrived = Lake(case.settings.lake_address, case.name).batches(as_of=LakeSnapshot.from_text(version.lake).as_of)
+    batches = tuple(names.get(arrival.batch[:BATCH_DIGITS], arrival.batch[:BATCH_DIGITS]) for arrival in arrived)
+    return data_differences.Origin(versions_of(version.lake), batches)
 
 
 def _origin(case: Case, version: Version, rival: Rival) -> Origin:
@@ -146,15 +198,23 @@ def _standing(settings: Settings, name: str) -> Standing:
     line, entries = _decided(settings, name)
     batches = ledger.batches(settings.ledger_address, name)
     settled = {entry.digest for entry in batches if entry.decision != "held"}
-    registered = tracking.versions(name)
     return Standing(
         use_case=name,
         line=tuple(line),
         entries=tuple(entries),
-        waiting=tuple(version.number for version in registered if version.decision in WAITING and version.number not in _crowned(line)),
+        waiting=tuple(_waiting(settings, name, entries)),
         held=tuple(entry for entry in batches if entry.decision == "held" and entry.digest not in settled),
         problems=(*chain_problems(entries, line), *_registry_problems(settings, name, line)),
     )
+
+
+def _waiting(settings: Settings, name: str, entries: Sequence[Entry]) -> Iterator[Waiting]:
+    use_case, known = projects.load_use_case(name, settings.project), {version.number for version in tracking.versions(name)}
+    days = (use_case.gate if use_case else Gate()).approval_days
+    for judged in waiting_of(entries):
+        until = datetime.fromisoformat(judged.decided_at) + timedelta(days=days)
+        if judged.version in known:
+            yield Waiting(judged.version, f"{until:%Y-%m-%d}", is_over=datetime.now(UTC) > until + timedelta(days=1))
 
 
 def _decided(settings: Settings, name: str) -> tuple[list[Epoch], list[Entry]]:
@@ -177,7 +237,7 @@ def _registry_problems(settings: Settings, name: str, line: list[Epoch]) -> Iter
         try:
             models.load(*versions.file_of(name, now, file))
         except EvergreenError as error:
-            yield f"{error.message}; {way_back(name, line)}"
+            yield f"{error.message}; {versions.way_back(settings.ledger_address, name, line)}"
     if problem := seal_problem(now, *versions.seals_of(settings.ledger_address, now)):
         yield problem
 
@@ -192,12 +252,18 @@ def _hidden_problems(name: str, line: Sequence[Epoch]) -> Iterator[str]:
         yield f"run {run} is open, and its process was killed; the next `python -m flows.train --use-case {name}` closes it"
 
 
+def _warnings(name: str, line: Sequence[Epoch]) -> Iterator[str]:
+    """Say which earlier champions are gone, and what can no longer be done with them."""
+    for number in sorted({epoch.version for epoch in line} - {epoch.version for epoch in line[-1:]}):
+        if tracking.get_version(name, number) is None:
+            told = f"version {number} of {name} was champion once, and is gone from the registry"
+            yield f"{told}: nobody can go back to it, compare with it or fit it again"
+
+
 def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
     told = f"version {epoch.version} of {epoch.use_case}"
     version = tracking.get_version(epoch.use_case, epoch.version)
-    if version is None:
-        if not is_champion:  # which is told to be gone already
-            yield f"{told} was champion once, and is gone from the registry; restore it from a backup before anybody goes back to it"
+    if version is None:  # which is told already
         return
     if dict(version.manifest) != dict(epoch.manifest):
         rewritten = f"the tag {tracking.MANIFEST_TAG} of {told} was rewritten"
@@ -208,7 +274,3 @@ def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
             refuse_swapped_bytes(*versions.file_of(epoch.use_case, epoch, file))
         except EvergreenError as error:
             yield f"{error.message}; restore it from a backup"
-
-
-def _crowned(line: list[Epoch]) -> set[int]:
-    return {epoch.version for epoch in line}

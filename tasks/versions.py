@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tasks.adapters import home, ledger, models, snapshots, tracking
 from tasks.adapters.lake import Lake
-from tasks.core import names
-from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, Epoch, way_back
-from tasks.core.decisions import CROWNING, Seal, seal_problem
+from tasks.core import champions, decisions, names
+from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Epoch, promoting
+from tasks.core.decisions import CROWNING, Entry, Seal, seal_problem, waiting_of
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import Rival
 from tasks.core.lake.values import LakeSnapshot
@@ -19,14 +20,15 @@ from tasks.core.profiles import Profile, profile_rows
 from tasks.core.reproducing import RECIPE, Recorded
 from tasks.core.results import RowCounts
 from tasks.core.snapshot import Snapshot, Study, infer, split_at
+from tasks.core.trust import refuse_swapped_bytes
 from tasks.core.validation import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from tasks.core.champions import Version
-    from tasks.core.decisions import Entry
+    from tasks.core.decisions import Kind
     from tasks.core.snapshot import Case
 
 # What decides how rows are split and fitted; the gate's limits and what is personal are those of today.
@@ -46,6 +48,14 @@ def load_rival(case: Case, version: Version | Epoch) -> Rival:
     return Rival(number, models.load(*judged), models.load_hashes(*hashes), size=len(judged[0]))
 
 
+def entry_of(
+    case: Case, kind: Kind, version: int, code: str, reason: str, *, because: str = "", inputs: dict[str, object] | None = None
+) -> Entry:
+    """Make a row of the ledger, of now and of whoever runs this."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(case.name, kind, version, code, reason, home.person(), now, because, inputs or {})
+
+
 def find_version(address: str, use_case: str, line: list[Epoch], number: int | None) -> Version:
     """Find a version, the champion by default, with the digests that the ledger has of its files, and none where it has none.
 
@@ -53,17 +63,83 @@ def find_version(address: str, use_case: str, line: list[Epoch], number: int | N
         UsageError: there is no such version, or no champion.
     """
     if number is None and not line:
-        message = f"use case '{use_case}' has no champion; train one, or name a version"
+        waiting = waiting_of(ledger.decisions(address, use_case))
+        said = f"version {waiting[0].version} waits for a person" if waiting else "train one"
+        how = f": `{promoting(use_case, waiting[0].version)}`" if waiting else ""
+        message = f"use case '{use_case}' has no champion; {said}{how}, or name a version"
         raise UsageError(message, where=use_case)
     number = line[-1].version if number is None else number
     version = tracking.get_version(use_case, number)
     if version is None:
+        if any(epoch.version == number for epoch in line):
+            raise StoreError(_gone(use_case, line, number, address), where=use_case)
         message = f"use case '{use_case}' has no version {number}"
         raise UsageError(message, where=use_case)
     epoch = next((epoch for epoch in reversed(line) if epoch.version == number), None)
     judged = ledger.last_decision(address, use_case, ("gate",), number)
     known = epoch.manifest if epoch else (judged.manifest or version.manifest) if judged else {}  # older rows have no digests
     return dataclasses.replace(version, manifest=known)
+
+
+def _gone(use_case: str, line: Sequence[Epoch], number: int, address: str) -> str:
+    """Say that a version that was champion is gone, and whom to use instead."""
+    if number == line[-1].version:
+        return f"the ledger's champion, version {number} of {use_case}, is gone from the registry; {way_back(address, use_case, line)}"
+    earlier = whole_version(address, use_case, line)
+    other = f"; version {earlier} is whole: name that one" if earlier else ""
+    return f"version {number} of {use_case}, which was champion once, is gone from the registry{other}"
+
+
+def whole_version(address: str, use_case: str, line: Sequence[Epoch]) -> int | None:
+    """Find a version to go back to whose files are those that were registered; None where there is none."""
+    passed = decisions.passed_versions(ledger.decisions(address, use_case))
+    return next((number for number in champions.ways_back(line, passed) if is_whole(address, use_case, line, number)), None)
+
+
+def is_whole(address: str, use_case: str, line: Sequence[Epoch], number: int) -> bool:
+    """Say whether all files of a version are in the registry, and as they were registered."""
+    if tracking.get_version(use_case, number) is None:
+        return False
+    try:
+        check_files(use_case, find_version(address, use_case, list(line), number))
+    except (StoreError, UnsafeModelError):
+        return False
+    return True
+
+
+def is_lost(case: Case, line: Sequence[Epoch]) -> bool:
+    """Say whether neither the champion nor any version that one could go back to is whole."""
+    address = case.settings.ledger_address
+    return not is_whole(address, case.name, line, line[-1].version) and whole_version(address, case.name, line) is None
+
+
+def check_files(use_case: str, version: Version) -> None:
+    """Require that all files of a version are as they were registered.
+
+    Raises:
+        StoreError: one is gone.
+        UnsafeModelError: one has other bytes, or nobody knows their digests.
+    """
+    for file in sorted(version.manifest) or (SHIPPED_FILE,):
+        refuse_swapped_bytes(*file_of(use_case, version, file))
+
+
+def check_version(case: Case, line: Sequence[Epoch], version: Version) -> None:
+    """Require the same of what a person asks about, and say what to do where it is not so.
+
+    Raises:
+        StoreError: a file is gone.
+        UnsafeModelError: one has other bytes, or nobody knows their digests.
+    """
+    is_champion = bool(line) and line[-1].version == version.number
+    address = case.settings.ledger_address
+    with advising(lambda: way_back(address, case.name, line) if is_champion else "restore it from a backup" if version.manifest else ""):
+        check_files(case.name, version)
+
+
+def way_back(address: str, use_case: str, line: Sequence[Epoch]) -> str:
+    """Say how to go on where the champion cannot be used."""
+    return champions.way_back(use_case, whole_version(address, use_case, line))
 
 
 def settled_line(case: Case) -> list[Epoch]:
@@ -80,21 +156,20 @@ def settled_line(case: Case) -> list[Epoch]:
 
 
 @contextmanager
-def advising(what_to_do: str) -> Generator[None]:
-    """Say beside whatever is wrong with the files of a version what to do about it."""
+def advising(what_to_do: Callable[[], str]) -> Generator[None]:
+    """Say beside whatever is wrong with the files of a version what to do about it, which is looked up only then."""
     try:
         yield
     except (StoreError, UnsafeModelError) as error:
-        message = f"{error.message}; {what_to_do}" if what_to_do else error.message
+        advice = what_to_do()
+        message = f"{error.message}; {advice}" if advice else error.message
         raise type(error)(message, where=error.where) from error
 
 
 def _follow(case: Case, line: list[Epoch]) -> None:
     """Set the aliases to what the ledger says; where the champion before is gone, nothing is called so."""
     if tracking.get_version(case.name, line[-1].version) is None:
-        gone = f"the ledger's champion, version {line[-1].version} of {case.name}, is gone from the registry"
-        message = f"{gone}; {way_back(case.name, line)}"
-        raise StoreError(message, where=case.name)
+        raise StoreError(_gone(case.name, line, line[-1].version, case.settings.ledger_address), where=case.name)
     wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
     present = tracking.aliases(case.name)
     for alias, number in wanted.items():
@@ -105,7 +180,9 @@ def _follow(case: Case, line: list[Epoch]) -> None:
 
 
 def _seal(case: Case, champion: Epoch) -> None:
-    """Let the champion name the row of the ledger that made it one, where it names none or an older one.
+    """Let the champion name the last row of the ledger, where it names none or an older one.
+
+    What is written into the ledger later, or by a process that is killed before it comes here, is named by whoever comes next.
 
     Raises:
         StoreError: the ledger was changed or cut off.
@@ -113,8 +190,9 @@ def _seal(case: Case, champion: Epoch) -> None:
     sealed, made = seals_of(case.settings.ledger_address, champion)
     if problem := seal_problem(champion, sealed, made):
         raise StoreError(problem, where=case.name)
-    if made and made.seal != sealed.name:
-        tracking.set_seal(case.name, champion.version, made.seal)
+    head = ledger.last_row(case.settings.ledger_address, case.name)
+    if head and head.seal != sealed.name:
+        tracking.set_seal(case.name, champion.version, head.seal)
 
 
 def seals_of(address: str, champion: Epoch) -> tuple[Seal, Entry | None]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.champions import Epoch
-from tasks.core.decisions import Entry
+from tasks.core.decisions import Entry, after
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
 from tasks.core.formats.source import with_driver
@@ -52,8 +52,8 @@ def line_of_champions(address: str, use_case: str) -> list[Epoch]:
         return [Epoch(**{**row, "manifest": json.loads(row["manifest"])}) for row in rows]
 
 
-def crown(address: str, epoch: Epoch, decision: Entry) -> bool:
-    """Make a version champion, unless another one took its epoch; one INSERT decides, and the row that says why comes with it.
+def crown(address: str, epoch: Epoch, decision: Entry, *more: Entry) -> bool:
+    """Make a version champion, unless another one took its epoch; one INSERT decides, and the rows that say why come with it.
 
     Returns:
         Whether it became champion.
@@ -70,7 +70,7 @@ def crown(address: str, epoch: Epoch, decision: Entry) -> bool:
         connection.execute(insert(line).values(values))
 
     try:
-        _chain(address, decision, take)
+        _chain(address, decision, take, more)
     except _TakenError:
         return False
     return True
@@ -126,6 +126,12 @@ def decisions(address: str, use_case: str) -> list[Entry]:
         return [_decision(row) for row in rows]
 
 
+def last_row(address: str, use_case: str) -> Entry | None:
+    """Give the last decision on a use case, whatever its kind; None where there is none."""
+    table = _decision_table()
+    return _only(address, _of(table, use_case).order_by(table.c.number.desc()).limit(1))
+
+
 def decision_at(address: str, use_case: str, number: int) -> Entry | None:
     """Give one decision by its place in the chain; None where there is none."""
     table = _decision_table()
@@ -159,8 +165,8 @@ def _decision(row: RowMapping) -> Entry:
     return Entry(**{**row, "inputs": json.loads(row["inputs"])})
 
 
-def _chain(address: str, decision: Entry, also: Callable[[Connection], None]) -> Entry:
-    """Write a row behind the last one in one transaction with what it is about; who comes second reads again."""
+def _chain(address: str, decision: Entry, also: Callable[[Connection], None], more: tuple[Entry, ...] = ()) -> Entry:
+    """Write rows behind the last one in one transaction with what they are about; who comes second reads again."""
     from sqlalchemy import insert
     from sqlalchemy.exc import IntegrityError
 
@@ -170,10 +176,10 @@ def _chain(address: str, decision: Entry, also: Callable[[Connection], None]) ->
         try:
             with _connect(address) as connection:
                 row = connection.execute(last).mappings().first()
-                chained = decision.after(_decision(row) if row else None)
+                chained = after((decision, *more), _decision(row) if row else None)
                 also(connection)
-                connection.execute(insert(table).values({**vars(chained), "inputs": json.dumps(dict(chained.inputs), ensure_ascii=False)}))
-                return chained
+                connection.execute(insert(table), [{**vars(e), "inputs": json.dumps(dict(e.inputs), ensure_ascii=False)} for e in chained])
+                return chained[0]
         except IntegrityError:
             continue
     message = f"the decision on {decision.use_case} could not be written: others wrote before it {CHAIN_TRIES} times; try again"

@@ -65,8 +65,9 @@ def _asking() -> Generator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Give the first line of an error; of a request that failed, only what was asked for."""
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """Give the first line of an error, or of what it lists; of a request that failed, only what was asked for."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("#####")] or [type(error).__name__]
+    line = lines[1] if lines[0].rstrip().endswith(":") and len(lines) > 1 else lines[0].strip()
     asked, failed, _ = line.partition(" failed with ")
     return f"{asked} failed" if failed else line
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.core.table import Task
 
 SHIPPED_FILE = "model.skops"
+SHOWN_COLUMNS = 8
 JUDGED_FILE = "extra_files/judged.skops"
 # A version that met one of these was not judged to the end, so it answers no later call.
 UNFINISHED = frozenset({"", "superseded", "loads_and_predicts"})
@@ -111,10 +112,16 @@ def anchor_of(line: Sequence[Epoch]) -> Epoch | None:
 
     What came back by a rollback counts from where it first became champion.
     """
+    return next(iter(anchors_of(line)), None)
+
+
+def anchors_of(line: Sequence[Epoch]) -> Sequence[Epoch]:
+    """List the anchor and who came after it until the champion first became one, in case that the anchor was deleted."""
     if not line:
-        return None
+        return ()
     first = next(place for place, epoch in enumerate(line) if epoch.version == line[-1].version)
-    return next((epoch for epoch in reversed(line[: first + 1]) if epoch.code in BETTER), line[first])
+    anchor = next((place for place in range(first, -1, -1) if line[place].code in BETTER), first)
+    return line[anchor : first + 1]
 
 
 def earlier_champion(line: Sequence[Epoch], number: int | None, passed: Collection[int], use_case: str) -> int:
@@ -142,15 +149,56 @@ def earlier_champion(line: Sequence[Epoch], number: int | None, passed: Collecti
         raise UsageError(message, where="version")
     known = {epoch.version for epoch in line} | set(passed)
     if number not in known:
-        told = ", ".join(str(version) for version in sorted(known - {line[-1].version})) or "none"
-        message = f"version {number} of {use_case} never passed the gate, so nobody goes back to it (those that did: {told})"
+        others = ", ".join(str(version) for version in sorted(known - {line[-1].version}))
+        told = f"those that did: {others}" if others else "no version did but the champion"
+        message = f"version {number} of {use_case} never passed the gate, so nobody goes back to it ({told})"
         raise UsageError(message, where="version")
     return number
 
 
-def way_back(use_case: str, line: Sequence[Epoch]) -> str:
-    """Say how to go on where the champion cannot be used."""
-    earlier = next((epoch.version for epoch in reversed(line) if epoch.version != line[-1].version), None)
+def columns_difference(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the columns that are missing, further, or of another type; empty where none is.
+
+    >>> columns_difference({"a": "number", "b": "number"}, {"a": "category", "c": "number"})
+    '; missing: b; further: c; of another type: a'
+    """
+    kinds = {"boolean": "category", "text": "category"}
+    then, now = ({name: kinds.get(kind, kind) for name, kind in side.items()} for side in (then, now))
+    found = {
+        "missing": [name for name in then if name not in now],
+        "further": [name for name in now if name not in then],
+        "of another type": [name for name, kind in then.items() if now.get(name, kind) != kind],
+    }
+    return "".join(f"; {what}: {_few(names)}" for what, names in found.items() if names)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN_COLUMNS]) + (f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else "")
+
+
+def ways_back(line: Sequence[Epoch], passed: Collection[int]) -> list[int]:
+    """List whom one may go back to: earlier champions, the last one first, then others that passed the gate, the newest first."""
+    champions = dict.fromkeys(epoch.version for epoch in reversed(line))
+    return [number for number in dict.fromkeys([*champions, *sorted(passed, reverse=True)]) if number != line[-1].version]
+
+
+def way_back(use_case: str, earlier: int | None) -> str:
+    """Say how to go on where the champion cannot be used.
+
+    Args:
+        use_case: Whose champion.
+        earlier: A version to go back to that is whole; None where there is none.
+    """
     if earlier is None:
-        return "restore its files from a backup"
-    return f"go back to version {earlier} with `python -m flows.rollback --use-case {use_case} --because TEXT`"
+        return f"no other version is whole, so restore it from a backup, or train again with `{training_again(use_case)}`"
+    return f"go back to version {earlier} with `python -m flows.rollback {earlier} --use-case {use_case} --because TEXT`"
+
+
+def promoting(use_case: str, number: int) -> str:
+    """Give the command by which a person makes a version champion."""
+    return f"python -m flows.promote {number} --use-case {use_case} --because TEXT"
+
+
+def training_again(use_case: str) -> str:
+    """Give the command that trains although rows and configuration are those of the last attempt."""
+    return f"python -m flows.train --use-case {use_case} --again"

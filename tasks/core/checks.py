@@ -263,7 +263,7 @@ def _worst_of(material: Material, parts: Iterable[Part]) -> Finding:
     name, words, changes = large[worst]
     shown = _shown(material, name, words)
     among = f", the worst of {len(large)} parts" if len(large) > 1 else ""
-    value = f"loss {signed_percent(float(changes.mean()))} of the champion's where {name} is {shown} ({len(changes):,} rows){among}"
+    value = f"loss {signed_percent(float(changes.mean()))} of the champion's where {name} {shown} ({len(changes):,} rows){among}"
     return Finding(value, f"+{percent(limit)} beyond chance", chance=_first_of(chances))
 
 
@@ -316,7 +316,7 @@ def of_protected(material: Material) -> Finding:
     worst = min(range(len(gaps)), key=chances.__getitem__)
     measure, name, words, (new, old, _) = gaps[worst]
     shown = _shown(material, name, words)
-    value = f"{measure} where {name} is {shown} {signed_percent(new)} against the others', the champion's {signed_percent(old)}"
+    value = f"{measure} where {name} {shown} {signed_percent(new)} against the others', the champion's {signed_percent(old)}"
     return Finding(value, f"{percent(limit)} further away beyond chance", chance=_first_of(chances))
 
 
@@ -355,7 +355,9 @@ def _first_of(chances: Sequence[float]) -> float:
 
 
 def _shown(material: Material, column: str, words: str) -> str:
-    return "something that is personal" if column in material.personal else shorten(on_one_line(words), MAX_WORDS)
+    if column in material.personal:
+        return "has a certain value, which is personal,"
+    return f"is {shorten(on_one_line(words), MAX_WORDS)}"
 
 
 CHECKS = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, Unio
 
 from pydantic import ValidationError
 
-from tasks.core.errors import UsageError
+from tasks.core.errors import UsageError, plain
 from tasks.core.options import POSITIONAL, Options
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def parse(program: str, options: type[OptionsT], argv: Sequence[str]) -> Call[Op
             field = options.model_fields[name]
             message = f"{program} needs {field.description}: {program} {(field.examples or [name.upper()])[0]}"
             raise UsageError(message, where=_flag(name)) from error
-        raise UsageError(f"{_flag(name)} is {problem['input']!r}: {problem['msg'].lower()}", where=_flag(name)) from error
+        raise UsageError(f"{_flag(name)} is {problem['input']!r}: {plain(problem)}", where=_flag(name)) from error
 
 
 def wants_json(argv: Sequence[str]) -> bool:

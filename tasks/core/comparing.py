@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core import charts
+from tasks.core.gate import percent, signed_percent
 from tasks.core.page import Facts, Figure, Page, Section, Table, Text, Verdict, number, render
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.core.data_differences import DataDifference
     from tasks.core.gate import Comparison
     from tasks.core.metrics import Interval, Prediction
 
@@ -58,6 +60,7 @@ class Sides:
         metrics: By name the two values and their difference.
         compared: Losses of the second against those of the first.
         page: The file that shows it.
+        apart: How their rows differ; None where those of one are no longer stored.
     """
 
     use_case: str
@@ -69,6 +72,7 @@ class Sides:
     metrics: Mapping[str, tuple[float, float, Interval]]
     compared: Comparison
     page: str = ""
+    apart: DataDifference | None = None
 
     @property
     def flips(self) -> dict[str, int]:
@@ -127,7 +131,11 @@ class Sides:
             "flips": self.flips,
             "changed": {name: list(pair) for name, pair in self.changed.items()},
             "page": self.page,
-            "data": {"snapshots": [self.one.snapshot, self.other.snapshot], "rows": self.data},
+            "data": {
+                "snapshots": [self.one.snapshot, self.other.snapshot],
+                "rows": self.data,
+                "difference": self.apart.as_json() if self.apart else None,
+            },
         }
 
     def as_text(self) -> str:
@@ -142,7 +150,7 @@ class Sides:
             f"verdict     {self.verdict}",
             *_under("measured", metrics),
             f"rows        {self.told_flips}",
-            f"data        {data['both']:,} rows fitted by both, {alone}",
+            *_under("data", [f"{data['both']:,} rows fitted by both, {alone}", *(f"{what}: {how}" for what, how in self.told_data)]),
             *_under("differs", [f"{name}: {_shown(pair)}" for name, pair in self.changed.items()]),
             f"page        {self.page}",
         ]
@@ -155,10 +163,17 @@ class Sides:
             return "they predict the same"
         if not self.compared.rows:
             return "there is no row that neither was fitted on, so nothing can be said of who is better"
-        share = f"loss {100 * self.compared.difference:+.1f} % ± {100 * 1.96 * self.compared.error:.1f}".replace("-", "−")
-        sure = abs(self.compared.difference) > 1.96 * self.compared.error
+        share = f"loss {signed_percent(self.compared.difference)} ± {percent(self.compared.half_width)}"
+        sure = abs(self.compared.difference) > self.compared.half_width
         better = self.other.version if self.compared.difference < 0 else self.one.version
         return f"version {better} is better ({share})" if sure else f"no difference beyond noise ({share})"
+
+    @property
+    def told_data(self) -> list[tuple[str, str]]:
+        """Say how their rows differ."""
+        if self.apart is None:
+            return [("difference", "the rows of one of them are no longer stored here, so nothing more can be said")]
+        return [] if self.one.snapshot == self.other.snapshot else self.apart.told()
 
     @property
     def told_flips(self) -> str:
@@ -181,6 +196,7 @@ def build_page(sides: Sides) -> str:
     sections = [
         Section("How well", (facts, Table("Metrics on the same rows", ("metric", *names, "difference, 95 %"), rows))),
         Section("Where they disagree", (Text(sides.told_flips), *_plots(sides, names), *_flipped(sides, names))),
+        Section("Their rows", (Table("How they differ", ("what", "how"), sides.told_data),) if sides.told_data else (Text("The same."),)),
         Section("What they are made from", (Table("What differs", ("what", *names), changed),) if changed else (Text("Nothing differs."),)),
     ]
     title = f"{sides.use_case}: {names[1]} against {names[0]}"

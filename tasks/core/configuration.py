@@ -52,6 +52,8 @@ def as_markdown() -> str:
         "of, *skipped* where `gate.skip` names it, *waived* where it failed and a person promoted the version all the same:",
         "`python -m flows.promote VERSION --use-case NAME --waive CODE --because TEXT`.",
         "",
+        "What stands behind *±*, here and wherever Evergreen says it, is half of a 95 % interval: 1.96 standard errors.",
+        "",
         "Those *by chance* share the budget `gate.error_rate` (Holm 1979): each fails only where its figure is above its limit by more",
         "than chance explains, among all of them.",
         "",

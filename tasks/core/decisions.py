@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from tasks.core.champions import Epoch
 
-Kind = Literal["gate", "promote", "approve", "reject", "rollback", "release", "monitor", "trigger", "restore"]
+Kind = Literal["train", "gate", "promote", "approve", "refuse", "reject", "rollback", "hold", "release", "monitor", "trigger", "restore"]
 CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback", "restore")
-HOLDING: tuple[Kind, ...] = ("rollback", "release", "approve")
+HOLDING: tuple[Kind, ...] = ("rollback", "hold", "release", "approve")
+WAITING = frozenset({"awaiting_approval", "hold"})  # codes of judgements after which a person has the last word
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"
 MANIFEST = "manifest"
@@ -33,9 +34,10 @@ class Entry:
 
     Attributes:
         use_case: Whose.
-        kind: What was done: a challenger went through the gate, became champion, was approved or rejected by a person; a version
-            came back; the hold that this set was released; the champion was looked at; that look asked for a training, and one began;
-            an earlier version was restored because it is better on newer rows.
+        kind: What was done: a training began; a challenger went through the gate, became champion, was approved by a person, was named by
+            a person and refused by the gate, or was rejected by a person; a version came back, which set a hold; it was released; the
+            champion was looked at; that look asked for a training, and one began; an earlier version was restored because newer rows
+            show it to be better.
         version: Of the model that it is about; 0 where it is about none.
         code: Stable name of the reason.
         reason: In words.
@@ -88,6 +90,14 @@ class Entry:
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def after(drafts: Sequence[Entry], last: Entry | None) -> list[Entry]:
+    """Give rows as those that follow another, one behind the other."""
+    chained: list[Entry] = []
+    for draft in drafts:
+        chained.append(draft.after(chained[-1] if chained else last))
+    return chained
+
+
 def broken_link(entries: Sequence[Entry]) -> Entry | None:
     """Find the first row that was changed, or does not follow the one before it; None where the chain holds.
 
@@ -107,7 +117,7 @@ class Seal:
     """What a champion's version says of the ledger.
 
     Attributes:
-        name: Of the row that made it champion; empty where it names none.
+        name: Of a row that it had, the last one that was noted; empty where it names none.
         row: What stands in that place of the ledger; None where nothing does.
     """
 
@@ -139,8 +149,28 @@ def hold_of(entries: Sequence[Entry]) -> Entry | None:
 
 
 def as_hold(last: Entry | None) -> Entry | None:
-    """Give the last decision on holds if it is a hold."""
-    return last if last and last.kind == "rollback" else None
+    """Give the last decision on holds if it is a hold; in older ledgers the rollback alone says so."""
+    return last if last and last.kind in ("rollback", "hold") else None
+
+
+def passed_versions(entries: Sequence[Entry]) -> set[int]:
+    """Give the versions that passed the gate."""
+    gates = (entry for entry in entries if entry.kind == "gate")
+    return {entry.version for entry in gates if entry.inputs["verdict"] == "promoted" or entry.code in WAITING}
+
+
+def waiting_of(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Give the judgements of versions that passed and wait for a person, the last one first.
+
+    A version waits no longer when it was rejected, became champion, or a newer one did.
+    """
+    found: list[Entry] = []
+    for entry in (each for each in reversed(entries) if each.kind == "gate" and each.code in WAITING):
+        later = [each for each in entries if each.number > entry.number]
+        is_rejected = any(each.kind == "reject" and each.version == entry.version for each in later)
+        if not is_rejected and not any(each.kind in CROWNING and each.version >= entry.version for each in later):
+            found.append(entry)
+    return tuple(found)
 
 
 def looks_of(entries: Sequence[Entry], challenger: int | None = None) -> tuple[GateRows, ...]:

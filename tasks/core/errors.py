@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, ClassVar
 from tasks.core.names import on_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+
+_LIST = "write a list, such as [one, other]"
+PLAIN = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "frozen_set_type": _LIST,
+    "dict_type": "write keys and values, such as {key: value}",
+    "model_type": "write keys and values, such as {key: value}",
+}
 
 
 class EvergreenError(Exception):
@@ -44,6 +54,15 @@ class EvergreenError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keep `where` when the error crosses a process border."""
         return (_rebuild, (type(self), self.message, self.where))
+
+
+def plain(problem: Mapping[str, object]) -> str:
+    """Say in plain words what pydantic has against a value.
+
+    >>> plain({"type": "tuple_type", "msg": "Input should be a valid tuple"}), plain({"type": "int_type", "msg": "Input should be 1"})
+    ('write a list, such as [one, other]', 'input should be 1')
+    """
+    return PLAIN.get(str(problem["type"]), str(problem["msg"]).lower())
 
 
 def _rebuild(kind: type[EvergreenError], message: str, where: str) -> EvergreenError:

@@ -66,13 +66,13 @@ class ChampionFit:
 
     Attributes:
         epoch: The champion's.
-        rival: The champion.
+        rival: The champion; None where neither it nor any other version can be loaded any more, and the gate begins anew.
         anchor: The last version that was promoted because it was better; None where that is the champion.
         looks: Gate rows on which earlier challengers were compared.
     """
 
     epoch: int
-    rival: Rival
+    rival: Rival | None
     anchor: Rival | None = None
     looks: tuple[GateRows, ...] = ()
 

@@ -23,6 +23,7 @@ Verdict = Literal["promoted", "kept", "refused", "unchanged"]
 MAX_REFIT_LOSS = 0.02
 ANCHOR_TOLERANCES = 2  # small losses add up; so far they may, before versions count as worse than the last one that was better
 SURE = 1.645  # standard errors that noise exceeds in one direction once in 20 times
+BOTH_SIDES = 1.96  # standard errors on either side that hold the truth 19 times out of 20: what ± says wherever it stands
 ERROR_RATE = 0.05
 COMPARING = ("not_worse", "anchor", "repeated_looks")
 LOWERING = frozenset({"not_worse", "anchor"})  # who waives these says that the champion may be worse than the one before
@@ -107,6 +108,11 @@ class Comparison:
         """Give the loss that would have been noticed four times out of five."""
         return self.limit(tolerance) + 0.84 * self.error
 
+    @property
+    def half_width(self) -> float:
+        """Give half the width of the 95 % interval of the difference."""
+        return BOTH_SIDES * self.error
+
     def as_json(self) -> dict[str, object]:
         """Give what the ledger and scripts may rely on; what is not known is null."""
         told = {"difference": self.difference, "error": self.error, "spread": self.spread}
@@ -166,7 +172,7 @@ def check_baseline(against_dummy: Comparison) -> Check:
     return Check(
         code="baseline",
         outcome="passed" if against_dummy.is_better else "failed",
-        value=f"loss {signed_percent(against_dummy.difference)} against the dummy, ± {percent(SURE * against_dummy.error)}",
+        value=f"loss {signed_percent(against_dummy.difference)} against the dummy, ± {percent(against_dummy.half_width)}",
         limit="surely below the dummy's",
         how_to_pass="bring rows or columns that tell more about the target",
     )
@@ -181,7 +187,7 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
     return Check(
         code="not_worse",
         outcome="passed" if against_champion.difference <= limit else "failed",
-        value=f"loss {signed_percent(against_champion.difference)} against the champion's, ± {percent(against_champion.error)}",
+        value=f"loss {signed_percent(against_champion.difference)} against the champion's, ± {percent(against_champion.half_width)}",
         limit=f"+{percent(limit)} (would have noticed {noticed} four times out of five)",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )
@@ -200,7 +206,7 @@ def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
     return Check(
         code="anchor",
         outcome="passed" if against_anchor.rows >= MIN_GATE_ROWS and against_anchor.difference <= limit else "failed",
-        value=f"loss {found} against the last version that was better, ± {percent(against_anchor.error)}",
+        value=f"loss {found} against the last version that was better, ± {percent(against_anchor.half_width)}",
         limit=f"+{percent(limit)} on at least {MIN_GATE_ROWS} rows that neither was fitted on",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )
@@ -222,7 +228,7 @@ def check_looks(against_champion: Comparison | None, look: int) -> Check:
     return Check(
         code="repeated_looks",
         outcome="passed" if against_champion.difference < limit else "failed",
-        value=f"loss {signed_percent(against_champion.difference)} against the champion's at look {look} at most of these gate rows",
+        value=f"loss {signed_percent(against_champion.difference)} against the champion's; this is look {look} at rows that judged before",
         limit=f"below {signed_percent(limit)}",
         how_to_pass="bring new labelled rows, so that the gate can judge on rows that no challenger was chosen by",
     )
@@ -271,7 +277,7 @@ def waiving(decision: Decision, use_case: str, version: int) -> str:
     failed = [check.code for check in decision.checks if check.outcome == "failed"]
     if decision.verdict == "promoted" or not failed or NEVER_WAIVED.keys() & set(failed):
         return ""
-    waivers = " ".join(f"--waive {code}" for code in failed)
+    waivers = " ".join(f"--waive {check.code}" for check in decision.checks if check.outcome in ("failed", "waived"))
     return f"python -m flows.promote {version} --use-case {use_case} {waivers} --because TEXT"
 
 
@@ -310,6 +316,13 @@ def with_check(decision: Decision, check: Check, *, has_champion: bool) -> Decis
     return Decision(check.code, "kept" if has_champion else "refused", (str(check),), checks)
 
 
+def begun_anew(decision: Decision) -> Decision:
+    """Say of what was judged as a first version that it is none, for nobody can load those before it."""
+    if decision.code != "first_champion":
+        return decision
+    return replace(decision, reasons=("no version before it can be loaded any more", *decision.reasons[1:]))
+
+
 def held(decision: Decision, reason: str) -> Decision:
     """Say that a person rolled back, and that no version becomes champion by itself until the hold is released."""
     return Decision("hold", "kept", (reason,), decision.checks)
@@ -326,10 +339,16 @@ def superseded(decision: Decision) -> Decision:
     return Decision("superseded", "kept", (reason,), decision.checks)
 
 
-def unchanged(version: int) -> Decision:
-    """Say that the last attempt already answered this call."""
+def unchanged(version: int, promote: str = "") -> Decision:
+    """Say that the last attempt already answered this call.
+
+    Args:
+        version: That attempt's.
+        promote: The command that promotes it, where it passed and waits for a person.
+    """
     reason = f"rows and configuration are those of version {version}; --again trains all the same"
-    return Decision("unchanged", "unchanged", (reason,))
+    waits = f", which passed and waits for a person: `{promote}`" if promote else ""
+    return Decision("unchanged", "unchanged", (reason.replace(";", f"{waits};", 1),))
 
 
 def percent(share: float) -> str:

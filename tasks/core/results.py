@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tasks.core.gate import BOTH_SIDES
 from tasks.core.metrics import Interval
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class Score:
     recipe: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict[str, "Setting"])
     folds: int = 0
+
+    @property
+    def half_width(self) -> float:
+        """Give half the width of the 95 % interval of its loss."""
+        return BOTH_SIDES * self.error
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.champions import anchor_of
-from tasks.core.decisions import CROWNING, GATE_ROWS, broken_link, hold_of
+from tasks.core.champions import anchor_of, promoting
+from tasks.core.decisions import CROWNING, GATE_ROWS, WAITING, broken_link, hold_of
 from tasks.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,28 @@ MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback":
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A version that passed and waits for a person.
+
+    Attributes:
+        version: Which.
+        until: The last day on which it may be promoted.
+        is_over: Whether that day is past.
+    """
+
+    version: int
+    until: str
+    is_over: bool = False
+
+    def told(self, use_case: str) -> str:
+        """Say what a person can do with it."""
+        if self.is_over:
+            told = f"version {self.version} waited until {self.until}, and its rows say little of today"
+            return f"{told}: python -m flows.train --use-case {use_case}"
+        return f"version {self.version} waits until {self.until}: {promoting(use_case, self.version)}"
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where a use case stands.
 
@@ -33,17 +55,19 @@ class Standing:
         use_case: Its name.
         line: The champions so far, the first one first.
         entries: All decisions on its versions.
-        waiting: Versions that passed and wait for a person.
+        waiting: Versions that passed and wait for a person, the last one first.
         held: Batches that wait for a person.
         problems: What is broken, each in one sentence.
+        warnings: What can no longer be done, though nothing is broken.
     """
 
     use_case: str
     line: tuple[Epoch, ...] = ()
     entries: tuple[Entry, ...] = ()
-    waiting: tuple[int, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
     held: tuple[BatchEntry, ...] = ()
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def hold(self) -> Entry | None:
@@ -63,10 +87,12 @@ class Standing:
             "champion": {"version": champion.version, "since": champion.decided_at, "code": champion.code} if champion else None,
             "metrics": metrics_of(self.entries, champion.version) if champion else {},
             "hold": {"by": hold.who, "since": hold.decided_at, "because": hold.because} if hold else None,
-            "waiting": list(self.waiting),
+            "waiting": [waiting.version for waiting in self.waiting if not waiting.is_over],
+            "waits": [{**vars(waiting)} for waiting in self.waiting],
             "last": {"version": last.version, "at": last.decided_at, "code": last.code, "reason": last.reason} if last else None,
             "held_batches": [entry.name for entry in self.held],
             "problems": list(self.problems),
+            "warnings": list(self.warnings),
         }
 
     def as_text(self) -> str:
@@ -75,11 +101,13 @@ class Standing:
         if self.hold:
             told.append(f"on hold by {self.hold.who} since {minute(self.hold.decided_at)}: {self.hold.because}")
         last = self.last_gate
-        if last and not (self.line and last.version == self.line[-1].version):
+        told_anyway = {*(epoch.version for epoch in self.line[-1:]), *(waiting.version for waiting in self.waiting)}
+        if last and last.version not in told_anyway:
             told.append(f"last challenger: version {last.version}, {last.code.replace('_', ' ')}: {_short(last.reason)}")
-        told += [f"version {version} waits: python -m flows.promote {version} --use-case {self.use_case}" for version in self.waiting]
+        told += [waiting.told(self.use_case) for waiting in self.waiting]
         told += [f"batch {entry.name} is held: {_short('; '.join(entry.reasons))}" for entry in self.held]
         told += [f"BROKEN: {problem}" for problem in self.problems]
+        told += [f"warning: {warning}" for warning in self.warnings]
         return f"\n{'':<17}".join(told)
 
     def _champion(self) -> str:
@@ -102,7 +130,8 @@ class Explanation:
         params: Of the run that made it.
         environment: The packages that it was made with.
         commit: Of the code that made it; empty where that was no checkout.
-        later: Judgements on challengers that came after it and did not become champion while it was.
+        later: What gate and persons refused or held back while it was champion.
+        at: The moment that is asked about, in UTC; empty: now.
     """
 
     standing: Standing
@@ -113,12 +142,27 @@ class Explanation:
     environment: tuple[str, ...] = ()
     commit: str = ""
     later: tuple[Entry, ...] = ()
+    at: str = ""
 
     @property
     def made(self) -> Entry | None:
-        """Give the decision that made it champion the last time."""
-        decided = reversed(self.standing.entries)
-        return next((entry for entry in decided if entry.kind in CROWNING and entry.version == self.version), None)
+        """Give the decision that made it champion: the last time, or for the reign of the moment that is asked about."""
+        line = self.standing.line
+        last = max((place for place, epoch in enumerate(line) if epoch.version == self.version), default=-1)
+        place = place_at(line, self.at) if self.at else last
+        crowned = [entry for entry in self.standing.entries if entry.kind in CROWNING]
+        place -= len(line) - len(crowned)  # champions of older homes come before all decisions
+        return crowned[place] if 0 <= place < len(crowned) else None
+
+    @property
+    def _known(self) -> Sequence[Entry]:
+        """Give the decisions of before the moment that is asked about."""
+        return [entry for entry in self.standing.entries if not self.at or entry.decided_at <= self.at]
+
+    @property
+    def own(self) -> list[Entry]:
+        """Give what persons were refused of this version, and their rejections of it."""
+        return [entry for entry in self._known if entry.kind in ("refuse", "reject") and entry.version == self.version]
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
@@ -136,7 +180,10 @@ class Explanation:
             "commit": self.commit,
             "anchor": anchor.version if anchor else None,
             "refused_since": [_document(entry) for entry in self.later],
-            "hold": _document(self.standing.hold),
+            "refused": [_document(entry) for entry in self.own],
+            "hold": _document(hold_of(self._known)),
+            "problems": list(self.standing.problems),
+            "at": self.at or None,
         }
 
     @property
@@ -147,28 +194,40 @@ class Explanation:
         """Give what a person reads."""
         name = self.standing.use_case
         told = [f"version {self.version} of {name}", *self._succession(), *self._waived(), *self._origin(), *self._checks()]
-        told += [f"refused     version {e.version} on {minute(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
-        if self.standing.hold:
-            told.append(f"hold        {self.standing.hold.reason}; python -m flows.rollback --use-case {name} --release")
-        if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1:
+        told += [f"{_word(entry):<11} on {second(entry.decided_at)}: {entry.reason}" for entry in self.own[-SHOWN_REFUSALS:]]
+        told += [f"{_word(e):<11} version {e.version} on {second(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
+        if hold := hold_of(self._known):
+            told.append(f"hold        {hold.reason}" + ("" if self.at else f"; python -m flows.rollback --use-case {name} --release"))
+        if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1 and not self.at:
             told.append(f"go back     python -m flows.rollback --use-case {name} --because TEXT")
+        told += [f"BROKEN      {problem}" for problem in self.standing.problems]
         return "\n".join(told)
 
     def _succession(self) -> list[str]:
         if not self.epochs:
             return ["champion    never" + (f": {self.judged.reason}" if self.judged else ": it never came before the gate")]
-        spans = [f"from {minute(start)}" + (f" until {minute(end)}" if end else " until now") for start, end in self.epochs]
-        why = f", {MADE_BY[self.made.kind]} ({self.made.who}): {self.made.because or self.made.reason}" if self.made else ""
-        return [f"champion    {'; '.join(spans)}{why}"]
+        spans = [_span_of(start, end) for start, end in self.epochs]
+        why = f"{MADE_BY[self.made.kind]} ({self.made.who}): {self.made.because or self.made.reason}" if self.made else ""
+        if not self.at:
+            return [f"champion    {'; '.join(spans)}" + (f", {why}" if why else "")]
+        line = self.standing.line
+        then = _span_of(*spans_of(line)[place_at(line, self.at)])
+        others = [f"also        {'; '.join(span for span in spans if span != then)}"] if len(spans) > 1 else []
+        return [f"champion    at {second(self.at)}: {then}" + (f", {why}" if why else ""), *others]
 
     @property
     def waived(self) -> dict[str, str]:
         """Give what a person waived when this version was approved the last time, by the code of the check."""
-        entries = reversed(self.standing.entries)
-        approved = next((entry for entry in entries if entry.kind == "approve" and entry.version == self.version), None)
+        approved = next((entry for entry in reversed(self._known) if entry.kind == "approve" and entry.version == self.version), None)
         inputs: Mapping[str, Any] = approved.inputs if approved else {}
         checks: list[Mapping[str, str]] = inputs.get("checks", [])
         return {check["code"]: f"{check['value']} (limit: {check['limit']})" for check in checks if check["outcome"] == "waived"}
+
+    @property
+    def begun(self) -> Entry | None:
+        """Give the row of the training that made it; None in ledgers that are older than these rows."""
+        run_id = self._inputs.get("run_id")
+        return next((entry for entry in self.standing.entries if entry.kind == "train" and entry.inputs["run_id"] == run_id), None)
 
     def _waived(self) -> list[str]:
         return [f"waived      {code.replace('_', ' ')}: {told}" for code, told in self.waived.items()]
@@ -178,6 +237,7 @@ class Explanation:
         told: list[str] = []
         if inputs:
             snapshot, rows = inputs["snapshot"][:SHOWN_DIGITS], inputs["rows"]
+            told += [f"trained     {second(begun.decided_at)} by {begun.who} ({begun.code})"] if (begun := self.begun) else []
             told.append(f"made from   {inputs['source']}, snapshot {snapshot}, {rows['fit']:,} rows fitted, {rows['gate']:,} judged")
         if "candidate" in params:
             told.append(f"recipe      {params['candidate']} for {params['target']} ({params['task']}), seed {params['seed']}")
@@ -207,30 +267,45 @@ def champion_at(line: Sequence[Epoch], at: datetime, use_case: str) -> int:
     Raises:
         UsageError: nobody was.
     """
-    from datetime import datetime
-
-    then = next((epoch for epoch in reversed(line) if datetime.fromisoformat(epoch.decided_at) <= at), None)
-    if then is None:
+    place = place_at(line, at.isoformat())
+    if place < 0:
         first = f"; the first one came at {line[0].decided_at}" if line else ""
         message = f"{use_case} had no champion at {at.isoformat()}{first}"
         raise UsageError(message, where="--at")
-    return then.version
+    return line[place].version
+
+
+def place_at(line: Sequence[Epoch], at: str) -> int:
+    """Give the place in the line of whoever was champion at a moment; -1 where nobody was."""
+    from datetime import datetime
+
+    moment = datetime.fromisoformat(at)
+    return max((place for place, epoch in enumerate(line) if datetime.fromisoformat(epoch.decided_at) <= moment), default=-1)
 
 
 def reigns(line: Sequence[Epoch], version: int) -> tuple[tuple[str, str], ...]:
     """Say from when until when a version was champion; until is empty while it is."""
+    return tuple(span for epoch, span in zip(line, spans_of(line), strict=True) if epoch.version == version)
+
+
+def spans_of(line: Sequence[Epoch]) -> list[tuple[str, str]]:
+    """Say from when until when each reign lasted; until is empty for the last one."""
     ends = [*(epoch.decided_at for epoch in line), ""][1:]
-    return tuple((epoch.decided_at, end) for epoch, end in zip(line, ends, strict=True) if epoch.version == version)
+    return [(epoch.decided_at, end) for epoch, end in zip(line, ends, strict=True)]
 
 
-def refused_after(entries: Sequence[Entry], line: Sequence[Epoch], version: int) -> tuple[Entry, ...]:
-    """List the judgements on challengers that met a version as champion and never became one."""
-    crowned, spans = {epoch.version for epoch in line}, reigns(line, version)
+def refused_after(entries: Sequence[Entry], line: Sequence[Epoch], version: int, at: str = "") -> tuple[Entry, ...]:
+    """List what gate and persons refused or held back while a version was champion, or in its reign of a moment, until then."""
+    crowned = {epoch.version for epoch in line}
+    spans = [(spans_of(line)[place_at(line, at)][0], at)] if at else reigns(line, version)
 
     def met(entry: Entry) -> bool:
         return any(start <= entry.decided_at and (not end or entry.decided_at <= end) for start, end in spans)
 
-    return tuple(entry for entry in entries if entry.kind == "gate" and entry.version not in crowned and met(entry))
+    def is_refusal(entry: Entry) -> bool:
+        return entry.kind in ("refuse", "reject") or (entry.kind == "gate" and entry.version not in crowned)
+
+    return tuple(entry for entry in entries if is_refusal(entry) and entry.version != version and met(entry))
 
 
 def chain_problems(entries: Sequence[Entry], line: Sequence[Epoch]) -> list[str]:
@@ -260,6 +335,21 @@ def _named(check: Mapping[str, str]) -> str:
 def _span(interval: Mapping[str, float | None]) -> str:
     value, low, high = (interval.get(name) for name in ("value", "low", "high"))
     return "–" if value is None else f"{value:.4g}" + ("" if low is None or high is None else f" ({low:.4g} to {high:.4g})")
+
+
+def _word(entry: Entry) -> str:
+    if entry.kind == "reject":
+        return "rejected"
+    return "held back" if entry.kind == "gate" and entry.code in WAITING else "refused"
+
+
+def _span_of(start: str, end: str) -> str:
+    return f"from {second(start)} until {second(end) if end else 'now'}"
+
+
+def second(moment: str) -> str:
+    """Give a moment of ISO 8601 text as people write it, to the second."""
+    return moment[:19].replace("T", " ")
 
 
 def minute(moment: str) -> str:

@@ -25,6 +25,7 @@ class SuccessionReport:
         before: Who was; None where nobody was.
         decision: What was decided and why.
         hold: Why no version becomes champion by itself; empty where one may.
+        note: What follows for holds and for versions that wait; empty where nothing does.
     """
 
     use_case: str
@@ -33,6 +34,7 @@ class SuccessionReport:
     before: int | None
     decision: Decision
     hold: str = ""
+    note: str = ""
 
     @property
     def state_name(self) -> str:
@@ -55,6 +57,7 @@ class SuccessionReport:
             "before": self.before,
             "decision": self.decision.as_json(),
             "hold": self.hold,
+            "note": self.note,
         }
 
 
@@ -66,5 +69,6 @@ def describe(report: SuccessionReport, _folder: str) -> str:
         *decision_lines(report.decision, report.state_name, gate.waiving(report.decision, report.use_case, report.version)),
         f"champion    {now} of {report.use_case}{before}",
         *([f"hold        {report.hold}"] if report.hold else []),
+        *([f"note        {report.note}"] if report.note else []),
     ]
     return "\n".join(CONTROL.sub(" ", line) for line in lines)

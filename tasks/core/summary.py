@@ -92,7 +92,10 @@ def _leaderboard(report: TrainReport, most: int) -> list[str]:
         return []
     shown = report.leaderboard[:most]
     marks = ["*", *" " * (len(shown) - 1)]
-    losses = [(f"  {mark} {s.candidate:<22}", f"{figure(s.loss):>10}", "±", figure(s.error)) for mark, s in zip(marks, shown, strict=True)]
+    losses = [
+        (f"  {mark} {score.candidate:<22}", f"{figure(score.loss):>10}", "±", figure(score.half_width))
+        for mark, score in zip(marks, shown, strict=True)
+    ]
     rows = zip(_aligned(losses, "<>><"), [f"{s.seconds:.1f}" for s in shown], strict=True)
     folds = shown[0].folds
     return _aligned([(f"candidates  mean {report.loss}, {folds} fold{'s' if folds != 1 else ''}", "  seconds"), *rows], "<>")

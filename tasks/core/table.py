@@ -105,6 +105,10 @@ class Schema:
         """Name the columns that models see: a date that orders the rows too, for the hour and the weekday that it tells."""
         return [c.name for c in self.columns if c.role == "feature" or (c.role == "time" and c.type == "datetime")]
 
+    def types(self, *roles: Role) -> dict[str, ColumnType]:
+        """Give the types of the columns of some roles, by their names."""
+        return {column.name: column.type for column in self.columns if column.role in roles}
+
     @property
     def target(self) -> str:
         """Name the column that is predicted."""

@@ -186,8 +186,8 @@ def _taken_for(evidence: Evidence) -> list[str]:
 
 
 def _candidates(report: TrainReport) -> Section:
-    rows = [(s.candidate, s.loss, s.error, _seconds(s.seconds)) for s in report.leaderboard]
-    columns = ("candidate", "loss", "± error", "seconds")
+    rows = [(s.candidate, s.loss, s.half_width, _seconds(s.seconds)) for s in report.leaderboard]
+    columns = ("candidate", "loss", "±", "seconds")
     table = Table(f"Mean {report.loss} over validation folds", columns, rows, numeric=("seconds",), marked={0: "chosen"})
     return Section("Candidates", (table,))
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from tasks.core import cron
-from tasks.core.errors import UsageError
+from tasks.core.errors import UsageError, plain
 from tasks.core.gate_settings import Gate, because
 from tasks.core.reading.terms import ReadingOptions
 from tasks.core.table import Loss, Task
@@ -312,7 +312,7 @@ class UseCase(BaseModel):
                 parent, _, unknown = key.rpartition(".")
                 raise UsageError.unknown(f"key in {where} called", unknown, cls._keys(parent), where=where) from error
             shown = "wrong" if key.startswith("alarms") else repr(problem["input"])  # an address may hold a secret
-            got = "missing" if problem["type"] == "missing" else f"{shown}: {problem['msg'].lower()}"
+            got = "missing" if problem["type"] == "missing" else f"{shown}: {plain(problem)}"
             message = f"{where}: '{key}' is {got}"
             raise UsageError(message, where=where) from error
         if found.schedule.ingest and not found.has_deliveries:

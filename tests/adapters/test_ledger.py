@@ -76,6 +76,17 @@ def refusal(address: str) -> str:
     return refused.value.message
 
 
+def test_rows_that_come_with_a_champion_are_written_with_it_or_not_at_all(address: str) -> None:
+    came_back = Entry("wine", "rollback", 3, "rollback", "why", "eva@lab", FIRST.decided_at)
+    assert ledger.last_row(address, "wine") is None
+    assert ledger.crown(address, FIRST, came_back, replace(came_back, kind="hold"))
+    assert not ledger.crown(address, replace(FIRST, version=4), came_back, replace(came_back, kind="hold"))
+    entries = ledger.decisions(address, "wine")
+    assert [(entry.number, entry.kind) for entry in entries] == [(1, "rollback"), (2, "hold")]
+    assert broken_link(entries) is None
+    assert ledger.last_row(address, "wine") == entries[-1]
+
+
 def crown(address: str, epoch: Epoch) -> bool:
     entry = Entry(epoch.use_case, "promote", epoch.version, epoch.code, epoch.reason, "eva@lab", epoch.decided_at, inputs={"gate": 1})
     return ledger.crown(address, epoch, entry)

@@ -172,7 +172,7 @@ def test_spellings_of_one_file_mean_the_same(project: Path, spelling: str) -> No
         ("data: a.csv\ngate: {tolerence: 0.1}", "called 'tolerence'; did you mean 'tolerance'?"),
         ("data: a.csv\ngate: {tolerance: 5}", "'gate.tolerance' is 5: input should be less than or equal to 0.5"),
         ("data: a.csv\ntask: regresion", "'task' is 'regresion': input should be 'regression', 'binary' or 'multiclass'"),
-        ("data: a.csv\ndrop: id", "'drop' is 'id': input should be a valid tuple"),
+        ("data: a.csv\ndrop: id", "'drop' is 'id': write a list, such as [one, other]"),
         ("data: a.csv\nseed: -1", "'seed' is -1: input should be greater than or equal to 0"),
     ],
 )  # fmt: skip

@@ -319,9 +319,14 @@ def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.Mlf
 
 def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Logged) -> None:
     tracking.register("missing", logged.model_id, ATTEMPT, None)
-    assert refusal(lambda: tracking.fetch("missing", 1, "nothing.txt")).startswith(
-        "models:/missing/1/nothing.txt cannot be fetched from the registry: "
-    )
+    told = refusal(lambda: tracking.fetch("missing", 1, "nothing.txt"))
+    assert told.startswith("models:/missing/1/nothing.txt cannot be fetched from the registry: ")
+    assert told.endswith("No such artifact: 'nothing.txt'")
+    away = [model.rename(model.with_suffix(".away")) for model in store.home.rglob("model.skops")]
+    told = refusal(lambda: tracking.fetch("missing", 1, SHIPPED_FILE))
+    for model in away:
+        model.rename(model.with_suffix(".skops"))
+    assert told.endswith("No such artifact: 'model.skops'")
     assert "version=7) not found" in refusal(lambda: tracking.fetch("missing", 7, SHIPPED_FILE))
     assert list(store.here.iterdir()) == []
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.fault
 SCORE = ("score", "houses.csv", "--use-case", "houses", "--json")
 WHY = ("--use-case", "houses", "--because", "the champion is broken")
 TOLD = "unsafe model: "
-GO_BACK = "go back to version 1 with `python -m flows.rollback --use-case houses --because TEXT`"
+GO_BACK = "go back to version 1 with `python -m flows.rollback 1 --use-case houses --because TEXT`"
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,7 @@ def test_after_a_rollback_what_passes_the_gate_is_held_until_a_person_decides(li
     assert "`python -m flows.promote 3 --use-case boilers --because TEXT`" in held.decision.reason
     approved = life["approved"].state.result()
     assert (approved.before, approved.champion, approved.hold) == (1, 3, "")
+    assert approved.note == f"the hold of {home.person()} on version 1 is over: the gate promotes by itself again"
     assert {check.code: check.outcome for check in approved.decision.checks}["loads_and_predicts"] == "passed"
 
 
@@ -186,15 +187,24 @@ def test_what_a_person_waives_stands_in_the_ledger_and_in_explain(life: dict[str
     assert {check["code"] for check in approved.inputs["checks"] if check["outcome"] == "waived"} == {"floors", "behaviour"}
     (told,) = standing.explain(ExplainOptions(use_case="boilers", version=4))
     assert told.as_json()["waived"] == ["floors", "behaviour"]
+    assert "trained     " in told.as_text()
+    assert "refused     on " in told.as_text()
+    assert "rejected    on " in told.as_text()
     assert "waived      behaviour: 1 of 2 cases hold, but not: cases.csv, case 1 (limit: all of them)" in told.as_text().splitlines()
 
 
 def test_the_ledger_tells_the_whole_story_in_an_unbroken_chain(life: dict[str, Run]) -> None:
     assert life["released"].state.result().hold == ""
     told = [(entry.kind, entry.version) for entry in entries()]
-    first = [("gate", 1), ("promote", 1), ("gate", 2), ("promote", 2), ("rollback", 1), ("rollback", 2), ("rollback", 1)]
-    second = [("gate", 3), ("approve", 3), ("gate", 4), ("reject", 4), ("approve", 4), ("rollback", 2), ("release", 2)]
+    began, back, forth = ("train", 0), [("rollback", 1), ("hold", 1)], [("rollback", 2), ("hold", 2)]
+    first = [began, ("gate", 1), ("promote", 1), began, ("gate", 2), ("promote", 2), *back, *forth, *back]
+    second = [began, ("gate", 3), ("approve", 3), began, ("gate", 4), ("reject", 4), ("refuse", 4), ("approve", 4), *forth, ("release", 2)]
     assert told == [*first, *second]
+    trained = next(entry for entry in entries() if entry.kind == "train")
+    assert (trained.code, trained.inputs["run_id"]) == ("call", life["first"].report.run_id)
+    assert trained.reason == f"a training on 242 rows of {Path.cwd() / 'boilers.csv'} began, with 58 to judge it on"
+    refused = next(entry for entry in entries() if entry.kind == "refuse")
+    assert (refused.code, refused.because, refused.inputs["verdict"]) == ("floors", WHY, "kept")
     assert broken_link(entries()) is None
     line = ledger.line_of_champions(home.settings().ledger_address, "boilers")
     assert [epoch.version for epoch in line] == [1, 2, 1, 2, 1, 3, 4, 2]
@@ -202,11 +212,11 @@ def test_the_ledger_tells_the_whole_story_in_an_unbroken_chain(life: dict[str, R
 
 
 @pytest.mark.usefixtures("life")
-def test_the_champion_names_the_row_of_the_ledger_that_made_it_one() -> None:
+def test_the_champion_names_the_last_row_of_the_ledger() -> None:
     import mlflow
 
     tags = mlflow.MlflowClient().get_model_version("boilers", "2").tags
-    last = entries()[-2]
+    last = entries()[-1]
     assert tags[tracking.LEDGER_TAG] == f"{last.number}:{last.digest}"
 
 
@@ -336,17 +346,26 @@ def test_a_version_that_was_judged_too_long_ago_is_not_approved_and_a_rewritten_
     assert broken is not None
     assert (broken.kind, broken.version) == ("gate", 4)
     (told,) = standing.status(StatusOptions(use_case="boilers"))
-    assert told.problems == ("row 10 of the ledger was changed, or rows before it are gone; restore the ledger from a backup",)
+    assert told.problems == ("row 17 of the ledger was changed, or rows before it are gone; restore the ledger from a backup",)
 
 
 @pytest.mark.usefixtures("life")
 def test_a_ledger_that_was_cut_off_is_noticed_by_whoever_reads_the_champion(project: Project) -> None:
     with closing(sqlite3.connect(home.settings().home / "ledger.db")) as database:
+        (last,) = database.execute("SELECT * FROM decision WHERE use_case = 'boilers' AND number = 23").fetchall()
+        database.execute("DELETE FROM decision WHERE use_case = 'boilers' AND number = 23")  # the release, which made nobody champion
+        database.commit()
+        with pytest.raises(StoreError, match="the ledger of boilers was changed or cut off: version 2 names row 23 of it"):
+            project.score(use_case="boilers", data="boilers.csv").state.result()
+        (told,) = standing.explain(ExplainOptions(use_case="boilers"))
+        assert "BROKEN      the ledger of boilers was changed or cut off" in told.as_text()
+        database.execute(f"INSERT INTO decision VALUES ({', '.join('?' * len(last))})", last)
+        database.commit()
         kept = database.execute("SELECT * FROM decision WHERE use_case = 'boilers' AND number > 5").fetchall()
         database.execute("DELETE FROM decision WHERE use_case = 'boilers' AND number > 5")
         database.commit()
         for outcome in (train(project, 9), project.score(use_case="boilers", data="boilers.csv")):
-            with pytest.raises(StoreError, match="the ledger of boilers was changed or cut off: version 2 names row 13 of it"):
+            with pytest.raises(StoreError, match="the ledger of boilers was changed or cut off: version 2 names row 23 of it"):
                 outcome.state.result()
         database.executemany(f"INSERT INTO decision VALUES ({', '.join('?' * len(kept[0]))})", kept)
         database.commit()

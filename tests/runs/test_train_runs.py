@@ -330,7 +330,7 @@ def test_another_target_is_refused_with_the_way_out(project: Project, life: dict
     run = project.train(use_case="prices", target="a")
     assert isinstance(run.error, UsageError)
     assert run.error.where == "--use-case"
-    assert "with another target" in run.flow_run.state.message
+    assert "with another target and columns (regression of 'y'; missing: a; further: y)" in run.flow_run.state.message
     assert "give this table a name of its own with --use-case" in run.flow_run.state.message
     assert tracking.newest_version("prices").number == 4
 

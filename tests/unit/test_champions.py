@@ -13,8 +13,11 @@ from tasks.core.champions import (
     Epoch,
     Version,
     anchor_of,
+    anchors_of,
+    columns_difference,
     earlier_champion,
     way_back,
+    ways_back,
 )
 from tasks.core.errors import UsageError
 from tasks.core.standing import reigns
@@ -123,15 +126,36 @@ def test_nobody_goes_back_to_what_never_passed(succession: tuple[tuple[int, str]
     assert refused.value.message == told
 
 
+def test_where_no_other_version_passed_nobody_is_named_to_go_back_to() -> None:
+    with pytest.raises(UsageError, match=r"never passed the gate, so nobody goes back to it \(no version did but the champion\)$"):
+        earlier_champion(line(FIRST), 3, set(), "wine")
+
+
 def test_nobody_reigned_where_nobody_was_champion_and_the_last_one_still_does() -> None:
     assert reigns((), 1) == ()
     first, second = (replace(epoch, decided_at=str(epoch.epoch)) for epoch in line(FIRST, SMALL_LOSS))
     assert [reigns((first, second), version) for version in (1, 2, 3)] == [(("1", "2"),), (("2", ""),), ()]
 
 
-def test_the_way_back_leads_to_the_last_other_champion() -> None:
+def test_the_way_back_leads_to_the_last_other_champion_then_to_what_passed_and_else_to_training() -> None:
     line = [
         Epoch("wine", number, version, "run", "better", "", "2024-03-03T14:00:00+00:00", {}) for number, version in enumerate((1, 2, 2), 1)
     ]
-    assert way_back("wine", line) == "go back to version 1 with `python -m flows.rollback --use-case wine --because TEXT`"
-    assert way_back("wine", line[1:]) == "restore its files from a backup"
+    assert ways_back(line, {1, 2, 3, 5}) == [1, 5, 3]
+    assert way_back("wine", 1) == "go back to version 1 with `python -m flows.rollback 1 --use-case wine --because TEXT`"
+    again = "python -m flows.train --use-case wine --again"
+    assert way_back("wine", None) == f"no other version is whole, so restore it from a backup, or train again with `{again}`"
+
+
+def test_where_the_anchor_is_gone_those_that_came_after_it_take_its_place() -> None:
+    succession = line(FIRST, BETTER, (5, "not_worse"), (6, "not_worse"), (5, "rollback"))
+    assert [epoch.version for epoch in anchors_of(succession)] == [4, 5]
+    assert [epoch.version for epoch in anchors_of(succession[:4])] == [4, 5, 6]
+    assert list(anchors_of([])) == []
+
+
+def test_columns_that_make_another_use_case_are_named_and_many_are_counted() -> None:
+    then = {"a": "number", "b": "boolean", "c": "category"}
+    assert columns_difference(then, {"a": "number", "b": "category", "c": "text"}) == ""
+    assert columns_difference(then, {"a": "datetime", "d": "number"}) == "; missing: b, c; further: d; of another type: a"
+    assert columns_difference({}, {f"x{n}": "number" for n in range(10)}).endswith("x6, x7 and 2 more")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.core.champions import Epoch
-from tasks.core.decisions import Entry, Seal, broken_link, hold_of, looks_of, seal_problem
+from tasks.core.decisions import Entry, Seal, after, broken_link, hold_of, looks_of, seal_problem, waiting_of
 from tasks.core.looks import GateRows
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def test_a_row_that_was_taken_out_is_found() -> None:
         (("rollback", "release"), False),
         (("rollback", "approve"), False),
         (("rollback", "release", "rollback"), True),
+        (("rollback", "hold"), True),
+        (("rollback", "hold", "gate", "refuse"), True),
+        (("rollback", "hold", "release"), False),
+        (("rollback", "hold", "approve"), False),
     ],
 )
 def test_a_rollback_holds_until_a_person_ends_it(kinds: tuple[Kind, ...], is_held: bool) -> None:
@@ -75,6 +79,27 @@ def test_a_look_is_a_comparison_with_a_champion_that_predicts_something_else() -
     entries = chain(first, refused, identical, entry("promote", 2), last)
     assert len(looks_of(entries)) == 2
     assert [len(looks_of(entries, challenger)) for challenger in (2, 4, 5)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("then", "waiting"),
+    [
+        ((), [3, 2]),
+        ((("reject", 3),), [2]),
+        ((("refuse", 3),), [3, 2]),
+        ((("approve", 3),), []),
+        ((("approve", 2),), [3]),
+        ((("rollback", 1), ("hold", 1)), [3, 2]),
+        ((("promote", 4),), []),
+    ],
+)
+def test_a_version_waits_until_it_is_rejected_or_it_or_a_newer_one_is_champion(
+    then: tuple[tuple[Kind, int], ...], waiting: list[int]
+) -> None:
+    first = chain(entry("gate"), entry("promote"), entry("gate", 2, "hold"), entry("gate", 3, "awaiting_approval"))
+    entries = [*first, *after([entry(kind, version) for kind, version in then], first[-1])]
+    assert broken_link(entries) is None
+    assert [judged.version for judged in waiting_of(entries)] == waiting
 
 
 FILES = {"model.skops": "aa"}

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tasks.core.champions import Epoch
-from tasks.core.decisions import Entry
-from tasks.core.standing import chain_problems
+from tasks.core.decisions import Entry, after
+from tasks.core.standing import Explanation, Standing, Waiting, chain_problems, refused_after, reigns
 
 WHEN = "2024-03-03T14:00:00+00:00"
 LINE = [Epoch("wine", number, version, "run", "better", "", WHEN, {}) for number, version in enumerate((1, 2, 1), 1)]
@@ -25,6 +25,62 @@ def test_champions_are_those_that_decisions_made_but_for_those_of_older_homes() 
 def test_a_champion_that_no_decision_made_shows() -> None:
     told = "version 3 is champion, and no decision made it one; restore the ledger from a backup"
     assert chain_problems(chain(1, 2, 1), [*LINE, replace(LINE[0], epoch=4, version=3)]) == [told]
+
+
+def reigning(*moments: str) -> tuple[list[Epoch], list[Entry]]:
+    """Let version 1 reign first and last, for reasons of their own."""
+    reasons, entries, line = ("first version", "better", "the plant was rebuilt"), [], []
+    for number, (moment, version, reason) in enumerate(zip(moments, (1, 2, 1), reasons, strict=True), 1):
+        kind = "rollback" if number == 3 else "promote"
+        entry = Entry("wine", kind, version, "better", reason, "eva@lab", moment)
+        entries.append(entry.after(entries[-1] if entries else None))
+        line.append(Epoch("wine", number, version, "run", "better", reason, moment, {}))
+    return line, entries
+
+
+def test_a_moment_is_explained_by_the_reign_that_it_is_in_and_by_the_second() -> None:
+    moments = [f"2024-03-03T14:00:{second}+00:00" for second in ("05", "20", "40")]
+    line, entries = reigning(*moments)
+    told = Explanation(Standing("wine", tuple(line), tuple(entries)), 1, reigns(line, 1), None)
+    assert told.made.reason == "the plant was rebuilt"
+    then = replace(told, at="2024-03-03T14:00:10+00:00")
+    assert then.made.reason == "first version"
+    succession = then.as_text().splitlines()
+    assert succession[1].startswith("champion    at 2024-03-03 14:00:10: from 2024-03-03 14:00:05 until 2024-03-03 14:00:20, promoted by")
+    assert succession[2] == "also        from 2024-03-03 14:00:40 until now"
+    assert "go back" not in then.as_text()
+    assert told.as_json()["hold"]["reason"] == "the plant was rebuilt"
+    assert then.as_json()["hold"] is None
+
+
+def test_rejections_and_refusals_by_gate_and_by_persons_are_told_of_the_version_and_of_the_champion_that_it_met() -> None:
+    line, entries = reigning(*(f"2024-03-03T14:00:{second}+00:00" for second in ("05", "20", "40")))
+    more = [("gate", 3, "hold"), ("refuse", 3, "floors"), ("reject", 3, "rejected"), ("gate", 4, "baseline"), ("gate", 2, "better")]
+    drafts = [
+        Entry("wine", kind, version, code, f"because of {code}", "eva@lab", "2024-03-03T14:00:50+00:00") for kind, version, code in more
+    ]
+    entries += after(drafts, entries[-1])
+    standing = Standing("wine", tuple(line), tuple(entries))
+    champion = Explanation(standing, 1, reigns(line, 1), None, later=refused_after(entries, line, 1))
+    assert [
+        told.split(" on ")[0].split() for told in champion.as_text().splitlines() if told.startswith(("refused", "reject", "held"))
+    ] == [
+        ["held", "back", "version", "3"],
+        ["refused", "version", "3"],
+        ["rejected", "version", "3"],
+        ["refused", "version", "4"],
+    ]
+    own = Explanation(standing, 3, (), None)
+    assert "refused     on 2024-03-03 14:00:50: because of floors\nrejected    on 2024-03-03 14:00:50: because of rejected" in own.as_text()
+    assert [told["kind"] for told in own.as_json()["refused"]] == ["refuse", "reject"]
+
+
+def test_who_waits_is_told_with_the_day_and_the_whole_command() -> None:
+    standing = Standing("wine", waiting=(Waiting(3, "2024-04-02"), Waiting(2, "2024-03-02", is_over=True)))
+    told = standing.as_text()
+    assert "version 3 waits until 2024-04-02: python -m flows.promote 3 --use-case wine --because TEXT" in told
+    assert "version 2 waited until 2024-03-02, and its rows say little of today: python -m flows.train --use-case wine" in told
+    assert standing.as_json()["waiting"] == [3]
 
 
 def test_champions_that_were_exchanged_or_are_gone_show() -> None:

@@ -89,9 +89,9 @@ def test_a_run_is_told_from_rows_to_links() -> None:
         "rows        1,599 read = 1,270 used + 320 holdout + 5 unlabelled + 4 quarantined",
         "suite       1 of 1 expectations hold",
         "candidates  mean squared_error, 5 folds         seconds",
-        "  * ridge                       2,990 ± 212.1       0.0",
-        "    hist_gradient_boosting      3,140 ± 157        46.2",
-        "    dummy                       5,735 ± 415.8       0.0",
+        "  * ridge                       2,990 ± 415.8       0.0",
+        "    hist_gradient_boosting      3,140 ± 307.7      46.2",
+        "    dummy                       5,735 ± 815         0.0",
         "metrics     on 320 gate rows       value   95 % interval         dummy",
         "    rmse                           58.54   51.15 to 66.62         83.9",
         "    r2                            0.4914   0.3464 to 0.6041   -0.04463",
@@ -130,8 +130,8 @@ def test_losses_of_many_digits_keep_their_columns() -> None:
     scores = (Score("ridge", 17_163_212_198, 1_803_588_505, 0.1), Score("dummy", 134_050_927_699, 4_965_251_902, 103.25))
     (_, *candidates), _ = blocks(summary.of_training(replace(ORDINARY, leaderboard=scores), HOME))
     assert candidates == [
-        "  * ridge                   17,163,212,198 ± 1,803,588,505       0.1",
-        "    dummy                  134,050,927,699 ± 4,965,251,902     103.2",
+        "  * ridge                   17,163,212,198 ± 3,535,033,470       0.1",
+        "    dummy                  134,050,927,699 ± 9,731,893,728     103.2",
     ]
 
 

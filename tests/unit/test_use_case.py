@@ -215,7 +215,7 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ({"reading": {"skip": -1}}, "'reading.skip' is -1: input should be greater than or equal to 0"),
         ({"schedule": "0 25 * * *"}, f"'schedule.train' is '0 25 * * *': the hour is '25', and goes from 0 to 23; {EXPECTED.lower()}"),
         ({"schedule": {"ingest": "hourly"}}, f"'schedule.ingest' is 'hourly': it has 1 field; {EXPECTED.lower()}"),
-        ({"schedule": 5}, "'schedule' is 5: input should be a valid dictionary or instance of schedule"),
+        ({"schedule": 5}, "'schedule' is 5: write keys and values, such as {key: value}"),
         ({"refit": "sometimes"}, "'refit' is 'sometimes': input should be 'never', 'ordered' or 'always'"),
     ],
 )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import pyarrow.compute as pc
     from deltalake import DeltaTable
 
     from tasks.adapters.lake.meeting import Reader
@@ -556,6 +557,6 @@ class Lake:
         return sum(done, self._predictions.maintain([], unused_for))
 
 
-def _count_mended(table: DeltaTable | None, condition: Any) -> dict[Any, int]:  # noqa: ANN401 - pyarrow types no expression
+def _count_mended(table: DeltaTable | None, condition: pc.Expression) -> dict[Any, int]:
     """Count the rows that came back mended, by the first digits of the batch that they first came with."""
     return mended(table, condition)[arrow.MENDS].to_pandas().str[:BATCH_DIGITS].value_counts().to_dict() if table else {}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
     from deltalake import DeltaTable
 
 
@@ -162,7 +163,7 @@ def prediction_frame(table: DeltaTable | None, scoring: str | None) -> pd.DataFr
     return kept.rename_columns([name.removeprefix("_") for name in kept.column_names]).to_pandas()
 
 
-def quarantine_frame(table: DeltaTable | None, condition: Any) -> pd.DataFrame:  # noqa: ANN401 - pyarrow types no expression
+def quarantine_frame(table: DeltaTable | None, condition: pc.Expression) -> pd.DataFrame:
     """Give rows that were set aside and satisfy a condition, in the order of their arrival."""
     order = ["_arrived_at", "_batch", "_position"]
     rows = quarantine_schema().empty_table()

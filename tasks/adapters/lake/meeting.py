@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
     from tasks.adapters.lake.writing import Tables
@@ -186,7 +187,7 @@ class Encounter:
                 columns = Columns((*self._features.columns, *([replace(label, name=target)] if label and target in some else [])))
                 yield check_cast(some.reindex(columns=columns.names), columns)
 
-    def _meets(self, file: Any) -> bool:  # noqa: ANN401 - pyarrow types no file
+    def _meets(self, file: ds.ParquetFileFragment) -> bool:
         hashes = (self._hash_keys(arrow.to_frame(rows, self._key)) for rows in self._scan(file, self._key.names))
         return sum(int(self._book.meet(keys).sum()) for keys in hashes) > 0
 
@@ -202,7 +203,7 @@ class Encounter:
                     names = rows["_row_key"].to_pandas()[is_met].reset_index(drop=True)
                     yield df[is_met].reset_index(drop=True), book.of(names) if book else None
 
-    def _scan(self, file: Any, names: Sequence[str]) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no file
+    def _scan(self, file: ds.ParquetFileFragment, names: Sequence[str]) -> Iterator[pa.Table]:
         """Read a file by its groups of rows; a scanner of pyarrow would read on meanwhile until all of it is in memory."""
         with told(self._lake.table_uri if self._lake else ""):
             for group in file.split_by_row_group():
@@ -216,6 +217,6 @@ def _compared(tables: Tables, terms: Terms, read: Reader) -> Columns:
     return features.only(first.columns)
 
 
-def _files(table: DeltaTable | None) -> list[Any]:
+def _files(table: DeltaTable | None) -> list[ds.ParquetFileFragment]:
     """List the files of a table; one is read on its own, so that those without a key of the batch are not read again."""
     return list(table.to_pyarrow_dataset().get_fragments()) if table else []

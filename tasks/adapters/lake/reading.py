@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
     from deltalake import DeltaTable
 
 
@@ -32,7 +33,7 @@ class Standing:
     observations: DeltaTable
     labels: DeltaTable | None
 
-    def of_labels(self, condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
+    def of_labels(self, condition: pc.Expression) -> pc.Expression:
         """Narrow a condition on labels to those that count."""
         import pyarrow.compute as pc
 
@@ -40,11 +41,11 @@ class Standing:
             return condition
         return self._without_cut_off(tables.counts(self.labels, condition & pc.field(arrow.WITH_ROWS)), condition)
 
-    def of_quarantine(self, quarantine: DeltaTable | None, condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
+    def of_quarantine(self, quarantine: DeltaTable | None, condition: pc.Expression) -> pc.Expression:
         """Narrow a condition on rows set aside, or on labels that were, to those that count."""
         return self._without_cut_off(tables.counts(quarantine, condition), condition) if quarantine else condition
 
-    def _without_cut_off(self, keys: Iterable[tables.Key], condition: Any) -> Any:  # noqa: ANN401 - pyarrow types no expression
+    def _without_cut_off(self, keys: Iterable[tables.Key], condition: pc.Expression) -> pc.Expression:
         import pyarrow.compute as pc
 
         for arrived_at, batch in keys:
@@ -107,7 +108,7 @@ class State:
         book.close()
         return book
 
-    def _has_observed(self, labels: DeltaTable, condition: Any) -> bool:  # noqa: ANN401 - pyarrow types no expression
+    def _has_observed(self, labels: DeltaTable, condition: pc.Expression) -> bool:
         import pyarrow.compute as pc
 
         with told(labels.table_uri):
@@ -127,7 +128,7 @@ def observed(df: pd.DataFrame, arrived_at: Any) -> pd.Series[Any] | None:  # noq
     return df[arrow.OBSERVED].fillna(arrived_at).astype("int64") if arrow.OBSERVED in df else None
 
 
-def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN401 - pyarrow types no expression
+def arrived(as_of: datetime, since: datetime | None = None) -> pc.Expression:
     """Give the condition that rows had arrived by a time, and not before another."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -137,14 +138,14 @@ def arrived(as_of: datetime, since: datetime | None = None) -> Any:  # noqa: ANN
     return condition if since is None else condition & (pc.field("_arrived_at") >= pa.scalar(aware(since, "since"), kind))
 
 
-def anything() -> Any:  # noqa: ANN401 - pyarrow types no expression
+def anything() -> pc.Expression:
     """Give a condition that every row satisfies."""
     import pyarrow.compute as pc
 
     return pc.scalar(True)  # noqa: FBT003 - pyarrow takes it by position alone
 
 
-def mended(table: DeltaTable, condition: Any, batch: str = "") -> pa.Table:  # noqa: ANN401 - pyarrow types no expression
+def mended(table: DeltaTable, condition: pc.Expression, batch: str = "") -> pa.Table:
     """Give which rows that were set aside have come back mended, of one batch or of all.
 
     Args:

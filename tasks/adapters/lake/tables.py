@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     import pyarrow as pa
+    import pyarrow.compute as pc
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
@@ -284,7 +285,7 @@ class Files:
                 self._store.delete_file(path)
 
 
-def in_order(table: DeltaTable, columns: Sequence[str], condition: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - pyarrow types no expression
+def in_order(table: DeltaTable, columns: Sequence[str], condition: pc.Expression) -> Iterator[pa.Table]:
     """Give rows by arrival, batch and position, a window at a time, with these three columns first.
 
     Args:
@@ -318,7 +319,7 @@ def number_of(table: DeltaTable | None, name: str) -> int:
 Key = tuple[Any, str]
 
 
-def counts(table: DeltaTable, condition: Any) -> dict[Key, int]:  # noqa: ANN401 - pyarrow types no expression
+def counts(table: DeltaTable, condition: pc.Expression) -> dict[Key, int]:
     """Count the rows of each (arrival, batch), in their order."""
     import pyarrow as pa
 
