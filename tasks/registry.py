@@ -122,15 +122,14 @@ def load_champion(case: Case, challenger: int | None = None, *, or_anew: bool = 
     if not line:
         return None
     looks = decisions.looks_of(ledger.decisions(address, case.name), challenger)
-    try:
+    is_lost = or_anew and versions.is_lost(case, line)
+    if not is_lost or tracking.get_version(case.name, line[-1].version) is not None:
         versions.settled_line(case)
-        with versions.advising(lambda: versions.way_back(address, case.name, line)):
-            rival = versions.load_rival(case, line[-1])
-    except (StoreError, UnsafeModelError) as error:
-        if not or_anew or not versions.is_lost(case, line):
-            raise
-        log.warning("%s; so the gate asks what it asks of a first version", error.message)
+    if is_lost:
+        log.warning("no version of %s is whole any more, so the gate asks what it asks of a first version", case.name)
         return ChampionFit(line[-1].epoch, None, None, looks)
+    with versions.advising(lambda: versions.way_back(address, case.name, line)):
+        rival = versions.load_rival(case, line[-1])
     return ChampionFit(line[-1].epoch, rival, _anchor(case, line), looks)
 
 
