@@ -74,8 +74,6 @@ ON_DEMAND = (
 )
 MAINTAIN = Kind("maintain", "Put small files of all lakes together, and remove what no model version and no person needs.", "CANCEL_NEW")
 ALARM = Kind("alarm", "Tell people of a run that failed, came late, or did not come.", "ENQUEUE")
-# Deployed as soon as their flows are there: Prefect loads each flow that it deploys.
-NOT_WRITTEN = frozenset[str]()
 
 
 def update(text: str, use_cases: Sequence[UseCase], pages: str = PAGES) -> str:
@@ -97,7 +95,7 @@ def update(text: str, use_cases: Sequence[UseCase], pages: str = PAGES) -> str:
     return f"{text[: found.start()]}{BEGIN}\n{entries(use_cases, pages=pages)}{text[found.start('end') :]}"
 
 
-def entries(use_cases: Sequence[UseCase], not_written: frozenset[str] = NOT_WRITTEN, pages: str = PAGES) -> str:
+def entries(use_cases: Sequence[UseCase], pages: str = PAGES) -> str:
     """Write the deployments of use cases as YAML, those that train first."""
     import yaml
 
@@ -107,8 +105,7 @@ def entries(use_cases: Sequence[UseCase], not_written: frozenset[str] = NOT_WRIT
     deployments += [_of_use_case(SCORE, one, one.schedule.score) for one in use_cases]
     deployments += [_of_use_case(kind, one) for kind in ON_DEMAND for one in use_cases]
     deployments += [_entry(MAINTAIN, ALL, MAINTAIN.told, {}, MAINTENANCE), _alarm(use_cases, pages)] if use_cases else []
-    deployed = [entry for entry in deployments if str(entry["entrypoint"]).partition(":")[2] not in not_written]
-    return yaml.safe_dump({"deployments": deployed}, sort_keys=False, allow_unicode=True, width=140)
+    return yaml.safe_dump({"deployments": deployments}, sort_keys=False, allow_unicode=True, width=140)
 
 
 def _is_watched(use_case: UseCase) -> bool:

@@ -94,7 +94,7 @@ def test_no_secret_shows_where_settings_and_channels_are_printed_or_refused() ->
     assert settings.alarms.get_secret_value() == "json://S3CRET"
     with pytest.raises(UsageError) as refused:
         UseCase.from_values("houses", {"alarms": {"to": {"ops": "json://S3CRET"}}}, where="houses.yaml")
-    assert "'alarms.to' is wrong: input should be" in refused.value.message
+    assert "'alarms.to' is wrong: write a list" in refused.value.message
     told = [repr(settings), settings.model_dump_json(), repr(channels(Alarms(), "json://S3CRET")), refused.value.message]
     assert "S3CRET" not in "".join(told)
     (_, channel) = channels(Alarms(), "json://S3CRET")

@@ -43,7 +43,7 @@ def busy() -> UseCase:
 
 def entry(job: str = "train", **values: object) -> dict[str, object]:
     use_case = UseCase.from_values("houses", {"data": "houses.csv", **values}, where="houses.yaml")
-    deployed = yaml.safe_load(entries([use_case], frozenset()))["deployments"]
+    deployed = yaml.safe_load(entries([use_case]))["deployments"]
     (found,) = [entry for entry in deployed if entry["entrypoint"].startswith(f"flows.{job}:")]
     return found
 
@@ -66,11 +66,11 @@ def test_the_checked_in_prefect_yaml_is_what_the_use_cases_generate() -> None:
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
     assert update(NEW, bundled()) == update(text, bundled()) == text
     expected = [f"{job}/{name}" for job in ("train", *ON_DEMAND) for name in ("breast_cancer", "diabetes", "wine")]
-    assert names(bundled()) == [*expected, "maintain/all"]
+    assert names(bundled()) == [*expected, "maintain/all", "alarm/all"]
 
 
 def test_a_use_case_with_every_schedule_deploys_what_is_stored_here() -> None:
-    assert entries([busy()], frozenset()) == STORED.read_text(encoding="utf-8")
+    assert entries([busy()]) == STORED.read_text(encoding="utf-8")
 
 
 @settings(max_examples=30, deadline=None)
@@ -107,7 +107,7 @@ def test_no_two_deployments_are_called_the_same(use_cases: list[UseCase]) -> Non
 def jobs(**values: object) -> list[str]:
     """List the jobs that are deployed for a use case and depend on what it says."""
     use_case = UseCase.from_values("houses", values, where="houses.yaml")
-    deployed = yaml.safe_load(entries([use_case], frozenset()))["deployments"]
+    deployed = yaml.safe_load(entries([use_case]))["deployments"]
     return [job for entry in deployed if (job := entry["entrypoint"].partition(":")[2]) not in (*ON_DEMAND, "maintain", "alarm")]
 
 
@@ -211,4 +211,4 @@ def test_an_entry_can_be_found_by_its_tags_and_tells_what_it_does() -> None:
 
 
 if __name__ == "__main__":
-    STORED.write_text(entries([busy()], frozenset()), encoding="utf-8")
+    STORED.write_text(entries([busy()]), encoding="utf-8")
