@@ -101,7 +101,8 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert done.returncode == 0, done.stderr
     assert [run["name"] for run in stack.call("/flow_runs/filter", {"flow_runs": {"name": {"like_": "train-small-"}}})] != []
 
-    assert stack.down() == {"ended": pytest.approx(8, abs=6), "stays": ""}
+    ended_now = stack.down()
+    assert (ended_now["ended"] >= len(first["started"]), ended_now["stays"]) == (True, "")
     assert stack.processes() == []
     assert stack.ask("down").stdout == "nothing was up\n"
 
