@@ -45,6 +45,7 @@ def content(url: str, **headers: str) -> str:
 
 def assert_that_pages_answer(stack: Stack) -> None:
     """Each on this machine alone; Prefect's is the one that asks nobody else."""
+    assert not [command for command in stack.processes() if "huey" in command]  # MLflow's, of which it would keep seven
     assert "<title>Prefect Server</title>" in content(stack.pages["prefect"])
     settings = json.loads(content(f"{stack.pages['prefect']}/ui-settings"))
     assert (settings["api_url"], settings["default_ui"]) == (stack.api, "v1")
