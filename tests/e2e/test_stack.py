@@ -69,7 +69,9 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert_that_pages_answer(stack)
 
     # A form with changed values, under the name that a person typed; a planned run, which comes now, under ours.
-    planned = stack.call("/flow_runs/filter", {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}})[0]["id"]
+    maintaining = {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
+    wait_for(lambda: stack.call("/flow_runs/filter", maintaining), "runs are planned", 120)
+    planned = stack.call("/flow_runs/filter", maintaining)[0]["id"]
     stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
     assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
     wine = stack.submit("train/wine", "typed by a person", use_case="wine", seconds=1, trials=9)
