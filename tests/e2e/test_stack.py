@@ -45,6 +45,7 @@ def content(url: str, **headers: str) -> str:
 
 def assert_that_pages_answer(stack: Stack) -> None:
     """Each on this machine alone; Prefect's is the one that asks nobody else."""
+    assert not [command for command in stack.processes() if "huey" in command]  # MLflow's, of which it would keep seven
     assert "<title>Prefect Server</title>" in content(stack.pages["prefect"])
     settings = json.loads(content(f"{stack.pages['prefect']}/ui-settings"))
     assert (settings["api_url"], settings["default_ui"]) == (stack.api, "v1")
@@ -134,7 +135,8 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert done.returncode == 0, done.stderr
     assert [run["name"] for run in stack.call("/flow_runs/filter", {"flow_runs": {"name": {"like_": "train-small-"}}})] != []
 
-    assert stack.down() == {"ended": pytest.approx(8, abs=6), "stays": ""}
+    ended_now = stack.down()
+    assert (ended_now["ended"] >= len(first["started"]), ended_now["stays"]) == (True, "")
     assert stack.processes() == []
     assert stack.ask("down").stdout == "nothing was up\n"
 
