@@ -82,7 +82,7 @@ def test_a_table_becomes_a_use_case_with_a_suite_and_a_deployment(project: Path,
     assert found.suite == project / SUITE
     deployed = yaml.safe_load((project / PREFECT).read_text(encoding="utf-8"))["deployments"]
     assert deployed[0]["entrypoint"] == "flows.train:train"
-    assert [entry["parameters"]["options"] for entry in deployed] == [{"use_case": "houses"}] * (len(deployed) - 1) + [{}]
+    assert [entry["parameters"]["options"] for entry in deployed] == [{"use_case": "houses"}] * (len(deployed) - 2) + [{}, {}]
 
 
 def test_a_person_reads_on_one_screen_what_was_found_and_what_comes_next(project: Path, table: str) -> None:
