@@ -32,8 +32,9 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     performance = monitoring.judge_performance(post, seen)
     estimated = monitoring.estimate_unlabelled(post, seen)
     features = monitoring.find_moved_features(post)
+    together = monitoring.compare_rows(post, seen, features)
     decided = monitoring.decide(post, seen, performance, broken)
-    report = monitoring.report(post, seen, (broken, performance, estimated, features), decided)
+    report = monitoring.report(post, seen, (broken, performance, estimated, features, together), decided)
     notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
     monitoring.draw(post, seen, report)
     if report.choice.version is not None:

@@ -16,7 +16,7 @@ from tasks.core.candidates import BASELINE, candidates_for
 from tasks.core.champions import SHIPPED_FILE
 from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN
-from tasks.core.drift import find_drift
+from tasks.core.drift import find_drift, separation
 from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.lake.values import LakeSnapshot
@@ -26,10 +26,10 @@ from tasks.core.profiles import Profile
 from tasks.core.recipe import Recipe
 from tasks.core.retraining import Choice, Circumstances, Labelled, Sample, Watch
 from tasks.core.scoring import fit_inputs
-from tasks.core.sight import MOST_ROWS, Sight
+from tasks.core.sight import LEAST_ROWS, MOST_ROWS, Sight
 from tasks.core.snapshot import infer, target_of
 from tasks.core.table import Column, Schema
-from tasks.core.use_case import LAKE
+from tasks.core.use_case import LAKE, UseCase
 from tasks.core.watching import FOOTPRINT, Footprint, columns_of, estimate
 from tasks.record import task
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tasks.adapters.lake.news import Came, News
     from tasks.core.champions import Epoch, Version
     from tasks.core.deliveries import BatchEntry
-    from tasks.core.drift import FeatureDrift
+    from tasks.core.drift import FeatureDrift, Separation
     from tasks.core.retraining import Signal
     from tasks.core.scoring import Scorer
     from tasks.core.snapshot import Case
@@ -53,6 +53,8 @@ GIVEN_UP = timedelta(days=1)
 LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
 QUICK = "shallow_boosting"
 BLOCKS = 10
+COMPARED = 2000  # rows of each side
+SIDE = "_side"
 SHOWN_LOOKS = 60
 MOST_ATTEMPTS = 1000  # of a month that anybody would pay for
 log = logging.getLogger("evergreen")
@@ -275,6 +277,33 @@ def find_moved_features(post: Post) -> tuple[FeatureDrift, ...]:
     return tuple(found)
 
 
+@task
+def compare_rows(post: Post, seen: Seen, features: Sequence[FeatureDrift]) -> Separation | None:
+    """Ask a model to tell new rows from those that the champion was made from, which shows what no feature shows alone.
+
+    Only where people look at pictures, for nothing is decided by it; None too where there are too few rows.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not post.case.use_case.monitor.pictures or min(len(seen.df), len(features) and LEAST_ROWS) < LEAST_ROWS:
+        return None
+    before, now = (df[[each.name for each in features]].iloc[:: max(1, len(df) // COMPARED)] for df in (_reference(post), seen.df))
+    if len(before) < LEAST_ROWS:
+        return None
+    df = pd.concat([before, now], ignore_index=True).assign(**{SIDE: ["before"] * len(before) + ["now"] * len(now)})
+    df = df.sample(frac=1, random_state=post.case.use_case.seed).reset_index(drop=True)
+    case = replace(post.case, use_case=UseCase(name=post.case.name, target=SIDE, task="binary"))
+    schema, is_new = infer(case, df), (df[SIDE] == "now").to_numpy()
+    (quick,) = (each for each in candidates_for("binary", [QUICK]) if each.name == QUICK)
+    said, half = np.zeros(len(df)), len(df) // 2
+    for fitted, asked in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
+        X, y = df[schema.features].iloc[fitted], df[SIDE].to_numpy()[fitted].astype(str)
+        model = models.fit(quick.build(Recipe.of(schema, X, y, 0)), X, y)
+        said[asked] = models.predict(model, df[schema.features].iloc[asked]).of_class("now")
+    return separation(is_new, said)
+
+
 def _taken_since(post: Post) -> Iterator[BatchEntry]:
     since = max(post.memory.rows_until, post.made_at)
     return (batch for batch in ledger.batches(post.address, post.case.name) if batch.decision in TAKEN and batch.decided_at > since[:19])
@@ -394,11 +423,11 @@ def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
 def report(
     post: Post,
     seen: Seen,
-    found: tuple[str, Performance | None, Estimate | None, tuple[FeatureDrift, ...]],
+    found: tuple[str, Performance | None, Estimate | None, tuple[FeatureDrift, ...], Separation | None],
     decided: tuple[Choice, Memory],
 ) -> MonitorReport:
     """Write down what was found and decided: in the ledger, as a page, and as the value that is returned."""
-    (broken, performance, estimated, features), (choice, memory) = found, decided
+    (broken, performance, estimated, features, together), (choice, memory) = found, decided
     name, epoch = post.case.name, post.epoch
     path = post.case.settings.home / "reports" / name / "monitor.html"
     told = MonitorReport(
@@ -412,6 +441,7 @@ def report(
         performance=performance,
         estimated=estimated,
         features=features,
+        together=together,
         page=str(path),
         next_check=post.case.use_case.schedule.monitor or "",
     )

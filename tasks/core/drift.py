@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tasks.core.profiles import ColumnProfile, Profile
 
 FALSE_DISCOVERIES = 0.01  # of the features that are called drifted
+LEAST_SEPARATION = 0.6  # area under the curve
 LEAST_EFFECT = 0.1  # as Kolmogorov-Smirnov distance, or as distance of shares: below it nobody acts
 
 
@@ -126,3 +127,46 @@ def _below(places: np.ndarray, columns: Sequence[ColumnProfile]) -> np.ndarray:
 
     shares = [np.searchsorted(column.quantiles, places, side="right") / len(column.quantiles) for column in columns if column.quantiles]
     return np.average(shares, axis=0, weights=[column.present for column in columns if column.quantiles])
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well a model tells newer rows from those that the champion was made from, by all features at once.
+
+    Attributes:
+        auc: Area under its ROC curve on rows that it was not fitted to: 0.5 where it cannot, 1 where it always can.
+        half: Of its 95 % interval (Hanley and McNeil 1982).
+    """
+
+    auc: float
+    half: float
+
+    @property
+    def is_drifted(self) -> bool:
+        """Say whether rows differ by more than chance and by more than nobody minds, be it in no feature alone."""
+        return self.auc - self.half > 0.5 and self.auc >= LEAST_SEPARATION
+
+    def __str__(self) -> str:
+        """Write it as reports do."""
+        return f"{self.auc:.2f} ± {self.half:.2f}"
+
+
+def separation(is_new: np.ndarray, said: np.ndarray) -> Separation:
+    """Measure how well scores tell new rows from old ones.
+
+    Args:
+        is_new: Shape (n,).
+        said: Scores, larger for new rows, shape (n,).
+
+    >>> import numpy as np
+    >>> separation(np.repeat([False, True], 50), np.arange(100.0)).auc
+    1.0
+    """
+    import numpy as np
+
+    new, old = np.sort(said[is_new]), np.sort(said[~is_new])
+    below, up_to = (np.searchsorted(old, new, side=side).mean() / len(old) for side in ("left", "right"))
+    auc = float(below + up_to) / 2
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (len(new) - 1) * (q1 - auc**2) + (len(old) - 1) * (q2 - auc**2)
+    return Separation(auc, 1.96 * math.sqrt(max(0.0, variance) / (len(new) * len(old))))

@@ -146,6 +146,9 @@ def _signals(report: MonitorReport) -> Block:
 
 def _features(report: MonitorReport) -> Iterator[Block]:
     yield Text("For people: features that move say little of whether a retrain pays, so nothing is decided by them.")
+    if report.together:
+        can = "a model tells new rows from old ones" if report.together.is_drifted else "no model tells new rows from old ones"
+        yield Text(f"All features at once: {can} (area under its ROC curve {report.together}, 0.5 is chance).")
     rows = [
         (each.name, each.effect, each.q, each.importance, Badge("warned", "moved") if each.is_drifted else Badge("passed", "in place"))
         for each in report.features[:LISTED_FEATURES]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tasks.core.decisions import Entry
     from tasks.core.deliveries import BatchEntry
-    from tasks.core.drift import FeatureDrift
+    from tasks.core.drift import FeatureDrift, Separation
     from tasks.core.retraining import Sample
     from tasks.core.use_case import Loss
     from tasks.core.watching import Estimate
@@ -212,6 +212,7 @@ class MonitorReport:
         performance: On newly labelled rows; None where too few came.
         estimated: Of new rows without a label; None where there are none.
         features: How they have moved, those that matter most first.
+        together: How well all features at once tell new rows from old ones; None where that was not asked.
         page: The file that shows it.
         done: What was done about it; empty where nothing was.
         next_check: When the next look is due; empty where none is planned.
@@ -227,6 +228,7 @@ class MonitorReport:
     performance: Performance | None = None
     estimated: Estimate | None = None
     features: tuple[FeatureDrift, ...] = ()
+    together: Separation | None = None
     page: str = ""
     done: str = ""
     next_check: str = ""
@@ -258,6 +260,7 @@ class MonitorReport:
                 {"name": each.name, "effect": each.effect, "q": each.q, "importance": each.importance, "drifted": each.is_drifted}
                 for each in self.features
             ],
+            "together": dataclasses.asdict(self.together) if self.together else None,
             "decision": {key: value for key, value in self.choice.as_json().items() if key != "signals"},
             "done": self.done,
             "next_check": self.next_check or None,

@@ -144,12 +144,15 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
     assert report.done.startswith("version 2 was trained")
 
 
-def test_labels_that_nothing_explains_block_instead_of_retraining(project: Project) -> None:
+def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_changed_between_features_is_told(project: Project) -> None:
     begin(project, "mixed", first=3 * ROWS, monitor={"pictures": True})
-    mixed = rows(1, 3 * ROWS)
+    mixed = rows(1, 3 * ROWS).assign(b=lambda df: ((df["a"] - 50) / 9).round(3))  # as ever, each on its own
     deliver(project, "mixed", mixed.assign(y=np.random.default_rng(5).permutation(mixed["y"])))
     report = look(project, "mixed")
     assert (report.choice.outcome, report.choice.code) == ("blocked", "labels_suspect")
+    assert report.together is not None
+    assert report.together.is_drifted
+    assert not any(feature.is_drifted for feature in report.features)
     drawn = (settings().home / "reports" / "mixed" / "evidently.html").read_text(encoding="utf-8")
     assert "Decided: blocked" in drawn
     assert len(list((settings().home / "evidently").glob("*/snapshots/*.json"))) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tasks.core.drift import find_drift
+from tasks.core.drift import find_drift, separation
 from tasks.core.profiles import Profile, profile_rows
 
 
@@ -51,3 +51,14 @@ def test_a_large_table_shows_small_moves_and_they_are_below_what_counts() -> Non
     ]
     assert size.q < 0.01
     assert not size.is_drifted
+
+
+def test_scores_that_tell_rows_apart_are_told_from_those_that_do_by_chance() -> None:
+    is_new, draw = np.repeat([False, True], 600), np.random.default_rng(0)
+    assert not separation(is_new, draw.normal(size=1200)).is_drifted
+    assert not separation(is_new, np.zeros(1200)).is_drifted
+    told = separation(is_new, draw.normal(size=1200) + is_new)
+    assert told.is_drifted
+    assert 0.7 < told.auc < 0.8
+    few = np.array([False, True, True])
+    assert not separation(few, np.array([0.0, 1.0, -1.0])).is_drifted
