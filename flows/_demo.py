@@ -85,7 +85,7 @@ def _play(folder: Path, weeks: int) -> Iterator[str]:
     for week in range(FIRST_WEEKS, weeks):
         refused = _ingest(folder, rows[rows["week"] == week], f"week-{week}", is_told=False)
         report = monitor(MonitorOptions(use_case=NAME))
-        yield f"week {week:<6}{report.state_name.lower():<11}{_short(refused or '; '.join(report.choice.reasons))}"
+        yield f"week {week:<6}{report.state_name.lower():<11}{_short(refused or '; '.join(report.choice.reasons[::-1]))}"
         if report.done:
             yield f"{'':<22}{_short(report.done)}"
 

@@ -7,11 +7,9 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("monitor")
 
-from dataclasses import replace
-
 from flows.train import train
 from tasks import data, monitoring, notify, promotion, registry
-from tasks.core.monitoring import OVER_WHEN_QUIET, MonitorReport, alarms_of
+from tasks.core.monitoring import OVER_WHEN_QUIET, OVERTAKEN, MonitorReport, alarms_of
 from tasks.core.options import MonitorOptions, TrainOptions
 from tasks.record import flow
 
@@ -35,14 +33,17 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     together = monitoring.compare_rows(post, seen, features)
     decided = monitoring.decide(post, seen, performance, broken)
     report = monitoring.report(post, seen, (broken, performance, estimated, features, together), decided)
-    notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
-    monitoring.draw(post, seen, report)
     if report.choice.version is not None:
         is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
-        return replace(report, done=f"version {report.choice.version} is champion again" if is_back else "another champion came first")
-    if report.choice.outcome != "retrain":
-        return report
-    if monitoring.ask(report):
-        return replace(report, done="the deployment that trains was asked")
-    trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
-    return replace(report, done=f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}")
+        done = f"version {report.choice.version} is champion again" if is_back else OVERTAKEN
+    elif report.choice.outcome != "retrain":
+        done = ""
+    elif monitoring.ask(report):
+        done = "the deployment that trains was asked"
+    else:
+        trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
+        done = f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}"
+    report = monitoring.conclude(case, report, done)
+    notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
+    monitoring.draw(post, seen, report)
+    return report

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
@@ -72,7 +73,7 @@ class Post:
         scorer: It, loaded.
         footprint: What its judged fit did on its gate rows.
         memory: Of the looks before.
-        waiting: A retrain that was asked for and never began; empty where there is none.
+        has_open_wish: Whether what the last look wanted was never done.
         time: Column that orders the rows; empty where none does.
         now: Of this look.
     """
@@ -84,7 +85,7 @@ class Post:
     scorer: Scorer
     footprint: Footprint
     memory: Memory
-    waiting: str
+    has_open_wish: bool
     time: str
     now: datetime
 
@@ -141,22 +142,22 @@ def take_post(case: Case, scorer: Scorer) -> Post:
     address, lake = case.settings.ledger_address, Lake(case.settings.lake_address, case.name, begun)
     line = ledger.line_of_champions(address, case.name)
     version = versions.find_version(address, case.name, line, line[-1].version)
-    memory, waiting = _remember(case, line)
+    memory, has_open_wish = _remember(case, line)
     time = tracking.params_of(version.run_id).get("time", "")
-    return Post(case, lake, line, version, scorer, _footprint(case, version), memory, waiting, time, datetime.now(UTC))
+    return Post(case, lake, line, version, scorer, _footprint(case, version), memory, has_open_wish, time, datetime.now(UTC))
 
 
-def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, str]:
-    """Give what the looks before left behind, and the retrain that they asked for and nobody began."""
+def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, bool]:
+    """Give what the looks before left behind, and whether what they wanted was never done."""
     address = case.settings.ledger_address
     last = ledger.last_decision(address, case.name, ("monitor",))
     if last is None:
         judged = ledger.last_decision(address, case.name, ("gate",), line[-1].version)
         rows: Mapping[str, int] = judged.inputs.get("rows", {}) if judged else {}  # type: ignore[assignment]
-        return Memory(Watch(tried_rows=rows.get("fit", 0) + rows.get("gate", 0)), line[-1].epoch), ""
+        return Memory(Watch(tried_rows=rows.get("fit", 0) + rows.get("gate", 0)), line[-1].epoch), False
     since, memory = ledger.decisions_after(address, case.name, last.number), Memory.from_json(last.inputs["memory"])  # type: ignore[arg-type]
     was_done = any(entry.kind in ("gate", *decisions.CROWNING) for entry in since)
-    return catch_up(memory, since, line[-1].epoch), "" if was_done else memory.asked_by
+    return catch_up(memory, since, line[-1].epoch), not was_done and bool(memory.asked_by or memory.returns_to)
 
 
 def _footprint(case: Case, version: Version) -> Footprint:
@@ -175,9 +176,16 @@ def _footprint(case: Case, version: Version) -> Footprint:
 
 @task
 def find_broken(post: Post) -> str:
-    """Say which delivery cannot be trusted, if that is the last one that came since the last look; empty where all are sound."""
+    """Say which delivery cannot be trusted, if that is the last one that came since the last look; empty where that is sound."""
     broken = broken_since(ledger.batches(post.address, post.case.name), post.memory.rows_until, TAKEN)
     return "" if broken is None else f"{broken.name} is {broken.decision}: {'; '.join(broken.reasons)}"
+
+
+def _count_held(post: Post) -> int:
+    held, settled = set[str](), set[str]()
+    for batch in ledger.batches(post.address, post.case.name):
+        (held if batch.decision == "held" else settled).add(batch.digest)
+    return len(held - settled)
 
 
 @task
@@ -242,7 +250,8 @@ def judge_performance(post: Post, seen: Seen) -> Performance | None:
     if not seen.window.folded or not len(rows):
         return None
     losses, said = _losses(post, seen, rows), columns_of(seen.said.take(rows), post.footprint.classes)
-    return Performance(post.footprint.loss, Sample.of(losses), post.footprint.reference.losses, estimate(post.footprint, said))
+    unknown = int((~np.isin(_truth(post, seen.df.iloc[rows]), seen.said.classes)).sum()) if seen.said.classes else 0
+    return Performance(post.footprint.loss, Sample.of(losses), post.footprint.reference.losses, estimate(post.footprint, said), unknown)
 
 
 def _losses(post: Post, seen: Seen, rows: np.ndarray) -> np.ndarray:
@@ -319,29 +328,44 @@ def _profile(batch: BatchEntry) -> Profile:
 @task
 def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
     """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
-    limits, after = post.case.use_case.retrain, replace(post.memory, rows_until=seen.window.until, asked_by="", asked_since="")
+    limits, before = post.case.use_case.retrain, replace(post.memory, asked_by="", returns_to=0, asked_since="")
     if broken or performance is None:
         signals = _without_labels(post, seen)
         waits = seen.window.labelled - seen.window.folded
         choice = retraining.decide(post.memory.watch, signals, limits, Circumstances(incident=broken, is_labelled=False, waiting=waits))
-        after = replace(post.memory, asked_by="") if broken else after  # what is broken today is looked at again tomorrow
+        after = before if broken else replace(before, rows_until=seen.window.until)  # what is broken is looked at again
     else:
-        choice, after = _with_labels(post, seen, replace(after, labels_until=seen.window.until))
-    if choice.outcome == "retrain":
-        since = after.risen_since if choice.code == "performance" and has_turned(after) else ""
-        recent = after.risen_rows if since else after.recent_rows
-        after = replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=since, recent_rows=recent)
-    elif post.waiting and choice.outcome == "keep":
-        told = "a look before this one asked for a training, which never began"
-        choice, after = Choice("retrain", "asked_before", (told,), choice.signals), replace(after, asked_by=post.waiting)
-        after = replace(after, asked_since=post.memory.asked_since)
-    return choice, after
+        choice, after = _with_labels(post, seen, replace(before, rows_until=seen.window.until, labels_until=seen.window.until))
+    if choice.outcome in ("retrain", "return"):
+        return choice, _wishing(post, choice, after)
+    return _wishing_still(post, choice, after) if post.has_open_wish else (choice, after)
+
+
+def _wishing(post: Post, choice: Choice, after: Memory) -> Memory:
+    """Remember what is to be done, until it is."""
+    if choice.version is not None:
+        return replace(after, returns_to=choice.version)
+    since = after.risen_since if choice.code == "performance" and has_turned(after) else ""
+    recent = after.risen_rows if since else after.recent_rows
+    return replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=since, recent_rows=recent)
+
+
+def _wishing_still(post: Post, choice: Choice, after: Memory) -> tuple[Choice, Memory]:
+    """Want again what the last look wanted and nobody did, now or, where that is blocked, with a later look."""
+    wish = post.memory
+    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to, asked_since=wish.asked_since)
+    if choice.outcome != "keep":
+        return choice, after
+    wanted = f"version {wish.returns_to} back" if wish.returns_to else "a training"
+    told = f"a look before this one wanted {wanted}, and that did not come to its end"
+    outcome = "return" if wish.returns_to else "retrain"
+    return Choice(outcome, "asked_before", (told,), choice.signals, wish.returns_to or None), after
 
 
 def _without_labels(post: Post, seen: Seen) -> tuple[Signal, ...]:
     said = columns_of(seen.said.take(seen.is_new), post.footprint.classes) if seen.is_new.any() else None
     limits = post.case.use_case.retrain
-    return () if said is None else (retraining.prediction_signal(post.footprint.reference, said, limits),)
+    return () if said is None else retraining.prediction_signals(post.footprint.reference, said, limits)
 
 
 def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]:
@@ -443,17 +467,33 @@ def report(
         features=features,
         together=together,
         page=str(path),
+        held=_count_held(post),
         next_check=post.case.use_case.schedule.monitor or "",
     )
-    looks = ledger.last_decisions(post.address, name, "monitor", SHOWN_LOOKS)
     inputs = {"memory": memory.as_json(), **{key: value for key, value in told.as_json().items() if key not in ("use_case", "report")}}
     at, reason = post.now.isoformat(timespec="seconds"), "; ".join(choice.reasons)
-    row = Entry(name, "monitor", epoch.version, choice.code, reason, home.person(), at, inputs=inputs)
-    ledger.decide(post.address, row)
-    snapshots.write_text(monitor_page.build(told, [*looks, row]), path)
+    row = ledger.decide(post.address, Entry(name, "monitor", epoch.version, choice.code, reason, home.person(), at, inputs=inputs))
+    told = replace(told, row=row.number)
+    _write_page(post.case, told)
     snapshots.write_text(monitor_page.as_prometheus(told, post.now.timestamp()), post.case.settings.home / "metrics" / f"{name}.prom")
-    record.publish_text(f"{name}-monitor", monitor_page.as_markdown(told))
     log.info("%s", told.state_message)
+    return told
+
+
+def _write_page(case: Case, told: MonitorReport) -> None:
+    """Write the page, unless a later look has."""
+    looks = ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SHOWN_LOOKS)
+    if looks[-1].number == told.row:
+        snapshots.write_text(monitor_page.build(told, looks), Path(told.page))
+
+
+@task
+def conclude(case: Case, told: MonitorReport, done: str = "") -> MonitorReport:
+    """Say on the page and in Prefect what was done about a look."""
+    told = replace(told, done=done)
+    if done:
+        _write_page(case, told)
+    record.publish_text(f"{case.name}-monitor", monitor_page.as_markdown(told))
     return told
 
 

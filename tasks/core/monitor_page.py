@@ -50,10 +50,11 @@ def as_markdown(report: MonitorReport) -> str:
     """Give what stands on the run's page in Prefect."""
     lines = [f"**{report.state_name}** ({report.choice.code.replace('_', ' ')})", ""]
     lines += [*(f"- {reason}" for reason in report.choice.reasons), ""]
-    lines += [f"- came: {report.window}", f"- data: {report.broken or 'sound'}"]
+    lines += [f"- came: {report.window}", f"- data: {report.data}"]
     lines += [f"- performance: {report.performance}"] if report.performance else []
     lines += [f"- signal: {in_words(signal)}{' **fired**' if signal.fired else ''}" for signal in report.choice.signals]
     moved = [f"`{each.name}` {each.effect:.2f}" for each in report.features if each.is_drifted]
+    lines += [f"- done: {report.done}"] if report.done else []
     return "\n".join([*lines, f"- features that moved: {', '.join(moved) or 'none'}", "", f"Page: `{report.page}`"])
 
 
@@ -95,7 +96,9 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, str | float | None]]:
     yield "Labels corrected", window.corrected
     if window.lag_days:
         yield "Label lag, days", f"{window.lag_days[0]:.2g} in the middle, {window.lag_days[1]:.2g} for nine of ten"
-    yield "Data", report.broken or "sound"
+    yield "Data", "broken" if report.broken else report.data
+    if report.done:
+        yield "Done", report.done
     if report.performance:
         yield "Loss now", str(report.performance)
     if report.estimated:

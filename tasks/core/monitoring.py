@@ -28,6 +28,7 @@ BLOCKING = {
     "labels_needed": "predictions have shifted, and labels are missing",
 }
 OVER_WHEN_QUIET = (*BLOCKING, "loss_rising")  # alarms that a look without them ends
+OVERTAKEN = "another champion came first"
 LEAST_RECENT = 200  # labelled rows, to fit to them alone
 
 
@@ -42,6 +43,7 @@ class Memory:
         labels_until: The same of labels.
         labelled: Rows that had a label then.
         asked_by: The retrain that was asked for; empty where none was.
+        returns_to: The version that was to come back; 0 where none was.
         asked_since: It is to use the rows that arrived after this time alone; empty where it is to use all.
         risen_since: When the loss began to rise beyond what explains it; empty while it does not.
         risen_rows: Labelled rows that were looked at since.
@@ -54,6 +56,7 @@ class Memory:
     labels_until: str = ""
     labelled: int = 0
     asked_by: str = ""
+    returns_to: int = 0
     asked_since: str = ""
     risen_since: str = ""
     risen_rows: int = 0
@@ -145,7 +148,7 @@ class Window:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        lag = "; labels come after {}, nine of ten within {}".format(*map(_days, self.lag_days)) if self.lag_days else ""
+        lag = "" if self.lag_days is None else f"; labels come after {_days(self.lag_days[0])}, nine of ten after {_days(self.lag_days[1])}"
         waiting = self.labelled - self.folded
         wait = f", {waiting:,} of which wait for more" if waiting else ""
         corrected = f", {self.corrected:,} labels corrected" if self.corrected else ""
@@ -153,7 +156,7 @@ class Window:
 
 
 def _days(days: float) -> str:
-    return f"{days:.2g} days" if days >= 1 else f"{24 * days:.2g} hours" if days >= 1 / 24 else "less than an hour"
+    return f"{days:.2g} days" if days >= 1 else f"{24 * days:.2g} hours"
 
 
 @dataclass(frozen=True)
@@ -165,18 +168,20 @@ class Performance:
         now: Of these rows.
         reference: Of its gate rows.
         estimated: What was expected of these rows before their labels; None where that cannot be said.
+        unknown: How many of these rows are of a class that the champion does not know.
     """
 
     loss: Loss
     now: Sample
     reference: Sample
     estimated: Estimate | None = None
+    unknown: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Give what scripts read."""
         told: dict[str, object] = {"loss": self.loss, "value": self.now.mean, "half": 1.96 * self.now.error, "rows": self.now.rows}
         told |= {"reference": self.reference.mean, "reference_half": 1.96 * self.reference.error}
-        return told | {"estimated": dataclasses.asdict(self.estimated) if self.estimated else None}
+        return told | {"unknown_class": self.unknown, "estimated": dataclasses.asdict(self.estimated) if self.estimated else None}
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -216,6 +221,8 @@ class MonitorReport:
         page: The file that shows it.
         done: What was done about it; empty where nothing was.
         next_check: When the next look is due; empty where none is planned.
+        held: Deliveries that wait for a person.
+        row: Of the ledger, that tells of this look.
     """
 
     use_case: str
@@ -232,7 +239,14 @@ class MonitorReport:
     page: str = ""
     done: str = ""
     next_check: str = ""
-    history: tuple[Entry, ...] = field(default=(), repr=False)
+    held: int = 0
+    row: int = 0
+
+    @property
+    def data(self) -> str:
+        """Say what is to be said of the deliveries."""
+        held = f", and {self.held} before it {'is' if self.held == 1 else 'are'} held" if self.held else ""
+        return self.broken or f"the last delivery is sound{held}"
 
     @property
     def state_name(self) -> str:
@@ -252,7 +266,7 @@ class MonitorReport:
             "use_case": self.use_case,
             "champion": {"version": self.version, "epoch": self.epoch},
             "window": self.window.as_json(),
-            "data": {"verdict": "broken" if self.broken else "sound", "reason": self.broken},
+            "data": {"verdict": "broken" if self.broken else "sound", "reason": self.broken, "held": self.held},
             "performance": self.performance.as_json() if self.performance else None,
             "estimated": dataclasses.asdict(self.estimated) if self.estimated else None,
             "signals": [vars(signal) for signal in self.choice.signals],
@@ -286,7 +300,7 @@ def alarms_of(report: MonitorReport) -> tuple[Alarm, ...]:
         found[choice.code] = BLOCKING[choice.code]
     if choice.outcome == "blocked" and any(signal.fired for signal in choice.signals if signal.name == "performance"):
         found["loss_rising"] = "the loss is rising, and the champion is not retrained"
-    if choice.outcome == "return":
+    if choice.outcome == "return" and report.done != OVERTAKEN:
         found["restored"] = f"version {choice.version} comes back, for it is better on the newest labels"
     return tuple(Alarm(report.use_case, code, title, reasons, report.page) for code, title in found.items())
 
@@ -296,7 +310,7 @@ def describe(report: MonitorReport, folder: str) -> str:
     lines = [
         f"{report.use_case} · version {report.version} · {report.state_name.lower()} ({report.choice.code.replace('_', ' ')})",
         f"came        {report.window}",
-        f"data        {report.broken or 'sound: no delivery is held or refused'}",
+        f"data        {report.data}",
     ]
     if report.performance:
         lines.append(f"performance {report.performance}")
@@ -306,7 +320,8 @@ def describe(report: MonitorReport, folder: str) -> str:
         fired = "   fired" if signal.fired else ""
         lines.append(f"{'signals' if not place else '':<12}{signal.name:<12} {signal.value:.3g} (limit {signal.limit:g}){fired}")
     moved = [each for each in report.features if each.is_drifted]
-    told = ", ".join(f"{each.name} ({each.effect:.2f})" for each in moved[:SHOWN_FEATURES]) or "none has moved"
+    nothing = "none has moved" if report.features else "not compared"
+    told = ", ".join(f"{each.name} ({each.effect:.2f})" for each in moved[:SHOWN_FEATURES]) or nothing
     lines.append(f"features    {told}{f' and {len(moved) - SHOWN_FEATURES} more' if len(moved) > SHOWN_FEATURES else ''}")
     lines += [f"{'because' if not place else '':<12}{reason}" for place, reason in enumerate(report.choice.reasons)]
     lines += [f"done        {report.done}"] if report.done else []

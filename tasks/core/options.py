@@ -79,7 +79,11 @@ class TrainOptions(CaseOptions):
     ] = None
     asked_by: Annotated[
         str | None,
-        Field(title="Asked by", description="what a monitor asked for: champion's epoch and look; trained once for each"),
+        Field(
+            title="Asked by",
+            pattern=r"^[0-9]+-[0-9]+$",
+            description="what a monitor asked for: champion's epoch and look; trained once for each",
+        ),
     ] = None
 
 

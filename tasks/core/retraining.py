@@ -215,23 +215,23 @@ def look(watch: Watch, reference: Reference, came: Labelled, limits: Retraining)
     after = dataclasses.replace(watch, batch=batch, excess=excess, allowance=min(MOST_ALLOWED, watch.allowance + limits.share))
     signals = (
         Signal("performance", excess, limits.performance, fired=excess >= limits.performance),
-        prediction_signal(reference, came.said, limits),
+        *prediction_signals(reference, came.said, limits),
         Signal("growth", grown, limits.growth, fired=grown >= limits.growth),
         Signal("staleness", batch - watch.tried_at, limits.staleness, fired=batch - watch.tried_at >= limits.staleness),
     )
     return after, signals
 
 
-def prediction_signal(reference: Reference, said: np.ndarray, limits: Retraining) -> Signal:
-    """Say how far predictions have shifted, which needs no labels; `said` has the shape (n, k)."""
+def prediction_signals(reference: Reference, said: np.ndarray, limits: Retraining) -> tuple[Signal, ...]:
+    """Say how far predictions have shifted, which needs no labels; nothing where there are too few. `said` has the shape (n, k)."""
+    if min(len(said), reference.rows) < LEAST_SHIFT_ROWS:
+        return ()
     shift, is_shift = _shift(reference, said)
-    return Signal("prediction", shift, limits.prediction, fired=is_shift and shift >= limits.prediction)
+    return (Signal("prediction", shift, limits.prediction, fired=is_shift and shift >= limits.prediction),)
 
 
 def _shift(reference: Reference, said: np.ndarray) -> tuple[float, bool]:
     """Give the largest Kolmogorov-Smirnov distance of a column of predictions, and whether so many rows make it more than noise."""
-    if min(len(said), reference.rows) < LEAST_SHIFT_ROWS:
-        return 0.0, False
     found = max(distance(before, now) for before, now in zip(reference.said, said.T, strict=True))
     rows = len(said) * reference.rows / (len(said) + reference.rows)
     return found, 2 * math.exp(-2 * rows * found**2) < SHIFT_RATE / len(reference.said)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.core.metrics import row_losses
+from tasks.core.page import number
 from tasks.core.retraining import Reference, Sample
 from tasks.core.use_case import Loss
 
@@ -153,7 +154,7 @@ class Estimate:
 
     def __str__(self) -> str:
         """Write it as reports do."""
-        return f"{self.value:.4g} ± {self.half:.2g}"
+        return f"{number(self.value)} ± {number(self.half)}"
 
     def holds(self, came: Sample) -> bool:
         """Say whether labels that came since confirm it."""

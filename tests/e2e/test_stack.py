@@ -16,6 +16,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.e2e.browsing import person_at
 from tests.e2e.stacks import Stack, stack_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,31 @@ def assert_that_pages_answer(stack: Stack) -> None:
     assert listening <= {"127.0.0.1"}
 
 
+def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[..., None]) -> None:
+    """A form with changed values, under the name that a person typed; a planned run, which comes now, under ours."""
+
+    def ended(run_id: str) -> bool:
+        return stack.run(run_id)["state_type"] in FINAL
+
+    maintaining = {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
+    wait_for(lambda: stack.call("/flow_runs/filter", maintaining), "runs are planned", 120)
+    planned = stack.call("/flow_runs/filter", maintaining)[0]["id"]
+    stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
+    assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
+    with person_at(stack) as person:
+        person.submit("train/wine", "typed by a person", Trials="9", Seconds="1")
+    (wine,) = [run["id"] for run in stack.runs("train/wine")]
+    wait_for(lambda: ended(wine) and ended(planned), "both runs have ended", 240)
+    with person_at(stack) as person:
+        person.read_artifacts(wine, "wine-leaderboard", "wine-decision")
+        person.visit("mlflow", "/#/models/wine", "champion", "challenger")
+    trained = stack.run(wine)
+    assert (trained["name"], trained["state_name"]) == ("typed by a person", "Promoted"), trained["state"]
+    assert trained["state"]["message"].startswith("version 1 of wine: first champion: ")
+    assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", stack.run(planned)["name"])
+    assert stack.run(planned)["state_name"] == "Maintained"
+
+
 def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[..., None]) -> None:
     """A world that turns is seen by a monitor, which asks the deployment that trains, once."""
 
@@ -71,8 +97,10 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
         wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"{name} has ended", 240)
         return stack.run(run_id)
 
-    use_case = "target: 'y'\nkey: [id]\ncandidates: [logistic]\nmonitor: {pictures: false}\n"
-    (stack.folder / "deployments" / "use_cases" / "market.yaml").write_text(use_case, encoding="utf-8")
+    use_case = "target: 'y'\nkey: [id]\ncandidates: [logistic]\n"
+    careful = f"data: then.csv\n{use_case}gate: {{approval: true}}\n"
+    for name, text in {"market": use_case, "careful": careful}.items():
+        (stack.folder / "deployments" / "use_cases" / f"{name}.yaml").write_text(text, encoding="utf-8")
     stack.up()
     deliver("then", 300, turn=1)
     assert stack.ask("train", "--use-case", "market").returncode == 0
@@ -84,6 +112,14 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     assert (trained["state_name"], trained["parameters"]["options"]["asked_by"]) == ("Promoted", "1-1"), trained["state"]
     assert run_of("monitor/market")["state_name"] == "Kept"
     assert len(stack.runs("train/market")) == 1
+    with person_at(stack) as person:
+        person.visit("evidently", "/", "market")
+
+    # A person has the last word where the use case says so.
+    assert "waits for a person" in stack.ask("train", "--use-case", "careful").stdout
+    with person_at(stack) as person:
+        person.submit("promote/careful", "approved", Version="1", Because="looked at it")
+    wait_for(lambda: [run["state_name"] for run in stack.runs("promote/careful")] == ["Promoted"], "it is champion", 240)
 
 
 def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(stack: Stack, wait_for: Callable[..., None]) -> None:
@@ -97,25 +133,13 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
 
     assert_that_pages_answer(stack)
 
-    # A form with changed values, under the name that a person typed; a planned run, which comes now, under ours.
-    maintaining = {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
-    wait_for(lambda: stack.call("/flow_runs/filter", maintaining), "runs are planned", 120)
-    planned = stack.call("/flow_runs/filter", maintaining)[0]["id"]
-    stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
-    assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
-    wine = stack.submit("train/wine", "typed by a person", use_case="wine", seconds=1, trials=9)
-    wait_for(lambda: ended(wine) and ended(planned), "both runs have ended", 240)
-    trained = stack.run(wine)
-    assert (trained["name"], trained["state_name"]) == ("typed by a person", "Promoted"), trained["state"]
-    assert trained["state"]["message"].startswith("version 1 of wine: first champion: ")
-    assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", stack.run(planned)["name"])
-    assert stack.run(planned)["state_name"] == "Maintained"
+    assert_that_a_person_trains_from_the_form(stack, wait_for)
 
     # Whoever asks a hundred times gets one training, whose worker is killed in the middle of it.
-    stack.emit("evergreen.retrain.wanted", "diabetes", 100, asked_by="3:17")
+    stack.emit("evergreen.retrain.wanted", "diabetes", 100, asked_by="3-17")
     wait_for(lambda: [run for run in stack.runs("train/diabetes") if run["state_type"] == "RUNNING"], "the training begins", 240)
     (asked,) = stack.runs("train/diabetes")
-    assert asked["parameters"]["options"] == {"use_case": "diabetes", "asked_by": "3:17"}
+    assert asked["parameters"]["options"] == {"use_case": "diabetes", "asked_by": "3-17"}
     worker = psutil.Process(stack.pid_of("worker"))
     for process in (*worker.children(recursive=True), worker):
         process.kill()

@@ -54,7 +54,8 @@ def test_a_look_tells_what_came_what_it_shows_and_what_was_decided(project: Proj
     assert (run.state.name, told["decision"]["code"], told["data"]["verdict"]) == ("Kept", "keep", "sound")
     assert (told["window"]["rows"], told["window"]["labelled"], told["window"]["folded"]) == (FEW, FEW, FEW)
     assert {signal["name"]: signal["fired"] for signal in told["signals"]} == dict.fromkeys(
-        ("performance", "prediction", "growth", "staleness"), False
+        ("performance", "growth", "staleness"),
+        False,  # 60 rows are too few to show that predictions have shifted
     )
     assert told["performance"]["value"] < 2 * told["performance"]["reference"] < 0.5
     assert told["performance"]["estimated"]["value"] == pytest.approx(told["performance"]["value"], abs=0.1)

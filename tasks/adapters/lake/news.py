@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tasks.adapters.lake import arrow, tables
 from tasks.adapters.lake.reading import Standing, State, arrived, observed
 from tasks.core.lake.labels import LabelBook
+from tasks.core.lake.values import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +64,11 @@ class News:
     @cached_property
     def labelled(self) -> int:
         """Count the keys that have a label for the first time."""
-        return self._labels[0].distinct - self.corrected
+        return self._labels[0].left
 
     @property
     def corrected(self) -> int:
-        """Count the keys that had a label before and have another one now, or the same again."""
+        """Count the keys that had a label before and were given another one, or the same again, since rows were last looked at."""
         return self._labels[1]
 
     def chunks(self, most: int) -> Iterator[Came]:
@@ -100,7 +101,7 @@ class News:
         book.close()
         if since is not None and book.distinct:
             for window in tables.in_order(labels, ["_row_key"], standing.of_labels(arrived(since))):
-                struck += book.strike(window["_row_key"].to_pandas())
+                struck += book.strike(window["_row_key"].to_pandas(), microseconds(self.rows_since) if self.rows_since else -1)
         return book, struck
 
     def _with_new_labels(self, before: datetime) -> pc.Expression:

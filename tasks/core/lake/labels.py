@@ -92,12 +92,17 @@ class LabelBook:
         self._is_struck = np.zeros(len(self._values), dtype=bool)
 
     @property
+    def left(self) -> int:
+        """Count the keys that were not struck out."""
+        return int((~self._is_struck).sum())
+
+    @property
     def distinct(self) -> int:
         """Count the keys."""
         return len(self._values)
 
-    def strike(self, keys: pd.Series[Any]) -> int:
-        """Give these keys no label any more; says how many of them had one.
+    def strike(self, keys: pd.Series[Any], after: int = -1) -> int:
+        """Give these keys no label any more; says how many of them had one, where times were taken in one that arrived after a time.
 
         >>> import pandas as pd
         >>> book = LabelBook()
@@ -110,9 +115,9 @@ class LabelBook:
 
         places = np.unique(self._places(keys))
         places = places[places >= 0]
-        struck = int((~self._is_struck[places]).sum())
+        struck = places[~self._is_struck[places]]
         self._is_struck[places] = True
-        return struck
+        return int((self._arrived[self._is_last][struck] > after).sum()) if len(self._arrived) else len(struck)
 
     def arrived(self, keys: pd.Series[Any]) -> np.ndarray:
         """Give when the label of each key arrived (int64), 0 for one that is not there; only where times were taken in."""
