@@ -11,6 +11,7 @@ from flows.train import train
 from tasks import data, monitoring, notify, promotion, registry
 from tasks.core.monitoring import OVER_WHEN_QUIET, OVERTAKEN, MonitorReport, alarms_of
 from tasks.core.options import MonitorOptions, TrainOptions
+from tasks.core.snapshot import Case
 from tasks.record import flow
 
 
@@ -33,17 +34,20 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     together = monitoring.compare_rows(post, seen, features)
     decided = monitoring.decide(post, seen, performance, broken)
     report = monitoring.report(post, seen, (broken, performance, estimated, features, together), decided)
-    if report.choice.version is not None:
-        is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
-        done = f"version {report.choice.version} is champion again" if is_back else OVERTAKEN
-    elif report.choice.outcome != "retrain":
-        done = ""
-    elif monitoring.ask(report):
-        done = "the deployment that trains was asked"
-    else:
-        trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
-        done = f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}"
-    report = monitoring.conclude(case, report, done)
+    report = monitoring.conclude(case, report, _act(case, report))
     notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
     monitoring.draw(post, seen, report)
     return report
+
+
+def _act(case: Case, report: MonitorReport) -> str:
+    """Do what was decided, and say what became of it; nothing where nothing was to be done."""
+    if report.choice.version is not None:
+        is_back = promotion.restore(case, report.choice.version, report.choice.reasons)
+        return f"version {report.choice.version} is champion again" if is_back else OVERTAKEN
+    if report.choice.outcome != "retrain":
+        return ""
+    if monitoring.ask(report):
+        return "the deployment that trains was asked"
+    trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
+    return f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}"
