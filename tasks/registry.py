@@ -167,7 +167,8 @@ def open_run(study: Study) -> Generator[str]:
     with home.lock(case.settings.home, f"registry-{case.name}"):
         experiment = tracking.ensure_experiment(case.name, case.settings.mlflow_artifacts)
     with tracking.run(experiment, names.run_name("train", case.name, snapshot.digest), home.owner(), inputs) as run_id:
-        tracking.log_dataset(case.name, snapshot.source, snapshot.digest)
+        with home.lock(case.settings.home, f"registry-{case.name}"):  # of two runs at once that name the same rows MLflow lets one fail
+            tracking.log_dataset(case.name, snapshot.source, snapshot.digest)
         _note_begin(study, run_id)
         yield run_id
 

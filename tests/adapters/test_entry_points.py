@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "tests" / "unit" / "deployments.yaml"  # with what every trigger says
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-EVENT = {"payload": {"asked_by": "3:17", "reason": "no such deployment"}, "resource": {"name": "retrain wine"}}
+EVENT = {"payload": {"asked_by": "3-17", "reason": "no such deployment"}, "resource": {"name": "retrain wine"}}
 FLOW_RUN = {"id": "1-2", "name": "train-wine", "state": {"name": "Crashed", "message": "killed"}}
 CONTEXT = {"event": EVENT, "flow_run": FLOW_RUN, "flow": {"name": "train"}, "deployment": {"name": "wine"}}
 
@@ -51,7 +51,7 @@ def test_what_a_trigger_of_a_training_fills_in_is_what_the_flow_takes() -> None:
     entry = one_of_each_flow()[0]
     (trigger,) = entry["triggers"]
     assert problems(entry, filled(trigger)) == []
-    assert filled(trigger)["options"]["asked_by"] == "3:17"
+    assert filled(trigger)["options"]["asked_by"] == "3-17"
 
 
 def test_what_the_triggers_of_alarms_fill_in_is_text() -> None:
