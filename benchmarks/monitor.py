@@ -2,8 +2,8 @@
 
 Run: python benchmarks/monitor.py [ROWS] [FEATURES] [--no-evidently]. A champion is trained on 20,000 rows that were ingested; then
 ROWS (1,000,000) rows of FEATURES (10) columns come with their labels, and `flows.monitor` looks at them. Printed are the CPU seconds of
-the look itself, once the engines are loaded, those of `DataDriftPreset` on two tables of so many rows in memory, their ratio, and the
-whole command `python -m flows.monitor` with its memory.
+the look itself without pictures, once the engines are loaded, those of `DataDriftPreset` on two tables of so many rows in memory, their
+ratio, and the whole command `python -m flows.monitor` with its memory.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def main() -> None:
 def prepare(folder: Path, rows: int, features: int) -> None:
     """Train a champion on the first rows, and ingest the others."""
     (folder / "deployments" / "use_cases").mkdir(parents=True)
-    asked = "target: y\nkey: [id]\ncandidates: [hist_gradient_boosting]\nretrain: {growth: 1000000, staleness: 1000}\n"
+    asked = "target: y\nkey: [id]\ncandidates: [hist_gradient_boosting]\nmonitor: {pictures: false}\n"
+    asked += "retrain: {growth: 1000000, staleness: 1000}\n"
     (folder / "deployments" / "use_cases" / "sales.yaml").write_text(asked, encoding="utf-8")
     write(folder / "first.csv", 0, FIRST, features)
     write(folder / "then.csv", FIRST, rows, features)
