@@ -186,8 +186,10 @@ class Performance:
     def __str__(self) -> str:
         """Say it in a line."""
         said = f"{self.loss} {self.now.mean:.4g} ± {1.96 * self.now.error:.2g} on {counted(self.now.rows, 'row')}"
-        guess = f"; {self.estimated} was estimated" if self.estimated else ""
-        return f"{said}, {self.reference.mean:.4g} ± {1.96 * self.reference.error:.2g} when it was judged{guess}"
+        more = f"; {self.estimated} was estimated" if self.estimated else ""
+        more += ", which did not hold" if self.estimated and not self.estimated.holds(self.now) else ""
+        more += f"; {counted(self.unknown, 'row')} of a class that it does not know" if self.unknown else ""
+        return f"{said}, {self.reference.mean:.4g} ± {1.96 * self.reference.error:.2g} when it was judged{more}"
 
 
 def broken_since(batches: Sequence[BatchEntry], since: str, taken: Sequence[str]) -> BatchEntry | None:

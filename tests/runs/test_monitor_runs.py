@@ -134,7 +134,7 @@ def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_
 
 
 def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin(project, "killed")
+    begin(project, "killed", retrain={"per_day": 2})
     deliver(project, "killed", rows(1, 2 * ROWS, turn=-1.0))
     with monkeypatch.context() as patch:
         patch.setattr("flows.monitor.train", lambda _: (_ for _ in ()).throw(UsageError("killed", where="")))
@@ -143,6 +143,10 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
     report = look(project, "killed")
     assert (report.choice.code, report.memory.asked_by) == ("asked_before", asked)
     assert report.done.startswith("version 2 was trained")
+    deliver(project, "killed", rows(2, 2 * ROWS, turn=-1.0))
+    spent = look(project, "killed")
+    assert (spent.choice.outcome, spent.choice.code) == ("blocked", "budget")
+    assert "2 of 2 attempts of this day (UTC) are made" in spent.choice.reasons[-1]
 
 
 def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_changed_between_features_is_told(project: Project) -> None:

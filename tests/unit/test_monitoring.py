@@ -7,8 +7,9 @@ from dataclasses import replace
 from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
 from tasks.core.monitor_page import as_prometheus
-from tasks.core.monitoring import Memory, MonitorReport, Window, broken_since, catch_up, has_turned, with_rise
-from tasks.core.retraining import Choice, Signal, Watch
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, has_turned, with_rise
+from tasks.core.retraining import Choice, Sample, Signal, Watch
+from tasks.core.watching import Estimate
 
 SINCE = "2026-03-03T14:00:00.5+00:00"
 MEMORY = Memory(Watch(batch=7, excess=0.4, tried_at=5, tried_rows=900, allowance=2.0), 3, SINCE, SINCE, 1000, "3-7")
@@ -61,3 +62,9 @@ def test_prometheus_reads_a_look() -> None:
     assert 'evergreen_decision{use_case="houses",outcome="keep",code="keep"} 1' in told.splitlines()
     assert "evergreen_loss{" not in told
     assert told.endswith("\n")
+
+
+def test_an_estimate_that_did_not_hold_and_classes_that_nobody_knew_are_told() -> None:
+    told = Performance("brier", Sample(200, 0.6, 0.02), Sample(100, 0.2, 0.02), Estimate(0.2, 0.05), unknown=31)
+    assert str(told).endswith("; 0.2000 ± 0.05000 was estimated, which did not hold; 31 rows of a class that it does not know")
+    assert str(Performance("brier", Sample(200, 0.21, 0.02), Sample(100, 0.2, 0.02), Estimate(0.2, 0.05))).endswith("was estimated")
