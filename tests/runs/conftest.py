@@ -1,4 +1,4 @@
-"""One Prefect server, one home and one project for all runs of this folder."""
+"""One Prefect server for all runs of this folder; a project and a home for each file, so that none meets what another left."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     process.wait(timeout=60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
