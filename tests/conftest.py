@@ -18,7 +18,7 @@ AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
 
 
 # Machines that test are busy and shared, so no example has a deadline; CI tries the same examples every time.
-settings.register_profile("evergreen", deadline=None, max_examples=40, derandomize="CI" in os.environ)
+settings.register_profile("evergreen", deadline=None, max_examples=25, derandomize="CI" in os.environ)
 settings.load_profile("evergreen")
 
 

@@ -73,7 +73,7 @@ def test_a_use_case_with_every_schedule_deploys_what_is_stored_here() -> None:
     assert entries([busy()]) == STORED.read_text(encoding="utf-8")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(LINES, LINES, st.lists(USE_CASES, max_size=2), st.lists(USE_CASES, max_size=2))
 def test_only_what_is_between_the_markers_changes(head: str, tail: str, old: list[UseCase], new: list[UseCase]) -> None:
     before, after = f"{head}\n", f"\n{tail}"
@@ -98,7 +98,7 @@ def test_a_file_without_both_markers_is_refused_with_the_lines_that_it_needs(tex
 # -------------------------------------------------------------------------------------------------------------- entries
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(USE_CASES, max_size=4, unique_by=lambda use_case: use_case.name))
 def test_no_two_deployments_are_called_the_same(use_cases: list[UseCase]) -> None:
     assert len(set(names(use_cases))) == len(names(use_cases))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
@@ -62,14 +62,12 @@ def test_a_difference_is_a_share_of_the_other_models_mean_loss() -> None:
     assert not found.identical
 
 
-@settings(max_examples=40)
 @given(LOSSES, st.floats(0.01, 1000))
 def test_the_unit_of_the_loss_does_not_matter(losses: np.ndarray, unit: float) -> None:
     found, scaled = compare(*losses, blocks=0), compare(*(unit * losses), blocks=0)
     assert (scaled.difference, scaled.error, scaled.spread) == pytest.approx((found.difference, found.error, found.spread), abs=1e-9)
 
 
-@settings(max_examples=40)
 @given(LOSSES)
 def test_a_model_is_not_worse_than_itself(losses: np.ndarray) -> None:
     found = compare(losses[0], losses[0], blocks=0)
@@ -77,7 +75,6 @@ def test_a_model_is_not_worse_than_itself(losses: np.ndarray) -> None:
     assert check_not_worse(found, TOLERANCE).outcome == "passed"
 
 
-@settings(max_examples=40)
 @given(LOSSES)
 def test_a_block_of_each_row_is_no_block(losses: np.ndarray) -> None:
     rows = compare(*losses, blocks=0)
@@ -202,7 +199,6 @@ def test_a_higher_tolerance_lets_more_through_but_nothing_significant() -> None:
     assert check_not_worse(comparison(0.05, 0.03), 0.5).outcome == "failed"
 
 
-@settings(max_examples=40)
 @given(LOSSES, st.floats(1.1, 10))
 def test_a_challenger_that_loses_more_on_every_row_is_refused(losses: np.ndarray, factor: float) -> None:
     champion = losses[0].mean() * np.ones_like(losses[0])

@@ -175,7 +175,6 @@ def test_the_mean_of_the_row_losses_is_the_metric_of_a_regression(values: np.nda
     assert row_losses("absolute_error", y, prediction).mean() == pytest.approx(found["mae"])
 
 
-@settings(max_examples=40)
 @given(classifications(), st.sampled_from(["brier", "log_loss"]))
 def test_the_mean_of_the_row_losses_is_the_metric_of_a_classification(case: tuple[np.ndarray, Prediction], loss: Loss) -> None:
     assert row_losses(loss, *case).mean() == pytest.approx(metrics_of("multiclass", *case)[loss])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import TYPE_CHECKING
@@ -245,6 +246,7 @@ def test_a_file_that_is_no_suite_is_refused_by_its_place() -> None:
 LOSS = "'loss': column values to be between"
 
 
+@functools.cache
 def later() -> Suite:
     """Propose again, of a table in which much has moved."""
     df = houses()

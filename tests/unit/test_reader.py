@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.adapters.sources import split_columns
@@ -127,7 +127,6 @@ def test_rows_set_aside_become_a_table() -> None:
 BAD_ROWS = st.sampled_from(["", "7", "7,x", "7,x,1.5,9,9", '7,"x,1.5', "7;x;1.5", "# note", "total,,820", "x,7,heavy", "id,word,size"])
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 39), BAD_ROWS), max_size=5))
 def test_every_line_is_kept_or_set_aside_or_told(damage: list[tuple[int, str]]) -> None:
     rows = list(ROWS)
@@ -147,7 +146,6 @@ def test_every_line_is_kept_or_set_aside_or_told(damage: list[tuple[int, str]]) 
     assert reading.table.df["id"][np.isin(kept, unharmed)].astype("float64").tolist() == [number - 1 for number in unharmed]
 
 
-@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=80), st.text(st.sampled_from('ab,;\n"1.-/ \t'), max_size=60).map(str.encode)), st.booleans())
 def test_arbitrary_bytes_are_a_reading_or_one_sentence(data: bytes, as_text: bool) -> None:
     try:

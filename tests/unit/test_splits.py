@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.splits import (
@@ -134,7 +134,6 @@ def test_dates_are_hashed_by_their_moment_and_by_no_other_row() -> None:
     assert [hash_rows(days.iloc[row : row + 1])[0] for row in range(4)] == hashes
 
 
-@settings(max_examples=40)
 @given(ROWS)
 def test_equal_rows_have_equal_hashes_and_others_do_not(rows: list[Row]) -> None:
     known = {("missing" if math.isnan(x) else x + 0.0, kind) for x, kind in rows}
@@ -220,7 +219,6 @@ def test_more_rows_and_a_wider_spread_never_make_the_gate_smaller(rows: int, mor
 # ------------------------------------------------------------------------------------------------------------ by hash
 
 
-@settings(max_examples=40)
 @given(ROWS, st.integers(0, 25))
 def test_each_row_is_on_exactly_one_side(rows: list[Row], size: int) -> None:
     found = split(rows, size)
@@ -228,7 +226,6 @@ def test_each_row_is_on_exactly_one_side(rows: list[Row], size: int) -> None:
     assert not found.is_ordered
 
 
-@settings(max_examples=40)
 @given(ROWS, st.integers(0, 25))
 def test_duplicates_fall_on_one_side(rows: list[Row], size: int) -> None:
     hashes = hash_rows(table(rows * 3))
@@ -237,7 +234,6 @@ def test_duplicates_fall_on_one_side(rows: list[Row], size: int) -> None:
     assert np.array_equal(np.unique(found.gate % len(rows)), found.gate[: len(found.gate) // 3])
 
 
-@settings(max_examples=40)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_a_side_does_not_depend_on_the_order_of_the_rows(rows: list[Row], random: object) -> None:
     order = list(range(len(rows)))
@@ -246,7 +242,6 @@ def test_a_side_does_not_depend_on_the_order_of_the_rows(rows: list[Row], random
     assert sides([rows[position] for position in order]) == [found[position] for position in order]
 
 
-@settings(max_examples=40)
 @given(ROWS, ROWS)
 def test_a_side_does_not_depend_on_the_other_rows(rows: list[Row], others: list[Row]) -> None:
     assert sides(others + rows)[len(others) :] == sides(rows)
@@ -309,7 +304,6 @@ def test_ordered_gate_rows_make_blocks_of_at_least_five_and_at_most_twenty_block
 # -------------------------------------------------------------------------------------------------------------- folds
 
 
-@settings(max_examples=40)
 @given(ROWS)
 def test_unordered_folds_validate_each_row_once_and_keep_duplicates_together(rows: list[Row]) -> None:
     hashes = hash_rows(table(rows * 2))

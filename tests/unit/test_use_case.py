@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -45,7 +45,6 @@ def refusal(name: str = "houses", **values: object) -> str:
 # ----------------------------------------------------------------------------------------------------- what a call says
 
 
-@settings(max_examples=40)
 @given(OPTIONS)
 def test_what_a_call_says_goes_before_the_file_and_nothing_else_changes(options: TrainOptions) -> None:
     use_case = houses(target="price", task="regression", time="built", drop=["id"], seed=7, gate={"tolerance": 0.1})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import DataRefusedError
@@ -76,7 +76,6 @@ def test_a_quarantined_row_has_all_its_reasons() -> None:
     assert validation.quarantined == 2
 
 
-@settings(max_examples=40)
 @given(st.lists(RESULTS), st.integers(0, 6), st.integers(0, 6))
 def test_rows_are_set_aside_by_what_quarantines_and_by_nothing_else(results: list[ExpectationResult], start: int, size: int) -> None:
     quarantining = [result for result in results if result.consequence == "quarantined"]
@@ -144,7 +143,6 @@ def test_a_refused_batch_says_by_what_and_how_to_pass(results: tuple[Expectation
     assert (refused.value.where, refused.value.code, refused.value.exit_code) == ("march.csv", "data_refused", 3)
 
 
-@settings(max_examples=40)
 @given(st.lists(RESULTS))
 def test_a_batch_is_refused_exactly_when_one_of_its_expectations_refuses_it(results: list[ExpectationResult]) -> None:
     validation = Validation("wine.json", tuple(results))
