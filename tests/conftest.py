@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
-from tasks.adapters.home import SILENT
+from tasks.adapters.home import SILENT, THREADS
 
 if TYPE_CHECKING:
     import pytest
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("EVERGREEN_", "PREFECT_", "MLFLOW_"))]:
         del os.environ[name]
     home = Path(AWAY.name) / "home"
-    os.environ.update(SILENT)
+    os.environ.update(SILENT | THREADS)
     os.environ.update(
         {
             "EVERGREEN_HOME": str(home),
