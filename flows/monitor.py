@@ -8,7 +8,7 @@ if __name__ == "__main__":
     _entry.main("monitor")
 
 from flows.train import train
-from tasks import data, monitoring, notify, promotion, registry
+from tasks import data, deciding, monitoring, notify, promotion, registry, telling
 from tasks.core.monitoring import OVER_WHEN_QUIET, OVERTAKEN, MonitorReport, alarms_of
 from tasks.core.options import MonitorOptions, TrainOptions
 from tasks.core.snapshot import Case
@@ -32,11 +32,11 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     estimated = monitoring.estimate_unlabelled(post, seen)
     features = monitoring.find_moved_features(post)
     together = monitoring.compare_rows(post, seen, features)
-    decided = monitoring.decide(post, seen, performance, broken)
-    report = monitoring.report(post, seen, (broken, performance, estimated, features, together), decided)
-    report = monitoring.conclude(case, report, _act(case, report))
+    decided = deciding.decide(post, seen, performance, broken)
+    report = telling.report(post, seen, (broken, performance, estimated, features, together), decided)
+    report = telling.conclude(case, report, _act(case, report))
     notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
-    monitoring.draw(post, seen, report)
+    telling.draw(post, seen, report)
     return report
 
 
@@ -47,7 +47,7 @@ def _act(case: Case, report: MonitorReport) -> str:
         return f"version {report.choice.version} is champion again" if is_back else OVERTAKEN
     if report.choice.outcome != "retrain":
         return ""
-    if monitoring.ask(report):
+    if deciding.ask(report):
         return "the deployment that trains was asked"
     trained = train(TrainOptions(use_case=case.name, asked_by=report.memory.asked_by))
     return f"version {trained.version} was trained: {trained.decision.verdict}, {trained.decision.reason}"

@@ -7,7 +7,7 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import cards, choosing, data, evaluation, judging, monitoring, promotion, registry, training, validation
+from tasks import cards, choosing, data, deciding, evaluation, judging, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
@@ -22,14 +22,14 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     """
     case = data.resolve(options)
     registry.prepare_stores(case)
-    batch = data.read_rows(case, options.since or monitoring.since_of(case, options.asked_by))
+    batch = data.read_rows(case, options.since or deciding.since_of(case, options.asked_by))
     verdict = validation.validate(case, batch)
     snapshot = data.take_snapshot(case, batch, verdict)
     last = registry.last_version(case, snapshot)
     champion = registry.load_champion(case, or_anew=options.again)
     if last and not options.again and registry.is_answered(case, snapshot, last):
         return evaluation.report_unchanged(case, snapshot, last)
-    if last and not monitoring.claim(case, options.asked_by):
+    if last and not deciding.claim(case, options.asked_by):
         return evaluation.report_unchanged(case, snapshot, last)
     study = data.split_rows(case, snapshot, last)
     with registry.open_run(study):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.core.table import Task
 
 BASELINE = "dummy"
+QUICK = "shallow_boosting"  # asked where an answer is wanted and not a model
 BLEND = "blend"  # the average of the others, see `blending`
 TREES = 100
 ITERATIONS = 1000  # of boosting, where it can stop before

@@ -1,0 +1,201 @@
+"""Verbs that decide about a champion: what is to be done after a look, and who does it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tasks import record, versions
+from tasks.adapters import home, ledger, models
+from tasks.core import decisions, retraining
+from tasks.core.candidates import BASELINE, QUICK, candidates_for
+from tasks.core.champions import SHIPPED_FILE
+from tasks.core.decisions import Entry
+from tasks.core.deployments import RETRAIN_WANTED
+from tasks.core.errors import EvergreenError
+from tasks.core.lake.values import LakeSnapshot
+from tasks.core.metrics import row_losses
+from tasks.core.monitoring import Memory, has_turned, with_rise
+from tasks.core.recipe import Recipe
+from tasks.core.retraining import Choice, Circumstances, Labelled
+from tasks.core.scoring import fit_inputs
+from tasks.core.snapshot import infer
+from tasks.core.use_case import LAKE
+from tasks.core.watching import columns_of
+from tasks.post import losses_of, made_at, truth_of
+from tasks.record import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from tasks.core.monitoring import MonitorReport, Performance
+    from tasks.core.retraining import Signal
+    from tasks.core.snapshot import Case
+    from tasks.post import Post, Seen
+
+GIVEN_UP = timedelta(days=1)
+LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
+BLOCKS = 10
+MOST_ATTEMPTS = 1000  # of a month that anybody would pay for
+SEARCHED_LOOKS = 60
+log = logging.getLogger("evergreen")
+
+
+@task
+def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
+    """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
+    limits, before = post.case.use_case.retrain, replace(post.memory, asked_by="", returns_to=0, asked_since="")
+    if broken or performance is None:
+        signals = _without_labels(post, seen)
+        waits = seen.window.labelled - seen.window.folded
+        choice = retraining.decide(post.memory.watch, signals, limits, Circumstances(incident=broken, is_labelled=False, waiting=waits))
+        after = before if broken else replace(before, rows_until=seen.window.until)  # what is broken is looked at again
+    else:
+        choice, after = _with_labels(post, seen, replace(before, rows_until=seen.window.until, labels_until=seen.window.until))
+    if choice.outcome in ("retrain", "return"):
+        return choice, _wishing(post, choice, after)
+    return _wishing_still(post, choice, after) if post.has_open_wish else (choice, after)
+
+
+def _wishing(post: Post, choice: Choice, after: Memory) -> Memory:
+    """Remember what is to be done, until it is."""
+    if choice.version is not None:
+        return replace(after, returns_to=choice.version)
+    since = after.risen_since if choice.code == "performance" and has_turned(after) else ""
+    recent = after.risen_rows if since else after.recent_rows
+    return replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=since, recent_rows=recent)
+
+
+def _wishing_still(post: Post, choice: Choice, after: Memory) -> tuple[Choice, Memory]:
+    """Want again what the last look wanted and nobody did, now or, where that is blocked, with a later look."""
+    wish = post.memory
+    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to, asked_since=wish.asked_since)
+    if choice.outcome != "keep":
+        return choice, after
+    wanted = f"version {wish.returns_to} back" if wish.returns_to else "a training"
+    told = f"a look before this one wanted {wanted}, and that did not come to its end"
+    outcome = "return" if wish.returns_to else "retrain"
+    return Choice(outcome, "asked_before", (told,), choice.signals, wish.returns_to or None), after
+
+
+def _without_labels(post: Post, seen: Seen) -> tuple[Signal, ...]:
+    said = columns_of(seen.said.take(seen.is_new), post.footprint.classes) if seen.is_new.any() else None
+    limits = post.case.use_case.retrain
+    return () if said is None else retraining.prediction_signals(post.footprint.reference, said, limits)
+
+
+def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]:
+    """Fold the new labels in, then look whether an earlier version is better on them, then at the signals."""
+    import numpy as np
+
+    rows, limits = np.flatnonzero(seen.is_labelled), post.case.use_case.retrain
+    newest = seen.is_new if seen.is_new.any() else seen.is_labelled
+    losses, said = losses_of(post, seen, rows), columns_of(seen.said.take(np.flatnonzero(newest)), post.footprint.classes)
+    labelled = post.lake.count_labelled()
+    came = Labelled(losses, said, labelled, post.footprint.dummy)
+    watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
+    began, held = max(post.memory.rows_until, post.made_at), _hold(post)
+    after = with_rise(replace(after, labelled=labelled), watch, len(rows), began)
+    better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
+    if better is not None:
+        version, compared = better
+        told = f"version {version} is better on {compared.rows:,} newly labelled rows: loss {100 * compared.difference:+.1f} %"
+        return Choice("return", "better_again", (told,), signals, version), after
+    is_suspect = any(signal.fired for signal in signals if signal.name == "performance") and _are_suspect(post, seen, rows)
+    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post), is_new_way=has_turned(after))
+    return retraining.decide(watch, signals, limits, facts), after
+
+
+def _hold(post: Post) -> str:
+    hold = decisions.as_hold(ledger.last_decision(post.address, post.case.name, decisions.HOLDING))
+    return f"{hold.who} rolled back to version {hold.version}: {hold.because}" if hold else ""
+
+
+def _spent(post: Post) -> str:
+    judged = ledger.last_decisions(post.address, post.case.name, "gate", MOST_ATTEMPTS)
+    return retraining.spent([datetime.fromisoformat(entry.decided_at) for entry in judged], post.now, post.case.use_case.retrain)
+
+
+def _earlier(post: Post, seen: Seen, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Give what earlier champions lose on newly labelled rows, those that were made before any of these came."""
+    since = post.memory.labels_until or post.made_at
+    known = {epoch.version: epoch for epoch in post.line if epoch.version != post.version.number}
+    most = post.case.use_case.retrain.return_to
+    for epoch in list(known.values())[-most:] if most else ():
+        if not epoch.lake or made_at(epoch) > since:
+            continue
+        try:
+            model = models.load(*versions.file_of(post.case.name, epoch, SHIPPED_FILE))
+        except EvergreenError as error:
+            log.warning("version %s is not looked at: %s", epoch.version, error.message)
+            continue
+        inputs, _ = fit_inputs(seen.df.iloc[rows], post.scorer.inputs)
+        yield epoch.version, row_losses(post.footprint.loss, truth_of(post, seen.df.iloc[rows]), models.predict(model, inputs))
+
+
+def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
+    """Say whether a quick model of the newly labelled rows alone is no better than the dummy, where the champion was when it was judged."""
+    import numpy as np
+
+    reference, attempt = post.footprint.reference.losses, post.version.attempt
+    if len(rows) < LEAST_SUSPICIOUS or reference.mean + 2 * reference.error >= post.footprint.dummy:
+        return False
+    asked = {"target": attempt.target, "task": attempt.task}
+    case = replace(post.case, use_case=post.case.use_case.model_copy(update=asked))
+    df = seen.df.iloc[rows].reset_index(drop=True)
+    schema, y = infer(case, df), truth_of(post, df)
+    blocks = np.array_split(np.arange(len(rows)), BLOCKS)  # so that both halves hold what was true early and late
+    halves = [np.concatenate(blocks[::2]), np.concatenate(blocks[1::2])]
+    losses = dict.fromkeys((QUICK, BASELINE), 0.0)
+    for fitted, asked_of in (halves, halves[::-1]):
+        X = df[schema.features].iloc[fitted]
+        if attempt.task != "regression" and len(np.unique(y[fitted])) == 1:
+            return False
+        for candidate in candidates_for(attempt.task, [BASELINE, QUICK]):
+            if candidate.name in losses:
+                model = models.fit(candidate.build(Recipe.of(schema, X, y[fitted], case.use_case.seed)), X, y[fitted])
+                said = models.predict(model, df[schema.features].iloc[asked_of])
+                losses[candidate.name] += float(row_losses(post.footprint.loss, y[asked_of], said).sum())
+    return losses[QUICK] >= losses[BASELINE]
+
+
+def ask(told: MonitorReport) -> bool:
+    """Ask the deployment that trains for a training, where there is a server whose deployment this run is of; says whether it was asked."""
+    if not record.is_deployed():
+        return False
+    record.emit(RETRAIN_WANTED, told.use_case, {"asked_by": told.memory.asked_by, "because": "; ".join(told.choice.reasons)})
+    return True
+
+
+def since_of(case: Case, asked_by: str | None) -> str | None:
+    """Say since when rows arrived that a training is to use: as the look says that asked for it, else since those of the champion began."""
+    address = case.settings.ledger_address
+    for entry in reversed(ledger.last_decisions(address, case.name, "monitor", SEARCHED_LOOKS) if asked_by else []):
+        memory = Memory.from_json(entry.inputs["memory"])  # type: ignore[arg-type]
+        if memory.asked_by == asked_by and memory.asked_since:
+            return memory.asked_since
+    line = ledger.line_of_champions(address, case.name)
+    since = LakeSnapshot.from_text(line[-1].lake).since if line and line[-1].lake else None
+    return since.isoformat() if since and case.use_case.data == LAKE else None
+
+
+@task
+def claim(case: Case, asked_by: str | None) -> bool:
+    """Say whether this run is to do the training that a look asked for: once for each, unless whoever began it was killed."""
+    if asked_by is None:
+        return True
+    now, address = datetime.now(UTC), case.settings.ledger_address
+
+    def is_given_up(begun: Entry) -> bool:
+        is_late = now - datetime.fromisoformat(begun.decided_at) > GIVEN_UP
+        judged = ledger.last_decision(address, case.name, ("gate",))
+        is_done = judged is not None and judged.number > begun.number
+        return not is_done and (is_late or home.is_dead(str(begun.inputs["owner"])))
+
+    told = "a look at the champion asked for a training, and this run does it"
+    row = Entry(case.name, "trigger", 0, asked_by, told, home.person(), now.isoformat(timespec="seconds"), inputs={"owner": home.owner()})
+    return ledger.claim(address, row, is_given_up)
