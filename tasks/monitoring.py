@@ -31,11 +31,10 @@ from tasks.post import Post, Seen, losses_of, reference_rows, truth_of
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tasks.adapters.lake.news import Came, News
     from tasks.core.champions import Epoch, Version
-    from tasks.core.deliveries import BatchEntry
     from tasks.core.drift import FeatureDrift, Separation
     from tasks.core.scoring import Scorer
     from tasks.core.snapshot import Case
@@ -109,7 +108,7 @@ def read_news(post: Post) -> Seen:
     came, lag = _sampled(post, news)
     folded = news.labelled if news.labelled >= post.case.use_case.monitor.rows else 0
     window = Window(post.memory.rows_until, news.state.as_of.isoformat(), news.rows, news.labelled, news.corrected, folded, lag)
-    return _predicted(post, window, came)
+    return _predicted(post, window, frozenset(news.batches), came)
 
 
 def _sampled(post: Post, news: News) -> tuple[Came | None, tuple[float, float] | None]:
@@ -129,14 +128,14 @@ def _sampled(post: Post, news: News) -> tuple[Came | None, tuple[float, float] |
     return together, days
 
 
-def _predicted(post: Post, window: Window, came: Came | None) -> Seen:
+def _predicted(post: Post, window: Window, batches: frozenset[str], came: Came | None) -> Seen:
     """Let the champion predict the rows that it can be given and was not made from, in the order of their time."""
     import numpy as np
     import pandas as pd
 
     if came is None:
         none = np.zeros(0, dtype=bool)
-        return Seen(window, pd.DataFrame(), Prediction(np.zeros(0)), none, none)
+        return Seen(window, batches, pd.DataFrame(), Prediction(np.zeros(0)), none, none)
     inputs, reasons = fit_inputs(came.df, post.scorer.inputs)
     can_be_judged = reasons == ""
     if not post.epoch.lake:  # where the champion is made from the lake, time tells its rows from new ones
@@ -146,7 +145,7 @@ def _predicted(post: Post, window: Window, came: Came | None) -> Seen:
     if post.time in came.df:
         kept = kept[np.argsort(came.df[post.time].to_numpy()[kept], kind="stable")]
     said = models.predict(post.scorer.model, inputs.iloc[kept]) if len(kept) else Prediction(np.zeros(0))
-    return Seen(window, came.df.iloc[kept].reset_index(drop=True), said, came.is_new[kept], came.is_labelled[kept])
+    return Seen(window, batches, came.df.iloc[kept].reset_index(drop=True), said, came.is_new[kept], came.is_labelled[kept])
 
 
 # ------------------------------------------------------------------------------------------------------- what it shows
@@ -175,12 +174,14 @@ def estimate_unlabelled(post: Post, seen: Seen) -> Estimate | None:
 
 
 @task
-def find_moved_features(post: Post) -> tuple[FeatureDrift, ...]:
+def find_moved_features(post: Post, seen: Seen) -> tuple[FeatureDrift, ...]:
     """Say how the features of all rows that came since the last look differ from those that the champion was made from."""
     before = versions.champions_profile(post.case, post.lake)
     if before is None:
         return ()
-    now = [_profile(batch) for batch in _taken_since(post) if batch.kind == "rows" and batch.profile]
+    taken = {batch.digest: batch for batch in ledger.batches(post.address, post.case.name) if batch.decision in TAKEN}
+    came = (taken[digest] for digest in sorted(seen.batches) if digest in taken)
+    now = [Profile.from_json(batch.profile, where=batch.name) for batch in came if batch.profile]
     kept = tracking.text_of(post.version.run_id, EXPLANATION)
     importance = {each["feature"]: each["value"] for each in json.loads(kept)["importance"]} if kept else {}
     features = [wanted.name for wanted in post.scorer.inputs]
@@ -213,12 +214,3 @@ def compare_rows(post: Post, seen: Seen, features: Sequence[FeatureDrift]) -> Se
         model = models.fit(quick.build(Recipe.of(schema, X, y, 0)), X, y)
         said[asked] = models.predict(model, df[schema.features].iloc[asked]).of_class("now")
     return separation(is_new, said)
-
-
-def _taken_since(post: Post) -> Iterator[BatchEntry]:
-    since = max(post.memory.rows_until, post.made_at)
-    return (batch for batch in ledger.batches(post.address, post.case.name) if batch.decision in TAKEN and batch.decided_at > since[:19])
-
-
-def _profile(batch: BatchEntry) -> Profile:
-    return Profile.from_json(batch.profile, where=batch.name)

@@ -77,6 +77,7 @@ class Seen:
 
     Attributes:
         window: What came in all.
+        batches: Digests of those that the new rows came with.
         df: Features and target of at most so many rows, evenly spread over those that came.
         said: What the champion predicts for them.
         is_new: Which of them are new rows, shape (n,).
@@ -84,6 +85,7 @@ class Seen:
     """
 
     window: Window
+    batches: frozenset[str]
     df: pd.DataFrame
     said: Prediction
     is_new: np.ndarray

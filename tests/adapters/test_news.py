@@ -63,6 +63,13 @@ def test_then_earlier_rows_come_that_have_a_first_label_and_corrections_do_not(l
     assert told(news) == [("a2", False, 3.0, 86_400.0), ("b0", True, 5.0, 0.0), ("b1", True, -1.0, -1.0)]
 
 
+def test_batches_of_the_very_same_second_are_told_apart(lake: Lake) -> None:
+    moment = at(3)
+    for place, batch in enumerate("cd"):
+        lake.append(batch, [rows(batch, 1.0)], arrived_at=moment + timedelta(microseconds=place))
+    assert [lake.news(rows_since=since, labels_since=since).batches for since in (at(2), moment)] == [{"c": 1, "d": 1}, {"d": 1}]
+
+
 def test_rows_may_be_old_while_their_labels_still_wait_to_be_looked_at(lake: Lake) -> None:
     news = lake.news(rows_since=at(2), labels_since=at(0))
     assert (news.rows, news.labelled) == (0, 2)

@@ -57,9 +57,17 @@ class News:
     labels_since: datetime | None
 
     @cached_property
+    def batches(self) -> dict[str, int]:
+        """Count the new rows of each batch, by its digest."""
+        found: dict[str, int] = {}
+        for (_, batch), rows in tables.counts(self.state.observations, self._new_rows).items():
+            found[batch] = found.get(batch, 0) + rows
+        return found
+
+    @property
     def rows(self) -> int:
         """Count the new rows."""
-        return sum(tables.counts(self.state.observations, self._new_rows).values())
+        return sum(self.batches.values())
 
     @cached_property
     def labelled(self) -> int:

@@ -74,8 +74,10 @@ class LabelBook:
         import numpy as np
 
         first, second = _joined(self._firsts, np.uint64), _joined(self._seconds, np.uint64)
-        keys = (*([_joined(self._observed, np.int64)] if self._observed else []), second, first)
-        order = np.lexsort(keys)  # stable: of one key and time the label that arrived last stays last
+        order = np.argsort(first)
+        if (np.diff(first[order]) == 0).any():  # keys are repeated; else three times the work would be for nothing
+            keys = (*([_joined(self._observed, np.int64)] if self._observed else []), second, first)
+            order = np.lexsort(keys)  # stable: of one key and time the label that arrived last stays last
         first, second = first[order], second[order]
         values, self._arrived = _joined(self._codes, np.float64)[order], _joined(self._times, np.int64)
         self._arrived = self._arrived[order] if len(self._arrived) else self._arrived
