@@ -25,7 +25,8 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     case = data.resolve_known(options.use_case)
     registry.open_stores(case)
     notify.check_channels(case)
-    post = monitoring.take_post(case, registry.load_scorer(case, None))
+    with notify.telling_of_loss(case):
+        post = monitoring.take_post(case, registry.load_scorer(case, None))
     broken = monitoring.find_broken(post)
     seen = monitoring.read_news(post)
     performance = monitoring.judge_performance(post, seen)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tasks.adapters import alarms, home, ledger, projects, told
 from tasks.core.alarms import LOG, Alarm, AlarmReport, Told, channels, is_due, is_silenced
 from tasks.core.deployments import ALL
-from tasks.core.errors import StoreError, UsageError
+from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+from tasks.core.monitoring import CHAMPION_UNUSABLE
 from tasks.core.names import dashed, on_one_line
 from tasks.core.page import shorten
 from tasks.core.snapshot import Case
@@ -17,7 +19,7 @@ from tasks.core.use_case import MAX_NAME, UseCase
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from tasks.core.alarms import Channel, State
     from tasks.core.options import AlarmOptions
@@ -87,6 +89,16 @@ def notify(case: Case, raised: Sequence[Alarm], *, watched: Collection[str]) -> 
         return tuple(_tell_again(alarm, known) for alarm in raised)
     over = sorted(set(watched) - {alarm.code for alarm in raised})
     return tuple(_tell(case, alarm, known) for alarm in [*raised, *(_recovery(case, code) for code in over)])
+
+
+@contextmanager
+def telling_of_loss(case: Case) -> Generator[None]:
+    """Tell people when a champion cannot be used, and let it be refused all the same; a look that could use it says that this is over."""
+    try:
+        yield
+    except (StoreError, UnsafeModelError) as error:
+        notify(case, [Alarm(case.name, CHAMPION_UNUSABLE, "the champion cannot be used", error.message)], watched=())
+        raise
 
 
 def _can_remember(settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tasks.core import units
@@ -98,6 +99,26 @@ def check_units(case: Case) -> Iterator[Finding]:
             yield _tell_unit(case, columns[name], change, {"gap_usual": usual[name], "others_moved": moved})
 
 
+def check_swapped(case: Case) -> Iterator[Finding]:
+    """Find two columns of numbers that came under one another's names: both are far from their own past, and each is at the other's."""
+    limits = case.limits.unit
+    comparable = [column for column in case.batch.profile.columns if _is_comparable(column, case)]
+    own = {column.name: _gap_to(case, column, column.name) for column in comparable}
+    far = [column for column in comparable if own[column.name] >= max(limits.far, limits.gain * _usual_gap(case, column.name))]
+    for one, other in combinations(far, 2):
+        room = min(max(limits.back, limits.noise / min(one.present, other.present) ** 0.5), limits.back_at_most)
+        gaps = {one.name: _gap_to(case, one, other.name), other.name: _gap_to(case, other, one.name)}
+        if all(after <= room and after * limits.gain <= own[name] for name, after in gaps.items()):
+            message = f"'{one.name}' and '{other.name}' came under one another's names: each holds what the other held"
+            inputs: dict[str, float | str] = {"other": other.name, "gap_before": own[one.name], "gap_after": gaps[one.name]}
+            yield Finding("columns-swapped", "critical", one.name, message, inputs)
+
+
+def _gap_to(case: Case, column: ColumnProfile, name: str) -> float:
+    """Measure how far a column lies from the past of one, itself or another."""
+    return nearest_gap(_quantiles(column), [_quantiles(state) for state in _past(case, name)])
+
+
 def _is_comparable(column: ColumnProfile, case: Case) -> bool:
     if column.name == case.time or column.name in case.key:  # these go on and on, by a factor too
         return False
@@ -133,8 +154,7 @@ def _find_change(case: Case, column: ColumnProfile, usual: float) -> UnitChange 
 
 
 def _has_moved(case: Case, column: ColumnProfile, usual: float) -> bool:
-    distance = nearest_gap(_quantiles(column), [_quantiles(state) for state in _past(case, column.name)])
-    return distance > max(case.limits.still, 1.5 * usual)
+    return _gap_to(case, column, column.name) > max(case.limits.still, 1.5 * usual)
 
 
 def _is_strong(change: UnitChange) -> bool:

@@ -20,6 +20,7 @@ Code = Literal[
     "column-kind",
     "column-twins",
     "column-restated",
+    "columns-swapped",
     "batch-empty",
     "batch-repeated",
     "rows-few",

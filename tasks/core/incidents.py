@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tasks.core.damaged_values import check_constant, check_missing, check_units, moment
+from tasks.core.damaged_values import check_constant, check_missing, check_swapped, check_units, moment
 from tasks.core.findings import Arrival, Case, Finding, Inspection, Limits
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def inspect_batch(
     """
     limits = limits or Limits()
     case = Case(batch, reference, history[-limits.history :], time, limits, key)
-    checks = (_check_schema, _check_rows, _check_repeated, _check_time, check_missing, check_constant, check_units)
+    checks = (_check_schema, _check_rows, _check_repeated, _check_time, check_missing, check_constant, check_units, check_swapped)
     found = [finding for check in checks for finding in check(case)] if batch.profile.rows else [_tell_empty(case)]
     return Inspection(tuple(sorted(found, key=lambda finding: finding.severity != "critical")), tuple(_list_not_applicable(case)))
 
@@ -199,15 +199,18 @@ def _why_same(now: Profile, before: Profile, case: Case) -> str | None:
         return ""
     if now.contents == before.contents:
         return ", in another order"
-    ours, theirs = (_untimed(profile, case.time) for profile in (now, before))
+    ours, theirs = (_unnamed(profile, case) for profile in (now, before))
     is_telling = sum(column.distinct for column in ours if not column.pii) >= case.limits.repeated_values
     if not is_telling or now.rows != before.rows or ours != theirs:
         return None
-    return ", with other labels" if len(ours) == len(now.columns) else ", under other times"
+    if len(ours) == len(now.columns):
+        return ", with other labels"
+    return ", under other keys" if any(now.column(name) != before.column(name) for name in case.key) else ", under other times"
 
 
-def _untimed(profile: Profile, time: str | None) -> list[ColumnProfile]:
-    return [column for column in profile.columns if column.kind != "date" and column.name != time]
+def _unnamed(profile: Profile, case: Case) -> list[ColumnProfile]:
+    """Leave out what names and orders rows, which may be made anew where rows are sent again."""
+    return [column for column in profile.columns if column.kind != "date" and column.name != case.time and column.name not in case.key]
 
 
 # ------------------------------------------------------------------------------------------------------------------ time

@@ -27,7 +27,8 @@ BLOCKING = {
     "labels_suspect": "the newest labels cannot be trusted",
     "labels_needed": "predictions have shifted, and labels are missing",
 }
-OVER_WHEN_QUIET = (*BLOCKING, "loss_rising")  # alarms that a look without them ends
+CHAMPION_UNUSABLE = "champion_unusable"
+OVER_WHEN_QUIET = (*BLOCKING, "loss_rising", CHAMPION_UNUSABLE)  # alarms that a look without them ends
 OVERTAKEN = "another champion came first"
 LEAST_RECENT = 200  # labelled rows, to fit to them alone
 

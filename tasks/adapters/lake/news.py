@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from tasks.adapters.lake import arrow, tables
 from tasks.adapters.lake.reading import Standing, State, arrived, observed
+from tasks.core.lake.fresh import FreshKeys
 from tasks.core.lake.labels import LabelBook
-from tasks.core.lake.values import microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.compute as pc
 
 MOMENT = timedelta(microseconds=1)
@@ -69,15 +70,17 @@ class News:
         """Count the new rows."""
         return sum(self.batches.values())
 
-    @cached_property
+    @property
     def labelled(self) -> int:
         """Count the keys that have a label for the first time."""
-        return self._labels[0].left
+        return self._fresh.left
 
-    @property
+    @cached_property
     def corrected(self) -> int:
         """Count the keys that had a label before and were given another one, or the same again, since rows were last looked at."""
-        return self._labels[1]
+        if self.rows_since is None or (self.labels_since is not None and self.labels_since >= self.rows_since):
+            return self._fresh.struck
+        return self._fresh.struck_among(self._keys_of_labels(self._of_labels(self.rows_since))) if self._fresh.struck else 0
 
     def chunks(self, most: int) -> Iterator[Came]:
         """Give what came, in the order of its arrival.
@@ -85,32 +88,43 @@ class News:
         Args:
             most: Of new rows, and of earlier ones with a first label, so many at most are given, evenly spread.
         """
+        chosen: list[tuple[pa.Table, bool]] = []
         if self.rows_since is not None and self.labelled:
             before = arrived(self.rows_since) & self._with_new_labels(self.rows_since)
-            yield from self._chunks(before, max(1, -(-self.labelled // most)), is_new=False)
-        yield from self._chunks(self._new_rows, max(1, -(-self.rows // most)), is_new=True)
+            chosen += [(rows, False) for rows in self._spread(before, max(1, -(-self.labelled // most)), is_new=False)]
+        chosen += [(rows, True) for rows in self._spread(self._new_rows, max(1, -(-self.rows // most)), is_new=True)]
+        book = self._book_of([rows["_row_key"] for rows, _ in chosen])
+        return (self._came(rows, book, is_new=is_new) for rows, is_new in chosen)
 
     @property
     def _new_rows(self) -> pc.Expression:
         return arrived(self.state.as_of, self.rows_since + MOMENT if self.rows_since else None)
 
+    def _of_labels(self, since: datetime | None) -> pc.Expression:
+        """Give the condition of labels that arrived after a time."""
+        return self._standing.of_labels(arrived(self.state.as_of, since + MOMENT if since else None))
+
     @cached_property
-    def _labels(self) -> tuple[LabelBook, int]:
-        """Give the new labels, those of keys that had one before struck out, and how many these were."""
-        book, struck, labels = LabelBook(), 0, self.state.labels
-        if labels is None:
-            book.close()
-            return book, 0
-        standing, since = Standing(self.state.observations, labels), self.labels_since
-        fresh = standing.of_labels(arrived(self.state.as_of, since + MOMENT if since else None))
-        for window in tables.in_order(labels, ["_row_key", arrow.VALUE, arrow.OBSERVED], fresh):
-            df = window.to_pandas()
-            book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64"), observed(df, df["_arrived_at"]))
-        book.close()
-        if since is not None and book.distinct:
-            for window in tables.in_order(labels, ["_row_key"], standing.of_labels(arrived(since))):
-                struck += book.strike(window["_row_key"].to_pandas(), microseconds(self.rows_since) if self.rows_since else -1)
-        return book, struck
+    def _standing(self) -> Standing:
+        return Standing(self.state.observations, self.state.labels)
+
+    def _keys_of_labels(self, condition: pc.Expression) -> Iterator[pd.Series[str]]:
+        if self.state.labels is not None:
+            for window in tables.in_order(self.state.labels, ["_row_key"], condition):
+                yield window["_row_key"].to_pandas()
+
+    @cached_property
+    def _fresh(self) -> FreshKeys:
+        """Give the keys of new labels, those struck out that had one before."""
+        condition = self._of_labels(self.labels_since)
+        fresh = FreshKeys(sum(tables.counts(self.state.labels, condition).values()) if self.state.labels else 0)
+        for keys in self._keys_of_labels(condition):
+            fresh.add(keys)
+        fresh.close()
+        if self.labels_since is not None and fresh.left:
+            for keys in self._keys_of_labels(self._standing.of_labels(arrived(self.labels_since))):
+                fresh.strike(keys)
+        return fresh
 
     def _with_new_labels(self, before: datetime) -> pc.Expression:
         """Give the condition that a row is of a batch some of whose rows have a new label."""
@@ -119,22 +133,41 @@ class News:
 
         batches: set[str] = set()
         for window in tables.in_order(self.state.observations, ["_row_key"], arrived(before)):
-            has_label = self._labels[0].of(window["_row_key"].to_pandas()).notna()
-            batches.update(window["_batch"].to_pandas()[has_label].unique())
+            batches.update(window["_batch"].to_pandas()[self._fresh.hold(window["_row_key"].to_pandas())].unique())
         return pc.field("_batch").isin(pa.array(sorted(batches), pa.string()))
 
-    def _chunks(self, condition: pc.Expression, every: int, *, is_new: bool) -> Iterator[Came]:
+    def _spread(self, condition: pc.Expression, every: int, *, is_new: bool) -> Iterator[pa.Table]:
+        """Give every so many of some rows; of those that are not new, of those with a new label."""
+        import numpy as np
+
+        _, features = arrow.declared(self.state.observations)
+        place = 0
+        for window in tables.in_order(self.state.observations, ["_row_key", *features.names], condition):
+            wanted = window if is_new else window.filter(self._fresh.hold(window["_row_key"].to_pandas()))
+            yield wanted.take(np.arange(-place % every, wanted.num_rows, every))
+            place += wanted.num_rows
+
+    def _book_of(self, keys: Sequence[pa.ChunkedArray]) -> LabelBook:
+        """Give the new labels of some rows."""
+        import pyarrow as pa
+
+        book, asked = LabelBook(), pa.chunked_array([chunk for part in keys for chunk in part.chunks], pa.string()).combine_chunks()
+        if self.state.labels is not None and len(asked) and self.labelled:
+            own, among = ["_row_key", arrow.VALUE, arrow.OBSERVED], ("_row_key", asked)
+            for window in tables.in_order(self.state.labels, own, self._of_labels(self.labels_since), among):
+                df = window.to_pandas()
+                df = df[self._fresh.hold(df["_row_key"])]
+                book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64"), observed(df, df["_arrived_at"]))
+        book.close()
+        return book
+
+    def _came(self, rows: pa.Table, book: LabelBook, *, is_new: bool) -> Came:
         import numpy as np
 
         terms, features = arrow.declared(self.state.observations)
-        kind, book, place = self.state.columns().kind(terms.target or ""), self._labels[0], 0
-        for window in tables.in_order(self.state.observations, ["_row_key", *features.names], condition):
-            wanted = window if is_new else window.filter(book.of(window["_row_key"].to_pandas()).notna().to_numpy())
-            chosen = wanted.take(np.arange(-place % every, wanted.num_rows, every))
-            place += wanted.num_rows
-            keys, rows_at = chosen["_row_key"].to_pandas(), chosen["_arrived_at"].to_pandas().astype("int64").to_numpy()
-            df, labels = arrow.to_frame(chosen, features), book.of(keys)
-            is_labelled = labels.notna().to_numpy()
-            df[terms.target] = labels.astype(kind)
-            lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
-            yield Came(df, np.full(len(df), is_new), is_labelled, lag)
+        keys, rows_at = rows["_row_key"].to_pandas(), rows["_arrived_at"].to_pandas().astype("int64").to_numpy()
+        df, labels = arrow.to_frame(rows, features), book.of(keys)
+        is_labelled = labels.notna().to_numpy()
+        df[terms.target] = labels.astype(self.state.columns().kind(terms.target or ""))
+        lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
+        return Came(df, np.full(len(df), is_new), is_labelled, lag)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
+    from pyarrow.dataset import ParquetFileFragment
 
     Guard = Callable[[DeltaTable], Mapping[str, int]]
 
@@ -288,13 +289,16 @@ class Files:
                 self._store.delete_file(path)
 
 
-def in_order(table: DeltaTable, columns: Sequence[str], condition: pc.Expression) -> Iterator[pa.Table]:
+def in_order(
+    table: DeltaTable, columns: Sequence[str], condition: pc.Expression, among: tuple[str, pa.Array] | None = None
+) -> Iterator[pa.Table]:
     """Give rows by arrival, batch and position, a window at a time, with these three columns first.
 
     Args:
         table: At its version.
         columns: Others to give.
-        condition: Over the three.
+        condition: Over arrival and batch, as `counts` takes it.
+        among: A column, and of which of its values the rows are; None: of all.
     """
     import pyarrow.compute as pc
 
@@ -310,6 +314,7 @@ def in_order(table: DeltaTable, columns: Sequence[str], condition: pc.Expression
                 & (pc.field("_arrived_at") <= group[-1][0])
             )
             here = here & (pc.field("_position") >= first) & (pc.field("_position") < last)
+            here = here & pc.field(among[0]).isin(among[1]) if among else here
             scanner = dataset.scanner([*by, *columns], filter=here, batch_size=READ_ROWS, batch_readahead=4, fragment_readahead=2)
             rows = scanner.to_table()
             is_in_order = len(group) == 1 and _is_rising(rows["_position"])  # as it was written
@@ -357,10 +362,27 @@ def _scan_tally(table: DeltaTable) -> pa.Table:
 
     with told(table.table_uri):
         dataset = table.to_pyarrow_dataset()
-        by = [name for name in (*BY, WITH_ROWS) if name in dataset.schema.names]
-        scanner = dataset.scanner(by, batch_readahead=4, fragment_readahead=2)
-        parts = [pa.Table.from_batches([rows]).group_by(by).aggregate([([], "count_all")]) for rows in scanner.to_batches()]
-        return pa.concat_tables(parts) if parts else dataset.schema.empty_table().append_column("count_all", pa.array([], pa.int64()))
+        by = [dataset.schema.field(name) for name in (*BY, WITH_ROWS) if name in dataset.schema.names]
+        none = pa.schema([*by, pa.field("count_all", pa.int64())]).empty_table()
+        groups = (group for fragment in dataset.get_fragments() for group in fragment.split_by_row_group())
+        return pa.concat_tables([none, *(_tally_of(group, by) for group in groups)])
+
+
+def _tally_of(group: ParquetFileFragment, by: Sequence[pa.Field]) -> pa.Table:
+    """Count the rows of a group by its statistics where it is of one batch, as most are, and else by reading it."""
+    import pyarrow as pa
+
+    rows, ends = group.metadata.row_group(group.row_groups[0].id), dict[str, Any]()
+    for place in range(rows.num_columns):
+        column = rows.column(place)
+        known = column.statistics
+        if known is not None and known.has_min_max and known.null_count == 0 and known.min == known.max:
+            ends[column.path_in_schema] = known.min
+    names = [field.name for field in by]
+    if not ends.keys() >= {*names}:
+        return group.to_table(columns=names).group_by(names).aggregate([([], "count_all")])
+    cells = {field.name: pa.array([ends[field.name]], field.type) for field in by}
+    return pa.table({**cells, "count_all": pa.array([rows.num_rows], pa.int64())})
 
 
 def _windows(rows: dict[Key, int]) -> Iterator[tuple[list[Key], int, int]]:

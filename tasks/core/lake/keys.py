@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Two odd numbers, so that the two halves of a hash differ.
 STEPS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 MISSING = 2**64 - 1
+HALVES = ("0123456789123456", "evergreen lake 2")
 
 
 class RowKeys:
@@ -162,10 +163,15 @@ def hash_cells(df: pd.DataFrame) -> np.ndarray:
 def hash_texts(texts: np.ndarray) -> np.ndarray:
     """Hash an object array of texts to two uint64 each, so that equal hashes are equal texts; shape (texts, 2)."""
     import numpy as np
+
+    return np.column_stack([hash_shortly(texts, half) for half in HALVES])
+
+
+def hash_shortly(texts: np.ndarray, half: str = HALVES[0]) -> np.ndarray:
+    """Hash an object array of texts to one uint64 each, by default the first of `hash_texts`; shape (texts,)."""
     import pandas as pd
 
-    keys = ("0123456789123456", "evergreen lake 2")
-    return np.column_stack([pd.util.hash_array(texts, hash_key=key, categorize=False) for key in keys])
+    return pd.util.hash_array(texts, hash_key=half, categorize=False)
 
 
 def _hash_column(cells: pd.Series[Any]) -> np.ndarray:

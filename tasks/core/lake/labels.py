@@ -91,35 +91,6 @@ class LabelBook:
         self._first: np.ndarray = first[self._is_last]
         self._second: np.ndarray = second[self._is_last]
         self._row_arrived: np.ndarray | None = None
-        self._is_struck = np.zeros(len(self._values), dtype=bool)
-
-    @property
-    def left(self) -> int:
-        """Count the keys that were not struck out."""
-        return int((~self._is_struck).sum())
-
-    @property
-    def distinct(self) -> int:
-        """Count the keys."""
-        return len(self._values)
-
-    def strike(self, keys: pd.Series[Any], after: int = -1) -> int:
-        """Give these keys no label any more; says how many of them had one, where times were taken in one that arrived after a time.
-
-        >>> import pandas as pd
-        >>> book = LabelBook()
-        >>> book.add(pd.Series(["a", "b"]), pd.Series([1.0, 2.0]))
-        >>> book.close()
-        >>> book.strike(pd.Series(["a", "c"])), book.of(pd.Series(["a", "b"])).tolist()
-        (1, [nan, 2.0])
-        """
-        import numpy as np
-
-        places = np.unique(self._places(keys))
-        places = places[places >= 0]
-        struck = places[~self._is_struck[places]]
-        self._is_struck[places] = True
-        return int((self._arrived[self._is_last][struck] > after).sum()) if len(self._arrived) else len(struck)
 
     def arrived(self, keys: pd.Series[Any]) -> np.ndarray:
         """Give when the label of each key arrived (int64), 0 for one that is not there; only where times were taken in."""
@@ -135,7 +106,6 @@ class LabelBook:
 
         places = self._places(keys)
         found = places >= 0
-        found[found] = ~self._is_struck[places[found]]
         labels = np.full(len(keys), np.nan if self._texts is None else None)
         labels[found] = self._labels(places[found])
         return pd.Series(labels, dtype="float64" if self._texts is None else "str")
