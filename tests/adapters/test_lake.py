@@ -30,6 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.adapters.lake import Lake, storage_options, tables
+from tasks.adapters.lake.reading import anything
 from tasks.core.errors import DataRefusedError, StoreError, UsageError
 from tasks.core.lake.columns import check_cast, declare
 from tasks.core.lake.values import LakeSnapshot, Terms
@@ -482,6 +483,25 @@ def test_order_and_digest_do_not_depend_on_how_files_are_cut(lake: Lake, monkeyp
         pd.testing.assert_frame_equal(lake.read(snapshot), rows)
     ordered = [name for name in lake.read(lake.snapshot())["id"] if name.startswith("big")]
     assert ordered == [f"big{group}-{place}" for group in (2, 3, 100) for place in range(11)]
+
+
+@pytest.mark.parametrize("window", [4, 7, 1000])
+def test_every_so_many_th_row_is_given_however_batches_and_files_are_cut(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(tables, "WINDOW", window)
+    for place, rows in enumerate((5, 1, 2, 11, 3)):
+        lake.append(f"b{place}", [table(f"{place}-", rows)], arrived_at=at(place // 2))
+    for _ in range(2):
+        observations = DeltaTable(tmp_path / "wine" / "observations")
+        found = {
+            every: [key for rows in tables.in_order(observations, [], anything(), every=every) for key in zip(*rows, strict=True)]
+            for every in (1, 2, 3, 8)
+        }
+        assert len(found[1]) == 22
+        assert {every: found[1][::every] for every in found} == found
+        assert sorted(tables.counts(observations, anything()).values()) == [1, 2, 3, 5, 11]
+        lake.maintain(unused_for=EVER)  # which puts batches into one file, and one group of its rows
 
 
 def test_times_are_compared_to_the_microsecond_whatever_statistics_keep(lake: Lake) -> None:

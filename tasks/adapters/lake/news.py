@@ -137,13 +137,17 @@ class News:
         return pc.field("_batch").isin(pa.array(sorted(batches), pa.string()))
 
     def _spread(self, condition: pc.Expression, every: int, *, is_new: bool) -> Iterator[pa.Table]:
-        """Give every so many of some rows; of those that are not new, of those with a new label."""
+        """Give every so many-th of some rows; of those that are not new, of those with a new label."""
         import numpy as np
 
         _, features = arrow.declared(self.state.observations)
+        columns = ["_row_key", *features.names]
+        if is_new:
+            yield from tables.in_order(self.state.observations, columns, condition, every=every)
+            return
         place = 0
-        for window in tables.in_order(self.state.observations, ["_row_key", *features.names], condition):
-            wanted = window if is_new else window.filter(self._fresh.hold(window["_row_key"].to_pandas()))
+        for window in tables.in_order(self.state.observations, columns, condition):
+            wanted = window.filter(self._fresh.hold(window["_row_key"].to_pandas()))
             yield wanted.take(np.arange(-place % every, wanted.num_rows, every))
             place += wanted.num_rows
 

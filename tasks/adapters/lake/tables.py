@@ -290,7 +290,7 @@ class Files:
 
 
 def in_order(
-    table: DeltaTable, columns: Sequence[str], condition: pc.Expression, among: tuple[str, pa.Array] | None = None
+    table: DeltaTable, columns: Sequence[str], condition: pc.Expression, among: tuple[str, pa.Array] | None = None, every: int = 1
 ) -> Iterator[pa.Table]:
     """Give rows by arrival, batch and position, a window at a time, with these three columns first.
 
@@ -299,26 +299,35 @@ def in_order(
         columns: Others to give.
         condition: Over arrival and batch, as `counts` takes it.
         among: A column, and of which of its values the rows are; None: of all.
+        every: So many-th row of all is given, the first one first; not together with `among`.
     """
+    import numpy as np
     import pyarrow.compute as pc
 
     with told(table.table_uri):
         sizes = counts(table, condition)
-        dataset = table.to_pyarrow_dataset()
-        by = [*BY, "_position"]
+        dataset, by, place = table.to_pyarrow_dataset(), [*BY, "_position"], 0
         for group, first, last in _windows(sizes):
-            here = (
-                condition
-                & pc.field("_batch").isin([key[1] for key in group])
-                & (pc.field("_arrived_at") >= group[0][0])
-                & (pc.field("_arrived_at") <= group[-1][0])
-            )
-            here = here & (pc.field("_position") >= first) & (pc.field("_position") < last)
-            here = here & pc.field(among[0]).isin(among[1]) if among else here
-            scanner = dataset.scanner([*by, *columns], filter=here, batch_size=READ_ROWS, batch_readahead=4, fragment_readahead=2)
+            here = condition & _within(group, first, last)
+            if among:
+                here = here & pc.field(among[0]).isin(among[1])
+            elif every > 1 and len(group) == 1:
+                here = here & pc.field("_position").isin(np.arange(first + -place % every, last, every))
+            scanner = dataset.scanner([*by, *columns], filter=here, batch_size=READ_ROWS, batch_readahead=1, fragment_readahead=1)
             rows = scanner.to_table()
             is_in_order = len(group) == 1 and _is_rising(rows["_position"])  # as it was written
-            yield rows if is_in_order else rows.sort_by([(name, "ascending") for name in by])
+            rows = rows if is_in_order else rows.sort_by([(name, "ascending") for name in by])
+            yield rows if len(group) == 1 or every == 1 else rows.take(np.arange(-place % every, rows.num_rows, every))
+            place += sum(min(last, sizes[key]) - first for key in group)
+
+
+def _within(group: Sequence[Key], first: int, last: int) -> pc.Expression:
+    """Give the condition of a window: batches in the order of their arrival, and positions in each."""
+    import pyarrow.compute as pc
+
+    arrived, batch, position = (pc.field(name) for name in (*BY, "_position"))
+    of_batches = batch.isin([key[1] for key in group]) & (arrived >= group[0][0]) & (arrived <= group[-1][0])
+    return of_batches & (position >= first) & (position < last)
 
 
 def _is_rising(numbers: pa.ChunkedArray) -> bool:
