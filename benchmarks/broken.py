@@ -161,7 +161,7 @@ def cut_off(df: pd.DataFrame) -> str:
 
 KINDS: dict[str, Callable[[pd.DataFrame, pd.DataFrame, str], pd.DataFrame | str]] = {
     "thousand times": lambda df, _, target: with_numbers(df, target, lambda values: values * 1000),
-    "°C came as °F": lambda df, _, target: with_numbers(df, target, lambda values: values * 1.8 + 32),
+    "a hundredth": lambda df, _, target: with_numbers(df, target, lambda values: values / 100),
     "six in ten missing": lambda df, _, target: df.assign(
         **{numbers(df, target)[0]: df[numbers(df, target)[0]].where(np.random.default_rng(0).random(len(df)) > 0.6)}
     ),

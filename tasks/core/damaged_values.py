@@ -101,17 +101,22 @@ def check_units(case: Case) -> Iterator[Finding]:
 
 def check_swapped(case: Case) -> Iterator[Finding]:
     """Find two columns of numbers that came under one another's names: both are far from their own past, and each is at the other's."""
+    comparable = {column.name: column for column in case.batch.profile.columns if _is_comparable(column, case)}
+    own = {name: _gap_to(case, column, name) for name, column in comparable.items()}
+    usual = {name: _usual_gap(case, name) for name in comparable}
     limits = case.limits.unit
-    comparable = [column for column in case.batch.profile.columns if _is_comparable(column, case)]
-    own = {column.name: _gap_to(case, column, column.name) for column in comparable}
-    far = [column for column in comparable if own[column.name] >= max(limits.far, limits.gain * _usual_gap(case, column.name))]
+    far = [name for name, gap in own.items() if gap >= max(limits.far, limits.gain * usual[name])]
     for one, other in combinations(far, 2):
-        room = min(max(limits.back, limits.noise / min(one.present, other.present) ** 0.5), limits.back_at_most)
-        gaps = {one.name: _gap_to(case, one, other.name), other.name: _gap_to(case, other, one.name)}
-        if all(after <= room and after * limits.gain <= own[name] for name, after in gaps.items()):
-            message = f"'{one.name}' and '{other.name}' came under one another's names: each holds what the other held"
-            inputs: dict[str, float | str] = {"other": other.name, "gap_before": own[one.name], "gap_after": gaps[one.name]}
-            yield Finding("columns-swapped", "critical", one.name, message, inputs)
+        gaps = {one: _gap_to(case, comparable[one], other), other: _gap_to(case, comparable[other], one)}
+        noise = limits.noise / min(comparable[one].present, comparable[other].present) ** 0.5
+        rooms = {one: usual[other], other: usual[one]}
+        if all(
+            gap <= min(max(rooms[name], noise, limits.back), limits.back_at_most) and gap * limits.gain <= own[name]
+            for name, gap in gaps.items()
+        ):
+            message = f"'{one}' and '{other}' came under one another's names: each holds what the other held"
+            inputs: dict[str, float | str] = {"other": other, "gap_before": own[one], "gap_after": gaps[one]}
+            yield Finding("columns-swapped", "critical", one, message, inputs)
 
 
 def _gap_to(case: Case, column: ColumnProfile, name: str) -> float:

@@ -117,6 +117,19 @@ def test_a_power_of_ten_is_an_incident(name: str, factor: float, history: list[A
     assert found.message.startswith(f"'{name}' came as {spelled} its values: median ")
 
 
+@pytest.mark.parametrize(("one", "other"), [("weight", "temp"), ("profit", "weight"), ("flag", "age"), ("gain", "temp")])
+@pytest.mark.parametrize("history", [HISTORY, []])
+def test_columns_under_one_anothers_names_are_an_incident(one: str, other: str, history: list[Arrival]) -> None:
+    found = inspect(TODAY.assign(**{one: TODAY[other], other: TODAY[one]}), history)
+    swapped = [each for each in found.findings if each.code == "columns-swapped"]
+    assert [(each.severity, {each.column, each.inputs["other"]}) for each in swapped] == [("critical", {one, other})]
+    assert swapped[0].message.endswith("came under one another's names: each holds what the other held")
+
+
+def test_a_column_that_becomes_like_another_one_is_no_swap() -> None:
+    assert "columns-swapped" not in {found.code for found in inspect(TODAY.assign(temp=TODAY["weight"] + 0.1)).findings}
+
+
 @pytest.mark.parametrize(
     ("name", "convert"),
     [
@@ -282,6 +295,14 @@ def test_a_batch_that_comes_again() -> None:
         inspect_batch(again, untimed[1].profile, untimed).findings[0].message
         == "the 500 rows are those of batch 'before' again, with other labels"
     )
+
+
+def test_rows_that_come_again_under_other_keys() -> None:
+    days = [rows(seed=day).drop(columns="ts").assign(id=np.arange(500.0) + 500 * day) for day in range(3)]
+    again = days[1].assign(id=days[2]["id"] + 500)
+    past = [arrival(day, f"day {place}") for place, day in enumerate(days)]
+    found = inspect_batch(arrival(again), past[0].profile, past, key=["id"]).findings[0]
+    assert (found.severity, found.message) == ("critical", "the 500 rows are those of batch 'day 1' again, under other keys")
 
 
 def test_few_equal_rows_may_be_chance() -> None:
