@@ -15,7 +15,7 @@ from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tasks.core.comparing import Origin, Sides, build_page
 from tasks.core.data_differences import difference_of
 from tasks.core.decisions import seal_problem, waiting_of
-from tasks.core.errors import EvergreenError, StoreError, UsageError
+from tasks.core.errors import EvergreenError, SilentStoreError, StoreError, UsageError
 from tasks.core.evidence import compare_predictions
 from tasks.core.gate_settings import Gate
 from tasks.core.lake.values import BATCH_DIGITS, LakeSnapshot, moment_of, versions_of
@@ -111,6 +111,8 @@ def _version_problems(case: Case, version: Version) -> Iterator[str]:
         return
     try:
         versions.check_files(case.name, version)
+    except SilentStoreError as error:
+        yield error.message
     except EvergreenError as error:
         yield f"{error.message}; restore it from a backup"
 
@@ -236,6 +238,8 @@ def _registry_problems(settings: Settings, name: str, line: list[Epoch]) -> Iter
     for file in (SHIPPED_FILE, JUDGED_FILE):
         try:
             models.load(*versions.file_of(name, now, file))
+        except SilentStoreError as error:
+            yield error.message
         except EvergreenError as error:
             yield f"{error.message}; {versions.way_back(settings.ledger_address, name, line)}"
     if problem := seal_problem(now, *versions.seals_of(settings.ledger_address, now)):

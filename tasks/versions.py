@@ -13,7 +13,7 @@ from tasks.adapters.lake import Lake
 from tasks.core import champions, decisions, names
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Epoch, promoting
 from tasks.core.decisions import CROWNING, Entry, Seal, seal_problem, waiting_of
-from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+from tasks.core.errors import SilentStoreError, StoreError, UnsafeModelError, UsageError
 from tasks.core.evidence import Rival
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.profiles import Profile, profile_rows
@@ -91,24 +91,39 @@ def _gone(use_case: str, line: Sequence[Epoch], number: int, address: str) -> st
 
 
 def whole_version(address: str, use_case: str, line: Sequence[Epoch]) -> int | None:
-    """Find a version to go back to whose files are those that were registered; None where there is none."""
+    """Find a version to go back to whose files are those that were registered; None where there is none.
+
+    Raises:
+        SilentStoreError: nobody can say whether there is one.
+    """
     passed = decisions.passed_versions(ledger.decisions(address, use_case))
     return next((number for number in champions.ways_back(line, passed) if is_whole(address, use_case, line, number)), None)
 
 
 def is_whole(address: str, use_case: str, line: Sequence[Epoch], number: int) -> bool:
-    """Say whether all files of a version are in the registry, and as they were registered."""
+    """Say whether all files of a version are in the registry, and as they were registered.
+
+    Raises:
+        SilentStoreError: nobody can say so.
+    """
     if tracking.get_version(use_case, number) is None:
         return False
+    version = find_version(address, use_case, list(line), number)
     try:
-        check_files(use_case, find_version(address, use_case, list(line), number))
+        check_files(use_case, version)
+    except SilentStoreError:
+        raise
     except (StoreError, UnsafeModelError):
         return False
     return True
 
 
 def is_lost(case: Case, line: Sequence[Epoch]) -> bool:
-    """Say whether neither the champion nor any version that one could go back to is whole."""
+    """Say whether neither the champion nor any version that one could go back to is whole.
+
+    Raises:
+        SilentStoreError: nobody can say so.
+    """
     address = case.settings.ledger_address
     return not is_whole(address, case.name, line, line[-1].version) and whole_version(address, case.name, line) is None
 
@@ -139,7 +154,10 @@ def check_version(case: Case, line: Sequence[Epoch], version: Version) -> None:
 
 def way_back(address: str, use_case: str, line: Sequence[Epoch]) -> str:
     """Say how to go on where the champion cannot be used."""
-    return champions.way_back(use_case, whole_version(address, use_case, line))
+    try:
+        return champions.way_back(use_case, whole_version(address, use_case, line))
+    except SilentStoreError as error:
+        return f"whether another version is whole nobody can say: {error.message}"
 
 
 def settled_line(case: Case) -> list[Epoch]:
@@ -160,6 +178,8 @@ def advising(what_to_do: Callable[[], str]) -> Generator[None]:
     """Say beside whatever is wrong with the files of a version what to do about it, which is looked up only then."""
     try:
         yield
+    except SilentStoreError:  # it says itself what to do
+        raise
     except (StoreError, UnsafeModelError) as error:
         advice = what_to_do()
         message = f"{error.message}; {advice}" if advice else error.message

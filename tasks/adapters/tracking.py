@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
-from tasks.core.errors import StoreError, UnsafeModelError
+from tasks.core.errors import SilentStoreError, StoreError, UnsafeModelError
 from tasks.core.scoring import Input
 from tasks.core.trust import ALLOWED_TYPES, refuse_swapped_bytes
 
@@ -402,6 +402,7 @@ def fetch(name: str, number: int, file: str) -> bytes:
 
     Raises:
         StoreError: the file is not there.
+        SilentStoreError: nobody can say whether it is.
     """
     return _download(f"models:/{name}/{number}/{file}")
 
@@ -499,14 +500,47 @@ def _version(found: ModelVersion) -> Version:
 
 def _download(address: str) -> bytes:
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     try:
         with tempfile.TemporaryDirectory() as folder:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)).read_bytes()
-    except (MlflowException, OSError) as error:
-        message = f"{address} cannot be fetched from the registry: {_reason(error)}"
-        raise StoreError(message, where=address) from error
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # as in `_check_artifacts`
+        if _is_gone(address):
+            message = f"{address} cannot be fetched from the registry: {_reason(error)}"
+            raise StoreError(message, where=address) from error
+        message = f"{address} cannot be fetched, for its store does not answer: {_reason(error)}; see that it runs and may be read"
+        raise SilentStoreError(f"{message}, and run again", where=address) from error
+
+
+def _is_gone(address: str) -> bool:
+    """Say whether a file's store answers, and does not have it; MLflow merges what went wrong, so the error cannot tell."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    folder, _, file = address.rpartition("/")
+    try:
+        listed = mlflow.artifacts.list_artifacts(artifact_uri=folder)
+        return file not in {Path(found.path).name for found in listed} and not _is_barred(folder)
+    except MlflowException as error:
+        return error.error_code == "RESOURCE_DOES_NOT_EXIST"  # the registry has no such version
+    except Exception:  # noqa: BLE001 (as in `_check_artifacts`)
+        return False
+
+
+def _is_barred(folder: str) -> bool:
+    """Say whether a local folder is there and may not be entered, which MLflow takes for one that is not there."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(folder)
+    path = getattr(getattr(repository, "repo", repository), "artifact_dir", None)
+    try:
+        return path is not None and not Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def requirements(packages: Iterable[str] = PACKAGES) -> list[str]:

@@ -5,6 +5,7 @@ EvergreenError               failed: exit code 1
 ├── DataRefusedError         the data named by this call are refused: exit code 3
 ├── NotReproducedError       a version was fitted again and predicts something else
 ├── StoreError               a registry, ledger or lake cannot be used, or holds what it should not
+│   └── SilentStoreError     it does not answer, so nobody can say what it holds
 └── UnsafeModelError         a model file is not one that may be loaded
 
 A message is one sentence: what failed, where, what was got, what was expected or is available, and what to do next.
@@ -106,6 +107,10 @@ class StoreError(EvergreenError):
     """A store cannot be used, or holds what it should not."""
 
     code = "store"
+
+
+class SilentStoreError(StoreError):
+    """A store does not answer, so nobody can say what it holds."""
 
 
 class UnsafeModelError(EvergreenError):

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from tasks.adapters import home, models, tracking
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, NamedRows
-from tasks.core.errors import StoreError
+from tasks.core.errors import SilentStoreError, StoreError
 from tasks.core.metrics import Prediction
 
 if TYPE_CHECKING:
@@ -329,6 +331,53 @@ def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Lo
     assert told.endswith("No such artifact: 'model.skops'")
     assert "version=7) not found" in refusal(lambda: tracking.fetch("missing", 7, SHIPPED_FILE))
     assert list(store.here.iterdir()) == []
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(("status", "is_silent"), [(200, False), (403, True), (500, True), (None, True)])
+def test_a_store_that_does_not_answer_is_told_from_one_that_says_that_a_file_is_gone(
+    status: int | None, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with artifact_store(status or 200) as port:
+        address = f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/models/{SHIPPED_FILE}"
+        told = silence(address) if status else None
+    assert (told if status else silence(address)) is is_silent
+
+
+def test_a_folder_that_may_not_be_entered_does_not_pass_for_one_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "models").symlink_to("models")  # root may enter all others
+    assert silence(f"{tmp_path.as_uri()}/models/{SHIPPED_FILE}")
+    (tmp_path / "models").unlink()
+    assert not silence(f"{tmp_path.as_uri()}/models/{SHIPPED_FILE}")
+
+
+@contextmanager
+def artifact_store(status: int) -> Generator[int]:
+    """Serve MLflow's protocol for artifacts of a store that is empty, or answers with an error alone."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_listing = "?path=" in self.path
+            self.send_response(404 if status == 200 and not is_listing else status)
+            self.end_headers()
+            self.wfile.write(b'{"files": []}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def silence(address: str) -> bool:
+    with pytest.raises(StoreError) as refused:
+        tracking._download(address)
+    return isinstance(refused.value, SilentStoreError)
 
 
 # ----------------------------------------------------------------------------------------------------------------- aliases

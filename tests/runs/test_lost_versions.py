@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import sqlite3
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +14,11 @@ import pytest
 
 from tasks import cards, standing
 from tasks.adapters import home, ledger, tracking
-from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+from tasks.core.errors import SilentStoreError, StoreError, UnsafeModelError, UsageError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Project
@@ -133,6 +137,31 @@ def test_a_former_champion_that_was_deleted_is_a_warning_and_nobody_is_sent_back
     assert told.problems[0].endswith(f"; {advice}")
     project.decide("rollback", use_case="pumps", version=1, because="the plant was rebuilt").state.result()
     assert line()[-1].version == 1
+
+
+@pytest.mark.usefixtures("models")
+def test_while_the_store_of_artifacts_does_not_answer_nobody_begins_anew(project: Project) -> None:
+    before = line()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with artifacts_at(f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/gone"):
+        with pytest.raises(SilentStoreError, match=r"cannot be fetched, for its store does not answer: .*, and run again$") as refused:
+            train(project, 8, again=True)
+        (told,) = standing.status(StatusOptions(use_case="pumps"))
+    assert "--again" not in refused.value.message + "".join(told.problems)
+    assert line() == before
+
+
+@contextmanager
+def artifacts_at(address: str) -> Iterator[None]:
+    """Let MLflow look for the files of all models elsewhere."""
+    with closing(sqlite3.connect(home.settings().home / "mlflow.db")) as database:
+        known = database.execute("SELECT storage_location, name, version FROM model_versions").fetchall()
+        with database:
+            database.execute("UPDATE model_versions SET storage_location = ?", (address,))
+        yield
+        with database:
+            database.executemany("UPDATE model_versions SET storage_location = ? WHERE name = ? AND version = ?", known)
 
 
 @pytest.mark.usefixtures("models")
