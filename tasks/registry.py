@@ -210,12 +210,8 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
 
 
 def _create_stores(settings: Settings) -> None:
-    mlflow_file = settings.own_mlflow_file
+    tracking.create_own_store(settings)
     with home.lock(settings.home, "stores"):
-        if mlflow_file and not mlflow_file.exists():
-            log.info("creating the MLflow store")
-            tracking.create_sqlite_store(mlflow_file)
-            home.switch_to_wal(mlflow_file)
         ledger.create(settings.ledger_address)
         if not settings.ledger_url:
             home.switch_to_wal(settings.home / "ledger.db")

@@ -140,7 +140,7 @@ def _up(stack: _Stack) -> StackReport:
         if "prefect" in missing:
             _start_prefect(stack, listeners["prefect"].fileno())
         if "mlflow" in missing:
-            _create_mlflow_store(stack.settings)
+            tracking.create_own_store(stack.settings)
     if "mlflow" in missing:
         stack.start("mlflow", _mlflow_command(stack))
     if "evidently" in missing:
@@ -198,15 +198,6 @@ def _start_prefect(stack: _Stack, listener: int) -> None:
         f"runs of {stack.settings.home} have been recorded by a server of their own for {OTHERS_TIMEOUT_S} s; end them, then run again"
     )
     raise StoreError(message, where=str(own.state))
-
-
-def _create_mlflow_store(settings: Settings) -> None:
-    path = settings.own_mlflow_file
-    with home.lock(settings.home, "stores"):
-        if path and not path.exists():
-            log.info("creating the MLflow store")
-            tracking.create_sqlite_store(path)
-            home.switch_to_wal(path)
 
 
 def _mlflow_command(stack: _Stack) -> list[str]:

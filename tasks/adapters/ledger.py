@@ -6,11 +6,11 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tasks.adapters import databases
 from tasks.core.champions import Epoch
 from tasks.core.decisions import Entry, after
 from tasks.core.deliveries import BatchEntry, BatchRows
 from tasks.core.errors import StoreError
-from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
@@ -295,15 +295,5 @@ def _decision_table() -> Table:
 
 @contextmanager
 def _connect(address: str) -> Generator[Connection]:
-    from sqlalchemy import NullPool, create_engine
-    from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-
-    try:
-        arguments = {"timeout": 60} if address.startswith("sqlite") else {}
-        with create_engine(with_driver(address), poolclass=NullPool, connect_args=arguments).begin() as connection:
-            yield connection
-    except IntegrityError:
-        raise
-    except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, ValueError) as error:  # ValueError: a port that is no number
-        message = f"the ledger cannot be used: {str(error).splitlines()[0]}; check EVERGREEN_LEDGER_URL and the home"
-        raise StoreError(message, where="ledger") from error
+    with databases.connect(address, "the ledger cannot be used") as connection:
+        yield connection

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tasks.adapters import databases
 from tasks.core.alarms import Told
-from tasks.core.errors import StoreError
-from tasks.core.formats.source import with_driver
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,15 +82,5 @@ def _table() -> Table:
 
 @contextmanager
 def _connect(address: str) -> Generator[Connection]:
-    from sqlalchemy import NullPool, create_engine
-    from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-
-    try:
-        arguments = {"timeout": 60} if address.startswith("sqlite") else {}
-        with create_engine(with_driver(address), poolclass=NullPool, connect_args=arguments).begin() as connection:
-            yield connection
-    except IntegrityError:
-        raise
-    except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, ValueError) as error:  # ValueError: a port that is no number
-        message = f"what people were told cannot be looked up: {str(error).splitlines()[0]}; check EVERGREEN_LEDGER_URL and the home"
-        raise StoreError(message, where="ledger") from error
+    with databases.connect(address, "what people were told cannot be looked up") as connection:
+        yield connection

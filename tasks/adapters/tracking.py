@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.adapters import home
 from tasks.core.champions import JUDGED_FILE, MANIFEST_FILES, Attempt, NamedRows, Version
 from tasks.core.errors import SilentStoreError, StoreError, UnsafeModelError
 from tasks.core.scoring import Input
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from tasks.core.metrics import Prediction
+    from tasks.core.settings import Settings
 
 OWNER_TAG = "evergreen.owner"
 ATTEMPT_TAG = "evergreen.attempt"
@@ -44,6 +46,7 @@ BOOLEANS = "booleans"  # in the metadata of a model
 PACKAGES = ("scikit-learn", "skops", "numpy", "pandas", "scipy")
 ALIAS_TRIES = 5
 PAGE = 1000
+log = logging.getLogger("evergreen")
 
 
 @contextmanager
@@ -70,6 +73,16 @@ def _reason(error: Exception) -> str:
     line = lines[1] if lines[0].rstrip().endswith(":") and len(lines) > 1 else lines[0].strip()
     asked, failed, _ = line.partition(" failed with ")
     return f"{asked} failed" if failed else line
+
+
+def create_own_store(settings: Settings) -> None:
+    """Create the home's own MLflow store where it is missing; a person's is theirs to create."""
+    path = settings.own_mlflow_file
+    with home.lock(settings.home, "stores"):
+        if path and not path.exists():
+            log.info("creating the MLflow store")
+            create_sqlite_store(path)
+            home.switch_to_wal(path)
 
 
 def create_sqlite_store(path: Path) -> None:

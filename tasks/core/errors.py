@@ -112,6 +112,8 @@ class StoreError(EvergreenError):
 class SilentStoreError(StoreError):
     """A store does not answer, so nobody can say what it holds."""
 
+    code = "store_silent"
+
 
 class UnsafeModelError(EvergreenError):
     """A model file is not one that may be loaded: swapped bytes, or types outside the allow-list."""

@@ -7,9 +7,25 @@ import re
 import pytest
 
 from tasks.core import errors
-from tasks.core.errors import DataRefusedError, EvergreenError, NotReproducedError, StoreError, UnsafeModelError, UsageError
+from tasks.core.errors import (
+    DataRefusedError,
+    EvergreenError,
+    NotReproducedError,
+    SilentStoreError,
+    StoreError,
+    UnsafeModelError,
+    UsageError,
+)
 
-KINDS: list[type[EvergreenError]] = [EvergreenError, UsageError, DataRefusedError, NotReproducedError, StoreError, UnsafeModelError]
+KINDS: list[type[EvergreenError]] = [
+    EvergreenError,
+    UsageError,
+    DataRefusedError,
+    NotReproducedError,
+    StoreError,
+    SilentStoreError,
+    UnsafeModelError,
+]
 TREE_LINE = re.compile(r"^(?P<branch>[│ ├└─]*)(?P<name>\w+Error)\s+(?P<told>.+)$", re.MULTILINE)
 
 
@@ -33,6 +49,7 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree_of_classes() -> None:
         (DataRefusedError, "data_refused", 3),
         (NotReproducedError, "not_reproduced", 1),
         (StoreError, "store", 1),
+        (SilentStoreError, "store_silent", 1),
         (UnsafeModelError, "unsafe_model", 1),
     ],
 )
