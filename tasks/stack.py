@@ -32,6 +32,7 @@ START_TIMEOUT_S = 180
 OTHERS_TIMEOUT_S = 900
 END_TIMEOUT_S = 10
 POLL_S = "3"
+RETRIES = "7"  # of a request to Prefect's server, in four minutes: time to start one again that was killed, and its runs go on
 # MLflow 3.17 keeps seven processes, a gigabyte of memory, for evaluations by language models.
 NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 # What a person has set for another server, and no program of this one may read.
@@ -72,9 +73,14 @@ class _Stack:
             "LAKE_URL": settings.lake_url,
         }
         ours = {f"EVERGREEN_{name}": value for name, value in named.items() if value}
-        prefect = {"PREFECT_API_URL": self.api, "PREFECT_HOME": str(settings.home / "prefect")}
+        prefect = {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(settings.home / "prefect"),
+            "PREFECT_CLIENT_MAX_RETRIES": RETRIES,
+            "PREFECT_WORKER_QUERY_SECONDS": POLL_S,
+        }
         theirs = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        return {**theirs, **ours, **prefect, "PWD": str(settings.project), "PREFECT_WORKER_QUERY_SECONDS": POLL_S, **NO_JOBS}
+        return {**theirs, **ours, **prefect, "PWD": str(settings.project), **NO_JOBS}
 
     def start(self, name: str, command: Sequence[str]) -> None:
         self.programs.start(name, command, self.environment, self.settings.project, self.ports.get(name, 0))

@@ -89,7 +89,9 @@ def moment(column: ColumnProfile, value: float) -> str:
 
 def check_units(case: Case) -> Iterator[Finding]:
     """Find columns that came in another unit while the others stood still."""
-    columns = {column.name: column for column in case.batch.profile.columns if _is_comparable(column, case)}
+    swapped = {name for finding in check_swapped(case) for name in (finding.column, finding.inputs["other"])}
+    asked = (column for column in case.batch.profile.columns if column.name not in swapped)
+    columns = {column.name: column for column in asked if _is_comparable(column, case)}
     usual = {name: _usual_gap(case, name) for name in columns}
     found = {name: _find_change(case, column, usual[name]) for name, column in columns.items()}
     others = [name for name, change in found.items() if change is None]

@@ -92,10 +92,18 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
         done = stack.ask("ingest", f"{name}.csv", "--use-case", "market")
         assert done.returncode == 0, done.stderr
 
-    def run_of(name: str) -> dict[str, Any]:
+    def run_of(name: str, kills: str = "") -> dict[str, Any]:
         run_id = stack.submit(name, use_case="market")
+        if kills:
+            goes_on_without(kills, run_id)
         wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"{name} has ended", 240)
         return stack.run(run_id)
+
+    def goes_on_without(program: str, run_id: str) -> None:
+        wait_for(lambda: stack.run(run_id)["state_type"] == "RUNNING", "it runs", 240)
+        stack.kill(program)
+        started = stack.up()["started"]
+        assert started == [program], started
 
     use_case = "target: 'y'\nkey: [id]\ncandidates: [logistic]\n"
     careful = f"data: then.csv\n{use_case}gate: {{approval: true}}\n"
@@ -110,7 +118,8 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     wait_for(lambda: [run["state_type"] for run in stack.runs("train/market")] == ["COMPLETED"], "one training has ended", 240)
     (trained,) = stack.runs("train/market")
     assert (trained["state_name"], trained["parameters"]["options"]["asked_by"]) == ("Promoted", "1-1"), trained["state"]
-    assert run_of("monitor/market")["state_name"] == "Kept"
+    looked = run_of("monitor/market", kills="prefect")
+    assert looked["state_name"] == "Kept", looked["state"]
     assert len(stack.runs("train/market")) == 1
     with person_at(stack) as person:
         person.visit("evidently", "/", "market")
@@ -119,7 +128,10 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     assert "waits for a person" in stack.ask("train", "--use-case", "careful").stdout
     with person_at(stack) as person:
         person.submit("promote/careful", "approved", Version="1", Because="looked at it")
+    goes_on_without("prefect", stack.runs("promote/careful")[0]["id"])
     wait_for(lambda: [run["state_name"] for run in stack.runs("promote/careful")] == ["Promoted"], "it is champion", 240)
+    standing = {each["use_case"]: each["champion"] for each in map(json.loads, stack.ask("status", "--json").stdout.splitlines())}
+    assert [standing[name]["version"] for name in ("market", "careful")] == [2, 1]
 
 
 def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(stack: Stack, wait_for: Callable[..., None]) -> None:
@@ -140,9 +152,7 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     wait_for(lambda: [run for run in stack.runs("train/diabetes") if run["state_type"] == "RUNNING"], "the training begins", 240)
     (asked,) = stack.runs("train/diabetes")
     assert asked["parameters"]["options"] == {"use_case": "diabetes", "asked_by": "3-17"}
-    worker = psutil.Process(stack.pid_of("worker"))
-    for process in (*worker.children(recursive=True), worker):
-        process.kill()
+    stack.kill("worker")
 
     assert stack.up() == {**first, "started": ["worker"]}
     wait_for(lambda: ended(asked["id"]), "the run whose process was killed is told as crashed", 60)

@@ -121,7 +121,7 @@ def test_a_power_of_ten_is_an_incident(name: str, factor: float, history: list[A
 @pytest.mark.parametrize("history", [HISTORY, []])
 def test_columns_under_one_anothers_names_are_an_incident(one: str, other: str, history: list[Arrival]) -> None:
     found = inspect(TODAY.assign(**{one: TODAY[other], other: TODAY[one]}), history)
-    swapped = [each for each in found.findings if each.code == "columns-swapped"]
+    swapped = [each for each in found.findings if each.code in ("columns-swapped", "unit-changed")]
     assert [(each.severity, {each.column, each.inputs["other"]}) for each in swapped] == [("critical", {one, other})]
     assert swapped[0].message.endswith("came under one another's names: each holds what the other held")
 
