@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.champions import anchor_of, promoting
 from tasks.core.decisions import CROWNING, GATE_ROWS, WAITING, broken_link, hold_of
 from tasks.core.errors import UsageError
+from tasks.core.monitoring import BLOCKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +19,22 @@ if TYPE_CHECKING:
     from tasks.core.deliveries import BatchEntry
 
 SHOWN_REFUSALS = 5
+SHOWN_EVENTS = 12
 SHOWN_METRICS = 4
 SHOWN_DIGITS = 12
 MAX_REASON = 160
 UNASKED = ("not applicable", "skipped")
+STORY = {
+    "promote": "version {} is promoted",
+    "approve": "version {} is approved",
+    "rollback": "back to version {}",
+    "restore": "version {} comes back",
+    "gate": "version {} is refused",
+    "refuse": "version {} is refused",
+    "reject": "version {} is rejected",
+    "release": "the hold ends",
+    "monitor": "a look blocks",
+}
 MADE_BY = {"promote": "promoted by the gate", "approve": "approved", "rollback": "rolled back to", "restore": "restored by the monitor"}
 
 
@@ -182,9 +195,30 @@ class Explanation:
             "refused_since": [_document(entry) for entry in self.later],
             "refused": [_document(entry) for entry in self.own],
             "hold": _document(hold_of(self._known)),
+            "history": [_document(entry) for entry in self.history],
             "problems": list(self.standing.problems),
             "at": self.at or None,
         }
+
+    @property
+    def history(self) -> list[Entry]:
+        """Give how the use case came to where it was: champions, what was refused, and damage that a look met, of alike looks the first."""
+        crowned = {epoch.version for epoch in self.standing.line}
+        told: list[Entry] = []
+        for entry in self._known:
+            is_told = entry.code in BLOCKING if entry.kind == "monitor" else entry.kind in STORY
+            is_refusal = entry.kind != "gate" or entry.version not in crowned
+            is_again = bool(told) and entry.kind == "monitor" and (told[-1].kind, told[-1].reason) == (entry.kind, entry.reason)
+            if is_told and is_refusal and not is_again:
+                told.append(entry)
+        return told
+
+    def _history(self) -> list[str]:
+        before = len(self.history) - SHOWN_EVENTS
+        more = [f"{before} earlier ones are in --json"] if before > 0 else []
+        shown = self.history[-SHOWN_EVENTS:]
+        lines = [f"{minute(entry.decided_at)}  {_event(entry)}: {_short(entry.because or entry.reason)}" for entry in shown]
+        return [f"{'' if place else 'history':<11} {line}" for place, line in enumerate([*more, *lines])]
 
     @property
     def _inputs(self) -> Mapping[str, Any]:
@@ -200,6 +234,7 @@ class Explanation:
             told.append(f"hold        {hold.reason}" + ("" if self.at else f"; python -m flows.rollback --use-case {name} --release"))
         if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1 and not self.at:
             told.append(f"go back     python -m flows.rollback --use-case {name} --because TEXT")
+        told += self._history() if self.epochs and not self.epochs[-1][1] and not self.at else []
         told += [f"BROKEN      {problem}" for problem in self.standing.problems]
         return "\n".join(told)
 
@@ -341,6 +376,11 @@ def _word(entry: Entry) -> str:
     if entry.kind == "reject":
         return "rejected"
     return "held back" if entry.kind == "gate" and entry.code in WAITING else "refused"
+
+
+def _event(entry: Entry) -> str:
+    is_held_back = entry.kind == "gate" and entry.code in WAITING
+    return f"version {entry.version} is held back" if is_held_back else STORY[entry.kind].format(entry.version)
 
 
 def _span_of(start: str, end: str) -> str:

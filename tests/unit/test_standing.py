@@ -75,6 +75,25 @@ def test_rejections_and_refusals_by_gate_and_by_persons_are_told_of_the_version_
     assert [told["kind"] for told in own.as_json()["refused"]] == ["refuse", "reject"]
 
 
+def test_the_champion_comes_with_the_story_of_its_use_case() -> None:
+    line, entries = reigning(*(f"2024-03-03T1{hour}:00:00+00:00" for hour in (4, 5, 8)))
+    moments = ((4, "gate", 4, "hold"), (6, "monitor", 2, "keep"), (6, "monitor", 2, "data_broken"), (7, "monitor", 2, "data_broken"))
+    drafts = [
+        Entry("wine", kind, version, code, code, "eva@lab", f"2024-03-03T1{hour}:00:01+00:00") for hour, kind, version, code in moments
+    ]
+    told = sorted([*entries, *drafts], key=lambda entry: entry.decided_at)
+    champion = Explanation(Standing("wine", tuple(line), tuple(told)), 1, reigns(line, 1), None)
+    _, _, story = champion.as_text().partition("history ")
+    assert [line.strip() for line in story.splitlines()] == [
+        "2024-03-03 14:00  version 1 is promoted: first version",
+        "2024-03-03 14:00  version 4 is held back: hold",
+        "2024-03-03 15:00  version 2 is promoted: better",
+        "2024-03-03 16:00  a look blocks: data_broken",
+        "2024-03-03 18:00  back to version 1: the plant was rebuilt",
+    ]
+    assert [event["kind"] for event in champion.as_json()["history"]] == ["promote", "gate", "promote", "monitor", "rollback"]
+
+
 def test_who_waits_is_told_with_the_day_and_the_whole_command() -> None:
     standing = Standing("wine", waiting=(Waiting(3, "2024-04-02"), Waiting(2, "2024-03-02", is_over=True)))
     told = standing.as_text()
