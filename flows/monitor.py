@@ -37,8 +37,7 @@ def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     report = telling.report(post, seen, (broken, performance, estimated, features, together), decided)
     report = telling.conclude(case, report, _act(case, report))
     notify.notify(case, alarms_of(report), watched=OVER_WHEN_QUIET)
-    telling.draw(post, seen, report)
-    return report
+    return telling.draw(post, seen, report)
 
 
 def _act(case: Case, report: MonitorReport) -> str:

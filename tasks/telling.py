@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks import record
 from tasks.adapters import home, ledger, reports, snapshots
-from tasks.core import monitor_page
+from tasks.core import cron, monitor_page
 from tasks.core.decisions import Entry
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.monitoring import MonitorReport, facts_of
@@ -54,7 +54,7 @@ def report(
         together=together,
         page=str(path),
         held=_count_held(post),
-        next_check=post.case.use_case.schedule.monitor or "",
+        next_check=_next_check(post),
     )
     inputs = {"memory": memory.as_json(), **{key: value for key, value in told.as_json().items() if key not in ("use_case", "report")}}
     at, reason = post.now.isoformat(timespec="seconds"), "; ".join(choice.reasons)
@@ -64,6 +64,12 @@ def report(
     snapshots.write_text(monitor_page.as_prometheus(told, post.now.timestamp()), post.case.settings.home / "metrics" / f"{name}.prom")
     log.info("%s", told.state_message)
     return told
+
+
+def _next_check(post: Post) -> str:
+    planned = post.case.use_case.schedule.monitor
+    due = cron.next_after(planned, post.now) if planned else None
+    return due.isoformat(timespec="minutes") if due else ""
 
 
 def _count_held(post: Post) -> int:
@@ -91,10 +97,20 @@ def conclude(case: Case, told: MonitorReport, done: str = "") -> MonitorReport:
 
 
 @task
-def draw(post: Post, seen: Seen, told: MonitorReport) -> None:
-    """Let Evidently draw the window beside the champion's rows, as a page and in the workspace that its UI shows."""
-    if not post.case.use_case.monitor.pictures or not seen.window.rows:
-        return
+def draw(post: Post, seen: Seen, told: MonitorReport) -> MonitorReport:
+    """Let Evidently draw the window beside the champion's rows, as a page and in the workspace that its UI shows; the page links to it."""
+    drawing = Path(told.page).with_name("evidently.html")
+    html = _draw(post, seen, told) if post.case.use_case.monitor.pictures and seen.window.rows else ""
+    if not html:
+        drawing.unlink(missing_ok=True)  # of another look
+        return told
+    snapshots.write_text(html, drawing)
+    told = replace(told, drawing=str(drawing))
+    _write_page(post.case, told)
+    return told
+
+
+def _draw(post: Post, seen: Seen, told: MonitorReport) -> str:
     log.info("drawing what came, with Evidently")
     reference, home_folder = reference_rows(post), post.case.settings.home
     said = {"prediction": seen.said.values} | {f"proba_{name}": seen.said.of_class(name) for name in seen.said.classes}
@@ -115,6 +131,5 @@ def draw(post: Post, seen: Seen, told: MonitorReport) -> None:
         least_effect=post.case.use_case.monitor.effect,
     )
     rendered = reports.render(sight)
-    if rendered.html:
-        snapshots.write_text(rendered.html, home_folder / "reports" / post.case.name / "evidently.html")
     reports.keep(sight, rendered, home_folder / "evidently")
+    return rendered.html

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
@@ -38,20 +38,43 @@ def longest_gap_minutes(text: str) -> int:
     >>> longest_gap_minutes("*/15 6-22 * * *"), longest_gap_minutes("0 3 * * mon") // 60 // 24
     (435, 7)
     """
-    minutes, hours, days, months, weekdays = (_values(*kind, field) for kind, field in zip(FIELDS, text.split(), strict=True))
-    # As cron has it: where both the day and the weekday are limited, either will do.
-    is_either = text.split()[2][0] != "*" and text.split()[4][0] != "*"
-
-    def is_due(day: date) -> bool:
-        fits = (day.day in days, day.isoweekday() % 7 in {one % 7 for one in weekdays})
-        return day.month in months and (any(fits) if is_either else all(fits))
-
     start = date(2000, 1, 1)  # the next 28 years hold each weekday of each date, the 29th of February included
-    due = [number for number in range(28 * 366) if is_due(start + timedelta(days=number))]
-    times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
+    due = [number for number in range(28 * 366) if _is_due(text, start + timedelta(days=number))]
+    times = _times(text)
     within = max((late - early for early, late in pairwise(times)), default=0)
     between = max((late - early for early, late in pairwise(due)), default=366)
     return max(within, between * 24 * 60 - times[-1] + times[0])
+
+
+def next_after(text: str, moment: datetime) -> datetime | None:
+    """Give the next time in UTC that a schedule is due after a moment in UTC; None where there is none in 28 years.
+
+    >>> from datetime import UTC
+    >>> str(next_after("30 6 * * mon-fri", datetime(2026, 11, 27, 6, 30, tzinfo=UTC)))
+    '2026-11-30 06:30:00+00:00'
+    """
+    for number in range(28 * 366):
+        day = datetime.combine(moment.date() + timedelta(days=number), time(), tzinfo=moment.tzinfo)
+        if _is_due(text, day.date()):
+            later = (due for minutes in _times(text) if (due := day + timedelta(minutes=minutes)) > moment)
+            if (found := next(later, None)) is not None:
+                return found
+    return None
+
+
+def _times(text: str) -> list[int]:
+    """List the minutes of a day on which a schedule is due."""
+    minutes, hours = (_values(*kind, field) for kind, field in zip(FIELDS[:2], text.split()[:2], strict=True))
+    return sorted(hour * 60 + minute for hour in hours for minute in minutes)
+
+
+def _is_due(text: str, day: date) -> bool:
+    fields = text.split()
+    days, months, weekdays = (_values(*kind, field) for kind, field in zip(FIELDS[2:], fields[2:], strict=True))
+    fits = (day.day in days, day.isoweekday() % 7 in {one % 7 for one in weekdays})
+    # As cron has it: where both the day and the weekday are limited, either will do.
+    is_either = fields[2][0] != "*" and fields[4][0] != "*"
+    return day.month in months and (any(fits) if is_either else all(fits))
 
 
 def _values(name: str, low: int, high: int, field: str) -> set[int]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import charts
+from tasks.core.monitoring import moment_in_words
 from tasks.core.names import counted
-from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Verdict, render
+from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, render
 from tasks.core.retraining import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tasks.core.decisions import Entry
     from tasks.core.monitoring import MonitorReport
-    from tasks.core.page import Block, Tone
+    from tasks.core.page import Block, Cell, Tone
 
 TONES: dict[str, Tone] = {"keep": "good", "retrain": "neutral", "return": "neutral", "blocked": "bad", "alarm": "bad"}
 LISTED_LOOKS = 15
@@ -37,6 +39,7 @@ def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
             facts=Facts(tuple(_facts(report))),
             sections=(
                 Section("Loss over time", tuple(_loss(looks))),
+                Section("How late labels are", tuple(_lag(looks))),
                 Section("Signals", (_signals(report),)),
                 Section("Features", tuple(_features(report))),
                 Section("Last looks", (_looks(looks),)),
@@ -89,7 +92,7 @@ def as_prometheus(report: MonitorReport, at: float) -> str:
     return "\n".join([*lines, ""])
 
 
-def _facts(report: MonitorReport) -> Iterator[tuple[str, str | float | None]]:
+def _facts(report: MonitorReport) -> Iterator[tuple[str, Cell]]:
     window = report.window
     yield "New rows", window.rows
     yield "First labels", window.labelled
@@ -103,7 +106,9 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, str | float | None]]:
         yield "Loss now", str(report.performance)
     if report.estimated:
         yield "Estimated without labels", f"{report.estimated}, if rows of like predictions err as before"
-    yield "Next look", report.next_check or "when asked"
+    if report.drawing:
+        yield "Drawn by Evidently", Link("the rows of this look beside those of the champion", PurePath(report.drawing).name)
+    yield "Next look", moment_in_words(report.next_check) if report.next_check else "when asked"
 
 
 def _loss(looks: Sequence[Entry]) -> Iterator[Block]:
@@ -122,8 +127,31 @@ def _loss(looks: Sequence[Entry]) -> Iterator[Block]:
         charts.Series("when it was judged", places, line("reference")),
         charts.Series("estimated before labels", places, line("estimated")),
     ]
-    chart = charts.line_chart(lines, title="Loss over time", x_title="look", y_title=str(seen[-1][1]["loss"]), is_wide=True)
+    name = str(seen[-1][1]["loss"])
+    chart = charts.line_chart(lines, title="Loss over time", x_title="look", y_title=name, x_text=_dates(looks), is_wide=True)
     yield Figure("Mean loss of newly labelled rows at each look, with its 95 % band, beside what it was on the gate rows", chart)
+
+
+def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
+    windows: list[Mapping[str, Any]] = [entry.inputs.get("window", {}) for entry in looks]  # type: ignore[misc]
+    lags: list[Mapping[str, float]] = [window.get("label_lag") or {} for window in windows]
+    if not any(any(lag.values()) for lag in lags):
+        yield Text("Labels came with their rows." if any(lags) else "No label came yet.")
+        return
+    places = list(range(1, len(looks) + 1))
+    lines = [
+        charts.Series(told, places, [lag.get(name, math.nan) for lag in lags])
+        for told, name in (("in the middle", "median_days"), ("nine of ten", "ninetieth_days"))
+    ]
+    chart = charts.line_chart(lines, title="Label lag", x_title="look", y_title="days", x_text=_dates(looks), is_wide=True)
+    yield Figure("Days from a row to its label, of the labels that came before each look", chart)
+
+
+def _dates(looks: Sequence[Entry]) -> Callable[[float], str]:
+    """Word the place of a look by its day, or by its hour where all are of one day."""
+    is_one_day = len({entry.decided_at[:10] for entry in looks}) == 1
+    told = [entry.decided_at[11:16] if is_one_day else entry.decided_at[5:10] for entry in looks]
+    return lambda place: told[int(place) - 1] if place == int(place) and 0 < place <= len(told) else ""
 
 
 def _performance(entry: Entry) -> Mapping[str, Any] | None:

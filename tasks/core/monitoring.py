@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.alarms import Alarm
@@ -223,7 +224,8 @@ class MonitorReport:
         together: How well all features at once tell new rows from old ones; None where that was not asked.
         page: The file that shows it.
         done: What was done about it; empty where nothing was.
-        next_check: When the next look is due; empty where none is planned.
+        drawing: The file beside the page that Evidently drew of this look; empty where it drew none.
+        next_check: When the next look is due, as ISO 8601 text in UTC; empty where none is planned.
         held: Deliveries that wait for a person.
         row: Of the ledger, that tells of this look.
     """
@@ -241,6 +243,7 @@ class MonitorReport:
     together: Separation | None = None
     page: str = ""
     done: str = ""
+    drawing: str = ""
     next_check: str = ""
     held: int = 0
     row: int = 0
@@ -282,6 +285,7 @@ class MonitorReport:
             "done": self.done,
             "next_check": self.next_check or None,
             "report": self.page,
+            "drawing": self.drawing or None,
         }
 
 
@@ -308,6 +312,15 @@ def alarms_of(report: MonitorReport) -> tuple[Alarm, ...]:
     return tuple(Alarm(report.use_case, code, title, reasons, report.page) for code, title in found.items())
 
 
+def moment_in_words(moment: str) -> str:
+    """Write a moment of ISO 8601 text in UTC as people read it.
+
+    >>> moment_in_words("2026-11-30T06:30+00:00")
+    'Monday, 2026-11-30 06:30 UTC'
+    """
+    return f"{datetime.fromisoformat(moment):%A, %Y-%m-%d %H:%M} UTC"
+
+
 def describe(report: MonitorReport, folder: str) -> str:
     """Give what a person reads of it; paths are relative to a folder."""
     lines = [
@@ -328,5 +341,5 @@ def describe(report: MonitorReport, folder: str) -> str:
     lines.append(f"features    {told}{f' and {len(moved) - SHOWN_FEATURES} more' if len(moved) > SHOWN_FEATURES else ''}")
     lines += [f"{'because' if not place else '':<12}{reason}" for place, reason in enumerate(report.choice.reasons)]
     lines += [f"done        {report.done}"] if report.done else []
-    lines += [f"next        {report.next_check}"] if report.next_check else []
+    lines += [f"next        {moment_in_words(report.next_check)}"] if report.next_check else []
     return "\n".join([*lines, f"report      {report.page.removeprefix(f'{folder}/')}"])

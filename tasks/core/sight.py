@@ -297,7 +297,8 @@ def say_what_it_is(sight: Sight, notes: Sequence[str]) -> str:
     """
     why = f", because {harmless(sight.because)}" if sight.because else ""
     decided = f"**Decided: {plain(sight.decision)}**{why}."
-    rows = f"It was decided on all rows: {sight.rows[0]:,} of the reference, {sight.rows[1]:,} of this window."
+    rows = f"Features were compared on all rows: {sight.rows[0]:,} of the reference, {sight.rows[1]:,} of this window;"
+    rows += f" loss and predictions are of {len(sight.current):,} of these, evenly spread."
     moved = f"A feature counts as drifted where its effect on all rows is at least {sight.least_effect:g} and surely no chance."
     if not why_not(sight):
         sizes = [min(len(df), MOST_ROWS) for df in (sight.reference, sight.current)]

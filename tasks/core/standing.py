@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.core.deliveries import BatchEntry
 
 SHOWN_REFUSALS = 5
-SHOWN_EVENTS = 12
+SHOWN_EVENTS = 15
 SHOWN_METRICS = 4
 SHOWN_DIGITS = 12
 MAX_REASON = 160
@@ -217,7 +217,10 @@ class Explanation:
         before = len(self.history) - SHOWN_EVENTS
         more = [f"{before} earlier ones are in --json"] if before > 0 else []
         shown = self.history[-SHOWN_EVENTS:]
-        lines = [f"{minute(entry.decided_at)}  {_event(entry)}: {_short(entry.because or entry.reason)}" for entry in shown]
+        lines = [
+            f"{minute(entry.decided_at)}  {_event(entry)}: {_short(entry.because or entry.reason.partition('; to pass')[0])}"
+            for entry in shown
+        ]
         return [f"{'' if place else 'history':<11} {line}" for place, line in enumerate([*more, *lines])]
 
     @property
