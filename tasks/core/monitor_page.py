@@ -136,7 +136,7 @@ def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
     windows: list[Mapping[str, Any]] = [entry.inputs.get("window", {}) for entry in looks]  # type: ignore[misc]
     lags: list[Mapping[str, float]] = [window.get("label_lag") or {} for window in windows]
     if not any(any(lag.values()) for lag in lags):
-        yield Text("Labels came with their rows." if any(lags) else "No label came yet.")
+        yield Text("Each label that came, came with its row." if any(lags) else "No label came yet.")
         return
     places = list(range(1, len(looks) + 1))
     lines = [

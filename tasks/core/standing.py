@@ -235,9 +235,9 @@ class Explanation:
         told += [f"{_word(e):<11} version {e.version} on {second(e.decided_at)}: {e.reason}" for e in self.later[-SHOWN_REFUSALS:]]
         if hold := hold_of(self._known):
             told.append(f"hold        {hold.reason}" + ("" if self.at else f"; python -m flows.rollback --use-case {name} --release"))
+        told += self._history() if self.epochs and not self.epochs[-1][1] and not self.at else []
         if self.epochs and not self.epochs[-1][1] and len(self.standing.line) > 1 and not self.at:
             told.append(f"go back     python -m flows.rollback --use-case {name} --because TEXT")
-        told += self._history() if self.epochs and not self.epochs[-1][1] and not self.at else []
         told += [f"BROKEN      {problem}" for problem in self.standing.problems]
         return "\n".join(told)
 

@@ -115,7 +115,8 @@ def test_few_rows_have_no_pictures() -> None:
 def test_the_first_sentences_say_what_was_decided_on_which_rows() -> None:
     told = say_what_it_is(replace(sight_of(), decision="retrain", because="the loss rose by 12 %"), ("`late` is missing",))
     assert told.startswith("**Decided: retrain**, because the loss rose by 12 %.")
-    assert "on all rows: 12,000 of the reference, 7,000 of this window. Pictures are drawn from a seeded sample of 600 and 600 " in told
+    assert "compared on all rows: 12,000 of the reference, 7,000 of this window; loss and predictions are of 600 of these" in told
+    assert "Pictures are drawn from a seeded sample of 600 and 600 " in told
     assert told.endswith("- `late` is missing")
 
 

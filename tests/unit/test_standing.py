@@ -84,7 +84,7 @@ def test_the_champion_comes_with_the_story_of_its_use_case() -> None:
     told = sorted([*entries, *drafts], key=lambda entry: entry.decided_at)
     champion = Explanation(Standing("wine", tuple(line), tuple(told)), 1, reigns(line, 1), None)
     _, _, story = champion.as_text().partition("history ")
-    assert [line.strip() for line in story.splitlines()] == [
+    assert [line.strip() for line in story.partition("\ngo back")[0].splitlines()] == [
         "2024-03-03 14:00  version 1 is promoted: first version",
         "2024-03-03 14:00  version 4 is held back: hold",
         "2024-03-03 15:00  version 2 is promoted: better",

@@ -35,7 +35,7 @@ READ_ROWS = ROW_GROUP // 4
 FILE_BYTES = 128 * 2**20
 COMMIT_TRIES = 30
 BY = ("_arrived_at", "_batch")
-TALLIES: dict[str, tuple[int, pa.Table]] = {}  # of the version of a table that was asked last
+TALLIES: dict[str, tuple[frozenset[str], pa.Table]] = {}  # of the files of a table that was asked last
 CONFIGURATION = {
     # A snapshot that a version names must stay readable however old it is, and old versions are read from the log.
     "delta.enableExpiredLogCleanup": "false",
@@ -358,11 +358,11 @@ def counts(table: DeltaTable, condition: pc.Expression) -> dict[Key, int]:
 
 
 def _tally(table: DeltaTable) -> pa.Table:
-    """Count what `counts` is asked of, once: a look asks a dozen times, and no version of a table ever changes."""
-    name, version = str(table.metadata().id), table.version()
-    known = TALLIES.get(name)
-    if known is None or known[0] != version:
-        known = TALLIES[name] = version, _scan_tally(table)
+    """Count what `counts` is asked of, once: a look asks a dozen times, and a file never changes."""
+    files = frozenset(table.file_uris())
+    known = TALLIES.get(table.table_uri)
+    if known is None or known[0] != files:
+        known = TALLIES[table.table_uri] = files, _scan_tally(table)
     return known[1]
 
 
