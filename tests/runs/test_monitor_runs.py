@@ -174,6 +174,20 @@ def test_a_hold_stands_above_what_newer_rows_say(project: Project) -> None:
     assert "I know better" in report.choice.reasons[-1]
 
 
+def test_a_champion_that_cannot_be_used_is_an_alarm_until_it_can(project: Project) -> None:
+    begin(project, "swapped")
+    stored = max(settings().home.rglob("model.skops"), key=lambda path: path.stat().st_mtime_ns)
+    content = stored.read_bytes()
+    stored.write_bytes(content[:99])
+    run = project.monitor(use_case="swapped")
+    assert run.state.is_failed()
+    assert any(line.startswith("alarm: swapped · the champion cannot be used; model.skops of version 1") for line in run.log)
+    stored.write_bytes(content)
+    run = project.monitor(use_case="swapped")
+    assert run.report.choice.code == "keep"
+    assert "alarm: swapped · over: the champion cannot be used" in run.log
+
+
 def test_without_ingested_rows_there_is_nothing_to_watch(project: Project) -> None:
     project.write_use_case("unseen", data=project.write_table("unseen", rows(0)), target="y", candidates=["logistic"])
     assert isinstance(project.monitor(use_case="unseen").error, UsageError)
