@@ -63,6 +63,7 @@ def line_of(home: Path, use_case: str) -> list[Epoch]:
     assert broken_link(entries) is None
     assert [entry.version for entry in entries if entry.kind in CROWNING] == [epoch.version for epoch in line]
     assert {epoch.version for epoch in line} <= passed(entries)
+    assert all(entries[entry.number].kind == "hold" for entry in entries if entry.kind == "rollback")
     return line
 
 

@@ -165,6 +165,10 @@ def _decision(row: RowMapping) -> Entry:
     return Entry(**{**row, "inputs": json.loads(row["inputs"])})
 
 
+def _values(entry: Entry) -> dict[str, object]:
+    return {**vars(entry), "inputs": json.dumps(dict(entry.inputs), ensure_ascii=False)}
+
+
 def _chain(address: str, decision: Entry, also: Callable[[Connection], None], more: tuple[Entry, ...] = ()) -> Entry:
     """Write rows behind the last one in one transaction with what they are about; who comes second reads again."""
     from sqlalchemy import insert
@@ -178,7 +182,7 @@ def _chain(address: str, decision: Entry, also: Callable[[Connection], None], mo
                 row = connection.execute(last).mappings().first()
                 chained = after((decision, *more), _decision(row) if row else None)
                 also(connection)
-                connection.execute(insert(table), [{**vars(e), "inputs": json.dumps(dict(e.inputs), ensure_ascii=False)} for e in chained])
+                connection.execute(insert(table), [_values(entry) for entry in chained])
                 return chained[0]
         except IntegrityError:
             continue

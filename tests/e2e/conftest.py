@@ -259,6 +259,11 @@ def heir(clerk: Clerk, two_champions: Desk) -> Clerk:
     return clerk
 
 
+@pytest.fixture
+def is_brief(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--trials") == 1
+
+
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., None]:
     return wait
