@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.adapters import ledger
-from tasks.core.decisions import CROWNING, HOLDING, Entry, broken_link
+from tasks.core.decisions import CROWNING, HOLDING, JUDGING, Entry, broken_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EVERY = 10  # a challenger of so many becomes champion
+    from tasks.core.decisions import Kind
+
+EVERY = 20  # of so many rows one judges a challenger, and one tells that its training began; the others are looks at the champion
 INPUTS = {"metrics": {f"metric {n}": {"value": n / 7, "low": n / 8, "high": n / 6} for n in range(10)}}
 
 
@@ -32,6 +34,7 @@ def main(rows: int) -> None:
         alone = {
             "the row that a version names": lambda: ledger.decision_at(address, "wine", champion.number),
             "the last row that made it champion": lambda: ledger.last_decision(address, "wine", CROWNING, champion.version),
+            "all judgements": lambda: ledger.decisions(address, "wine", JUDGING),
             "the last hold": lambda: ledger.last_decision(address, "wine", HOLDING),
         }
         whole = cost(lambda: broken_link(ledger.decisions(address, "wine")), 1)
@@ -42,12 +45,12 @@ def main(rows: int) -> None:
 
 
 def fill(path: Path, rows: int) -> Entry:
-    """Write a chain of judgements, of which some make a champion long before the last one; gives the first that did."""
+    """Write a chain in which champions were made long before the last row; gives the first that tells of one."""
     ledger.create(f"sqlite:///{path}")
     chain: list[Entry] = []
     for number in range(rows):
-        is_promotion = number % EVERY == 1 and number < rows // 2
-        kind = "promote" if is_promotion else "gate"
+        last = "promote" if number < rows // 2 else "monitor"
+        kind: Kind = {0: "train", 1: "gate", 2: last}.get(number % EVERY, "monitor")  # type: ignore[assignment]
         entry = Entry("wine", kind, number // 2 + 1, "better", "", "eva@lab", "2024-03-03T14:00:00+00:00", inputs=INPUTS)
         chain.append(entry.after(chain[-1] if chain else None))
     values = [{**vars(entry), "inputs": json.dumps(dict(entry.inputs))} for entry in chain]
@@ -55,7 +58,7 @@ def fill(path: Path, rows: int) -> Entry:
         named = ", ".join(f":{name}" for name in values[0])
         database.executemany(f"INSERT INTO decision ({', '.join(values[0])}) VALUES ({named})", values)
         database.commit()
-    return chain[1]
+    return chain[2]
 
 
 def cost(work: Callable[[], object], times: int) -> float:

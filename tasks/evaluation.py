@@ -242,7 +242,9 @@ def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainRepo
 
 def _waits(case: Case, last: Version) -> str:
     """Give the command that promotes a version that passed and waits for a person; empty where it does not wait."""
-    waiting = {entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name))}
+    waiting = {
+        entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name, decisions.JUDGING))
+    }
     return promoting(case.name, last.number) if last.number in waiting else ""
 
 

@@ -304,7 +304,7 @@ def _told_of_waiting(case: Case) -> str:
 
 
 def _waiting(case: Case) -> list[int]:
-    return [entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name))]
+    return [entry.version for entry in decisions.waiting_of(ledger.decisions(case.settings.ledger_address, case.name, decisions.JUDGING))]
 
 
 def _hold(case: Case) -> Entry | None:
@@ -313,7 +313,7 @@ def _hold(case: Case) -> Entry | None:
 
 def _passed(case: Case) -> set[int]:
     """Give the versions that passed the gate."""
-    return decisions.passed_versions(ledger.decisions(case.settings.ledger_address, case.name))
+    return decisions.passed_versions(ledger.decisions(case.settings.ledger_address, case.name, decisions.JUDGING))
 
 
 def _reason(because: str, what: str) -> str:

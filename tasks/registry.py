@@ -121,7 +121,7 @@ def load_champion(case: Case, challenger: int | None = None, *, or_anew: bool = 
     line = ledger.line_of_champions(address, case.name)
     if not line:
         return None
-    looks = decisions.looks_of(ledger.decisions(address, case.name), challenger)
+    looks = decisions.looks_of(ledger.decisions(address, case.name, decisions.JUDGING), challenger)
     is_lost = or_anew and versions.is_lost(case, line)
     if not is_lost or tracking.get_version(case.name, line[-1].version) is not None:
         versions.settled_line(case)

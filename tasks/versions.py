@@ -63,7 +63,7 @@ def find_version(address: str, use_case: str, line: list[Epoch], number: int | N
         UsageError: there is no such version, or no champion.
     """
     if number is None and not line:
-        waiting = waiting_of(ledger.decisions(address, use_case))
+        waiting = waiting_of(ledger.decisions(address, use_case, decisions.JUDGING))
         said = f"version {waiting[0].version} waits for a person" if waiting else "train one"
         how = f": `{promoting(use_case, waiting[0].version)}`" if waiting else ""
         message = f"use case '{use_case}' has no champion; {said}{how}, or name a version"
@@ -96,7 +96,7 @@ def whole_version(address: str, use_case: str, line: Sequence[Epoch]) -> int | N
     Raises:
         SilentStoreError: nobody can say whether there is one.
     """
-    passed = decisions.passed_versions(ledger.decisions(address, use_case))
+    passed = decisions.passed_versions(ledger.decisions(address, use_case, decisions.JUDGING))
     return next((number for number in champions.ways_back(line, passed) if is_whole(address, use_case, line, number)), None)
 
 

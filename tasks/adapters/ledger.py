@@ -118,11 +118,12 @@ def last_decisions(address: str, use_case: str, kind: Kind, most: int) -> list[E
         return [_decision(row) for row in connection.execute(wanted).mappings()][::-1]
 
 
-def decisions(address: str, use_case: str) -> list[Entry]:
-    """List the decisions on versions of a use case, the first one first."""
+def decisions(address: str, use_case: str, kinds: Collection[Kind] = ()) -> list[Entry]:
+    """List the decisions on a use case, the first one first: all of them, or those of some kinds."""
     table = _decision_table()
+    wanted = _of(table, use_case).where(table.c.kind.in_(kinds)) if kinds else _of(table, use_case)
     with _connect(address) as connection:
-        rows = connection.execute(_of(table, use_case).order_by(table.c.number)).mappings()
+        rows = connection.execute(wanted.order_by(table.c.number)).mappings()
         return [_decision(row) for row in rows]
 
 

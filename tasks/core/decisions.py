@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["train", "gate", "promote", "approve", "refuse", "reject", "rollback", "hold", "release", "monitor", "trigger", "restore"]
 CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback", "restore")
 HOLDING: tuple[Kind, ...] = ("rollback", "hold", "release", "approve")
+JUDGING: tuple[Kind, ...] = ("gate", "reject", *CROWNING)  # what versions passed, and which of them wait
 WAITING = frozenset({"awaiting_approval", "hold"})  # codes of judgements after which a person has the last word
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"

@@ -136,6 +136,12 @@ def test_one_decision_is_found_by_its_place_or_as_the_last_of_its_kind(address: 
     assert ledger.last_decision(address, "wine", ("release",)) is None
 
 
+def test_all_decisions_of_some_kinds_are_found_without_the_others(address: str) -> None:
+    for kind, version in (("train", 0), ("gate", 1), ("promote", 1), ("monitor", 1), ("gate", 2)):
+        ledger.decide(address, Entry("wine", kind, version, "", "", "eva@lab", "2024-03-03T14:00:00+00:00"))
+    assert [(entry.number, entry.kind) for entry in ledger.decisions(address, "wine", ("gate", "reject"))] == [(2, "gate"), (5, "gate")]
+
+
 def test_who_comes_too_late_for_an_epoch_leaves_no_decision(address: str) -> None:
     assert crown(address, FIRST)
     assert not crown(address, replace(FIRST, version=4))

@@ -56,7 +56,9 @@ def begin(clerk: Clerk) -> None:
             assert done.returncode == 0, done.stderr
 
 
-def test_a_look_that_is_killed_anywhere_is_gone_on_with_and_what_it_wanted_happens_once(clerk: Clerk, trial: int, *, is_brief: bool) -> None:
+def test_a_look_that_is_killed_anywhere_is_gone_on_with_and_what_it_wanted_happens_once(
+    clerk: Clerk, trial: int, *, is_brief: bool
+) -> None:
     begin(clerk)
     for step in BRIEFLY if is_brief else THOROUGHLY:
         killed = clerk.run("monitor", *HOUSES, killed_in=step)
