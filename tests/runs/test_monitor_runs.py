@@ -133,6 +133,21 @@ def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_
     assert [epoch.code for epoch in ledger.line_of_champions(settings().ledger_address, "turned")][-1] == "restored"
 
 
+def test_where_labels_come_late_the_newer_rows_are_those_whose_labels_showed_the_turn(project: Project) -> None:
+    begin(project, "behind", retrain={"share": 1.0})
+    turned = rows(1, 3 * ROWS, turn=-1.0)
+    deliver(project, "behind", turned.drop(columns="y"))
+    look(project, "behind")
+    decided: list[str] = []
+    for part in (slice(2 * ROWS), slice(2 * ROWS, None)):
+        deliver(project, "behind", turned[["id", "y"]].iloc[part], labels=True)
+        run = project.monitor(use_case="behind")
+        assert run.error is None, run.error
+        decided.append(run.report.done)
+    assert decided[0].startswith("version 2 was trained: kept")
+    assert decided[1].startswith("version 3 was trained: promoted")
+
+
 def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(project, "killed", retrain={"per_day": 2})
     deliver(project, "killed", rows(1, 2 * ROWS, turn=-1.0))
