@@ -98,8 +98,8 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
     labelled = post.lake.count_labelled()
     came = Labelled(losses, said, labelled, post.footprint.dummy)
     watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
-    began, held = max(post.memory.rows_until, post.made_at), _hold(post)
-    after = with_rise(replace(after, labelled=labelled), watch, len(rows), began)
+    held = _hold(post)
+    after = with_rise(replace(after, labelled=labelled), watch, len(rows), seen.labelled_since)
     better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
     if better is not None:
         version, compared = better

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import versions
@@ -33,6 +33,8 @@ from tasks.record import task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from tasks.adapters.lake.news import Came, News
     from tasks.core.champions import Epoch, Version
     from tasks.core.drift import FeatureDrift, Separation
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from tasks.core.watching import Estimate
 
 COMPARED = 2000  # rows of each side
+STRAGGLERS = 0.1  # of newly labelled rows: that they are older than the others says nothing of when a rise of the loss began
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SIDE = "_side"
 log = logging.getLogger("evergreen")
 
@@ -121,7 +125,7 @@ def _sampled(post: Post, news: News) -> tuple[Came | None, tuple[float, float] |
         return None, None
     together = type(parts[0])(
         pd.concat([part.df for part in parts], ignore_index=True),
-        *(np.concatenate([vars(part)[name] for part in parts]) for name in ("is_new", "is_labelled", "lag_s")),
+        *(np.concatenate([vars(part)[name] for part in parts]) for name in ("is_new", "is_labelled", "lag_s", "arrived_us")),
     )
     lag = together.lag_s[together.is_labelled]
     days = (float(np.median(lag)) / 86_400, float(np.quantile(lag, 0.9)) / 86_400) if len(lag) else None
@@ -135,7 +139,7 @@ def _predicted(post: Post, window: Window, batches: frozenset[str], came: Came |
 
     if came is None:
         none = np.zeros(0, dtype=bool)
-        return Seen(window, batches, pd.DataFrame(), Prediction(np.zeros(0)), none, none)
+        return Seen(window, batches, pd.DataFrame(), Prediction(np.zeros(0)), none, none, "")
     inputs, reasons = fit_inputs(came.df, post.scorer.inputs)
     can_be_judged = reasons == ""
     if not post.epoch.lake:  # where the champion is made from the lake, time tells its rows from new ones
@@ -145,7 +149,18 @@ def _predicted(post: Post, window: Window, batches: frozenset[str], came: Came |
     if post.time in came.df:
         kept = kept[np.argsort(came.df[post.time].to_numpy()[kept], kind="stable")]
     said = models.predict(post.scorer.model, inputs.iloc[kept]) if len(kept) else Prediction(np.zeros(0))
-    return Seen(window, batches, came.df.iloc[kept].reset_index(drop=True), said, came.is_new[kept], came.is_labelled[kept])
+    df, is_labelled = came.df.iloc[kept].reset_index(drop=True), came.is_labelled[kept]
+    return Seen(window, batches, df, said, came.is_new[kept], is_labelled, _since(came.arrived_us[kept][is_labelled]))
+
+
+def _since(arrived_us: np.ndarray) -> str:
+    """Say from when on all rows but a few stragglers arrived, as ISO 8601 text in UTC; empty where there are none."""
+    import numpy as np
+
+    if not len(arrived_us):
+        return ""
+    moment = int(np.quantile(arrived_us, STRAGGLERS, method="lower"))
+    return (UNIX_EPOCH + timedelta(microseconds=moment)).isoformat()
 
 
 # ------------------------------------------------------------------------------------------------------- what it shows

@@ -82,6 +82,7 @@ class Seen:
         said: What the champion predicts for them.
         is_new: Which of them are new rows, shape (n,).
         is_labelled: Which of them have a first label.
+        labelled_since: When these began to arrive, as ISO 8601 text in UTC; empty where there are none.
     """
 
     window: Window
@@ -90,6 +91,7 @@ class Seen:
     said: Prediction
     is_new: np.ndarray
     is_labelled: np.ndarray
+    labelled_since: str
 
 
 def made_at(epoch: Epoch) -> str:

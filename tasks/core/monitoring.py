@@ -82,7 +82,7 @@ def with_rise(memory: Memory, watch: Watch, rows: int, began: str) -> Memory:
         memory: Before this look.
         watch: After it.
         rows: Labelled rows that were looked at.
-        began: When the rows of this look began to arrive.
+        began: When these rows began to arrive, which is long before this look where labels come late.
     """
     if not watch.excess:
         return dataclasses.replace(memory, watch=watch, risen_since="", risen_rows=0, recent_rows=0)

@@ -33,12 +33,14 @@ class Came:
         is_new: Whether the row is, shape (n,).
         is_labelled: Whether its label is, shape (n,).
         lag_s: Seconds from the arrival of a row to that of its new label, NaN where there is none.
+        arrived_us: When the row arrived, in microseconds since 1970.
     """
 
     df: pd.DataFrame
     is_new: np.ndarray
     is_labelled: np.ndarray
     lag_s: np.ndarray
+    arrived_us: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -174,4 +176,4 @@ class News:
         is_labelled = labels.notna().to_numpy()
         df[terms.target] = labels.astype(self.state.columns().kind(terms.target or ""))
         lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
-        return Came(df, np.full(len(df), is_new), is_labelled, lag)
+        return Came(df, np.full(len(df), is_new), is_labelled, lag, rows_at)
