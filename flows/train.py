@@ -22,7 +22,9 @@ def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     """
     case = data.resolve(options)
     registry.prepare_stores(case)
-    batch = data.read_rows(case, options.since or deciding.since_of(case, options.asked_by))
+    batch = data.read_rows(case, options.since or deciding.since_of(case))
+    if risen := None if options.since else deciding.risen_since(case, options.asked_by):
+        batch = deciding.choose_rows(case, batch, data.read_rows(case, risen))
     verdict = validation.validate(case, batch)
     snapshot = data.take_snapshot(case, batch, verdict)
     last = registry.last_version(case, snapshot)

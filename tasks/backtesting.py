@@ -225,16 +225,41 @@ def fit_history(rehearsal: Rehearsal) -> History:
             known[key] = _fit(rehearsal, rehearsal.fit(rehearsal.start(end - size), end - size, end - size), end - size)
         return known[key]
 
+    def newer(since: int, end: int, size: int) -> Fit | None:
+        key = (since, end, size)
+        if key not in recent:
+            recent[key] = _newer_fit(rehearsal, since, end - size)
+        return recent[key]
+
+    def baseline(since: int, end: int, size: int) -> Fit:
+        key = (since, end, size)
+        if key not in dummies:
+            dummies[key] = _dummy(rehearsal, max(since, rehearsal.start(end - size)), end - size)
+        return dummies[key]
+
     known: dict[tuple[int, int], Fit] = {}
+    dummies: dict[tuple[int, int, int], Fit] = {}
+    recent: dict[tuple[int, int, int], Fit | None] = {}
     return History(
         edges=rehearsal.edges,
         shipped=fits.__getitem__,
         judged=judged,
-        dummy=_dummy(rehearsal),
+        newer=newer,
+        baseline=baseline,
+        dummy=float(_dummy(rehearsal, 0, rehearsal.edges[0]).losses.mean()),
         delay=rehearsal.options.delay,
         tolerance=rehearsal.case.use_case.gate.tolerance,
         times=_times(rehearsal),
     )
+
+
+def _newer_fit(rehearsal: Rehearsal, since: int, end: int) -> Fit | None:
+    """Fit to the rows from one place to another alone; None where nothing can be fitted to so few of them."""
+    try:
+        return _fit(rehearsal, rehearsal.fit(max(since, rehearsal.start(end)), end, end), end)
+    except DataRefusedError as error:
+        log.info("%s", error.message)
+        return None
 
 
 def _times(rehearsal: Rehearsal) -> list[datetime]:
@@ -256,13 +281,13 @@ def _fit(rehearsal: Rehearsal, said: Prediction, start: int) -> Fit:
     return Fit(start, losses, columns_of(said, np.unique(rehearsal.y).tolist() if said.classes else ()))
 
 
-def _dummy(rehearsal: Rehearsal) -> float:
-    """Give the mean loss of the dummy that is fitted to the first rows."""
-    first, schema = rehearsal.edges[0], rehearsal.snapshot.schema
+def _dummy(rehearsal: Rehearsal, start: int, end: int) -> Fit:
+    """Give what the dummy says that is fitted to the rows from one place to another."""
+    schema = rehearsal.snapshot.schema
     dummy = candidates_for(schema.task, [BASELINE])[0]
-    X, y = rehearsal.X.iloc[:first], rehearsal.y[:first]
+    X, y = rehearsal.X.iloc[start:end], rehearsal.y[start:end]
     model = models.fit(dummy.build(Recipe.of(schema, X, y, rehearsal.case.use_case.seed)), X, y)
-    return float(row_losses(rehearsal.loss, rehearsal.y[first:], models.predict(model, rehearsal.X.iloc[first:])).mean())
+    return _fit(rehearsal, models.predict(model, rehearsal.X.iloc[end:]), end)
 
 
 @task

@@ -8,23 +8,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import home, ledger, models
-from tasks.core import decisions, retraining
-from tasks.core.candidates import BASELINE, QUICK, candidates_for
+from tasks.adapters import home, ledger, models, snapshots
+from tasks.core import candidates, decisions, gate, retraining, splits, windows
 from tasks.core.champions import SHIPPED_FILE
 from tasks.core.decisions import Entry
 from tasks.core.deployments import RETRAIN_WANTED
 from tasks.core.errors import EvergreenError
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import row_losses
-from tasks.core.monitoring import Memory, has_turned, with_rise
-from tasks.core.recipe import Recipe
+from tasks.core.monitoring import Memory, with_rise
 from tasks.core.retraining import Choice, Circumstances, Labelled
 from tasks.core.scoring import fit_inputs
-from tasks.core.snapshot import infer
+from tasks.core.snapshot import infer, split_at, target_of
 from tasks.core.use_case import LAKE
 from tasks.core.watching import columns_of
 from tasks.post import losses_of, made_at, truth_of
+from tasks.quick import Quick
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from tasks.core.monitoring import MonitorReport, Performance
     from tasks.core.retraining import Signal
-    from tasks.core.snapshot import Case
+    from tasks.core.snapshot import Batch, Case
     from tasks.post import Post, Seen
 
 GIVEN_UP = timedelta(days=1)
@@ -48,7 +47,7 @@ log = logging.getLogger("evergreen")
 @task
 def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
     """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
-    limits, before = post.case.use_case.retrain, replace(post.memory, asked_by="", returns_to=0, asked_since="")
+    limits, before = post.case.use_case.retrain, replace(post.memory, asked_by="", returns_to=0)
     if broken or performance is None:
         signals = _without_labels(post, seen)
         waits = seen.window.labelled - seen.window.folded
@@ -65,15 +64,13 @@ def _wishing(post: Post, choice: Choice, after: Memory) -> Memory:
     """Remember what is to be done, until it is."""
     if choice.version is not None:
         return replace(after, returns_to=choice.version)
-    since = after.risen_since if choice.code == "performance" and has_turned(after) else ""
-    recent = after.risen_rows if since else after.recent_rows
-    return replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}", asked_since=since, recent_rows=recent)
+    return replace(after, asked_by=f"{post.epoch.epoch}-{after.watch.batch}")
 
 
 def _wishing_still(post: Post, choice: Choice, after: Memory) -> tuple[Choice, Memory]:
     """Want again what the last look wanted and nobody did, now or, where that is blocked, with a later look."""
     wish = post.memory
-    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to, asked_since=wish.asked_since)
+    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to)
     if choice.outcome != "keep":
         return choice, after
     wanted = f"version {wish.returns_to} back" if wish.returns_to else "a training"
@@ -99,14 +96,14 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
     came = Labelled(losses, said, labelled, post.footprint.dummy)
     watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
     held = _hold(post)
-    after = with_rise(replace(after, labelled=labelled), watch, len(rows), seen.labelled_since)
+    after = with_rise(replace(after, labelled=labelled), watch, seen.labelled_since)
     better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
     if better is not None:
         version, compared = better
         told = f"version {version} is better on {compared.rows:,} newly labelled rows: loss {100 * compared.difference:+.1f} %"
         return Choice("return", "better_again", (told,), signals, version), after
     is_suspect = any(signal.fired for signal in signals if signal.name == "performance") and _are_suspect(post, seen, rows)
-    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post), is_new_way=has_turned(after))
+    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post))
     return retraining.decide(watch, signals, limits, facts), after
 
 
@@ -144,23 +141,17 @@ def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
     reference, attempt = post.footprint.reference.losses, post.version.attempt
     if len(rows) < LEAST_SUSPICIOUS or reference.mean + 2 * reference.error >= post.footprint.dummy:
         return False
-    asked = {"target": attempt.target, "task": attempt.task}
+    asked = {"target": attempt.target, "task": attempt.task, "loss": post.footprint.loss}
     case = replace(post.case, use_case=post.case.use_case.model_copy(update=asked))
-    df = seen.df.iloc[rows].reset_index(drop=True)
-    schema, y = infer(case, df), truth_of(post, df)
+    quick = Quick.of(case, seen.df.iloc[rows].reset_index(drop=True))
     blocks = np.array_split(np.arange(len(rows)), BLOCKS)  # so that both halves hold what was true early and late
-    halves = [np.concatenate(blocks[::2]), np.concatenate(blocks[1::2])]
-    losses = dict.fromkeys((QUICK, BASELINE), 0.0)
-    for fitted, asked_of in (halves, halves[::-1]):
-        X = df[schema.features].iloc[fitted]
-        if attempt.task != "regression" and len(np.unique(y[fitted])) == 1:
-            return False
-        for candidate in candidates_for(attempt.task, [BASELINE, QUICK]):
-            if candidate.name in losses:
-                model = models.fit(candidate.build(Recipe.of(schema, X, y[fitted], case.use_case.seed)), X, y[fitted])
-                said = models.predict(model, df[schema.features].iloc[asked_of])
-                losses[candidate.name] += float(row_losses(post.footprint.loss, y[asked_of], said).sum())
-    return losses[QUICK] >= losses[BASELINE]
+    one, other = np.concatenate(blocks[::2]), np.concatenate(blocks[1::2])
+    if not (quick.can_fit(one) and quick.can_fit(other)):
+        return False
+    quick_loss, dummy_loss = (
+        quick.losses(one, other, name).sum() + quick.losses(other, one, name).sum() for name in (candidates.QUICK, candidates.BASELINE)
+    )
+    return bool(quick_loss >= dummy_loss)
 
 
 def ask(told: MonitorReport) -> bool:
@@ -171,16 +162,53 @@ def ask(told: MonitorReport) -> bool:
     return True
 
 
-def since_of(case: Case, asked_by: str | None) -> str | None:
-    """Say since when rows arrived that a training is to use: as the look says that asked for it, else since those of the champion began."""
-    address = case.settings.ledger_address
-    for entry in reversed(ledger.last_decisions(address, case.name, "monitor", SEARCHED_LOOKS) if asked_by else []):
-        memory = Memory.from_json(entry.inputs["memory"])  # type: ignore[arg-type]
-        if memory.asked_by == asked_by and memory.asked_since:
-            return memory.asked_since
-    line = ledger.line_of_champions(address, case.name)
+def since_of(case: Case) -> str | None:
+    """Say since when rows arrived that a training is to use, as those of the champion; None where it is to use all."""
+    line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     since = LakeSnapshot.from_text(line[-1].lake).since if line and line[-1].lake else None
     return since.isoformat() if since and case.use_case.data == LAKE else None
+
+
+def risen_since(case: Case, asked_by: str | None) -> str | None:
+    """Say when the rows began to arrive on which the loss rose, as the look knew that asked for a training; None where it did not rise."""
+    looks = ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SEARCHED_LOOKS) if asked_by else []
+    memories = (Memory.from_json(entry.inputs["memory"]) for entry in reversed(looks))  # type: ignore[arg-type]
+    return next((memory.risen_since or None for memory in memories if memory.asked_by == asked_by), None)
+
+
+@task
+def choose_rows(case: Case, every: Batch, newer: Batch) -> Batch:
+    """Take the newer rows alone where a quick model of them is surely better, on the newest of these, than one of all rows.
+
+    Rows that gate rows can be taken from are not looked at. Without an order in time the newest rows are any half of the newer ones.
+
+    Args:
+        case: Whose.
+        every: All rows.
+        newer: Those of them that arrived since the loss began to rise.
+    """
+    import numpy as np
+
+    df = snapshots.read(every.path)
+    schema = infer(case, df, every.evidence)
+    df = df[df[schema.target].notna()].reset_index(drop=True)
+    hashes = splits.hash_rows(df)
+    is_newer = np.isin(hashes, splits.hash_rows(snapshots.read(newer.path)))
+    side = split_at(case, schema, df[is_newer], int(splits.GATE_SHARE * is_newer.sum()) if schema.time else len(df))
+    rest, older = np.flatnonzero(is_newer)[side.fit], np.flatnonzero(~is_newer)
+    parts, quick = windows.halves(0, len(rest)), Quick(case, df, schema, target_of(df, schema))
+    if parts is None or not len(older):
+        return every
+    fitted, asked = (rest[part] for part in parts)
+    if not quick.can_fit(fitted):
+        return every
+    found = windows.compare(
+        quick.losses(fitted, asked), quick.losses(np.concatenate([older, fitted]), asked), is_ordered=schema.time is not None
+    )
+    told = f"{gate.signed_percent(found.difference)} loss, ± {gate.percent(found.half_width)}"
+    taken = "these alone are taken" if found.is_better else "all rows are taken"
+    log.info("the loss rose on %s rows; a fit to them alone against one to all: %s, so %s", f"{is_newer.sum():,}", told, taken)
+    return newer if found.is_better else every
 
 
 @task

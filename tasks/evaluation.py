@@ -76,6 +76,7 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     against = partial(_against_rival, study, X, y, prediction, hashes, fitted_rows)
     gate_rows = GateRows.of(hashes)
     against_champion, met = against(champion.rival) if champion and champion.rival else (None, None)
+    theirs = compare_predictions(study.loss, y[met[0]], met[1], dummy.take(met[0]), blocks=min(blocks, len(met[0]))) if met else None
     return Evidence(
         y=y,
         prediction=prediction,
@@ -84,6 +85,7 @@ def measure(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
         fitted_rows=fitted_rows,
         gate_rows=gate_rows,
         against_dummy=compare_predictions(study.loss, y, prediction, dummy, blocks=blocks),
+        champion_against_dummy=theirs,
         against_champion=against_champion,
         against_anchor=against(champion.anchor)[0] if champion and champion.anchor else None,
         contaminated=len(y) - against_champion.rows if against_champion else 0,

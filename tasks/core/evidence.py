@@ -89,6 +89,7 @@ class Evidence:
         fitted_rows: Hashes of the rows that the judged fit saw, uint64, sorted.
         gate_rows: Which rows judged.
         against_dummy: Paired comparison with the dummy.
+        champion_against_dummy: That of the champion's judged fit, on the rows that neither was fitted on; None without one.
         against_champion: Paired comparison with the champion's judged fit on the rows that neither was fitted on; None without one.
         against_anchor: The same with the last version that was promoted as better; None where that is the champion.
         contaminated: Gate rows that one of the two judged fits was fitted on.
@@ -105,6 +106,7 @@ class Evidence:
     against_dummy: Comparison
     against_champion: Comparison | None = None
     against_anchor: Comparison | None = None
+    champion_against_dummy: Comparison | None = None
     contaminated: int = 0
     look: int = 1
     met: tuple[np.ndarray, Prediction] | None = None
@@ -126,7 +128,7 @@ class Evidence:
         """
         checks = (
             gate.check_rows(len(self.y) - self.contaminated, self.contaminated),
-            gate.check_baseline(self.against_dummy),
+            gate.check_baseline(self.against_dummy, self.champion_against_dummy),
             gate.check_not_worse(self.against_champion, tolerance),
             gate.check_anchor(self.against_anchor, tolerance),
             gate.check_looks(self.against_champion, self.look),

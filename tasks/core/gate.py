@@ -123,6 +123,11 @@ class Comparison:
         """Say whether the challenger is better by more than noise can make it: one-sided at 5 %."""
         return self.difference + SURE * self.error < 0
 
+    @property
+    def is_worse(self) -> bool:
+        """Say whether it is worse by more than noise can make it: one-sided at 5 %."""
+        return self.difference - SURE * self.error > 0
+
 
 def compare(challenger: np.ndarray, other: np.ndarray, *, blocks: int) -> Comparison:
     """Compare per-row losses of the same rows.
@@ -167,15 +172,31 @@ def check_rows(uncontaminated: int, contaminated: int) -> Check:
     )
 
 
-def check_baseline(against_dummy: Comparison) -> Check:
-    """Ask whether the challenger beats the dummy by more than noise can: one-sided at 5 %."""
+def check_baseline(against_dummy: Comparison, champion_against_dummy: Comparison | None = None) -> Check:
+    """Ask whether the challenger beats the dummy by more than noise can (one-sided at 5 %), on rows that tell the champion from it.
+
+    On rows that do not tell the champion from the dummy it is enough not to be shown to be worse than that, for these rows can tell little,
+    and what is left to ask is whether the challenger is worse than the champion.
+
+    Args:
+        against_dummy: The challenger's comparison with the dummy.
+        champion_against_dummy: The champion's, on rows that neither was fitted on; None where there is no champion, or there are too few.
+    """
+    rival, value = champion_against_dummy, _against("the dummy", against_dummy)
+    is_untold = rival is not None and rival.rows >= MIN_GATE_ROWS and not (rival.is_better or rival.is_worse)
+    if rival is not None and is_untold and not (against_dummy.is_better or against_dummy.is_worse):
+        return Check("baseline", "not applicable", f"{value}; these rows do not tell the champion from it either", "")
     return Check(
         code="baseline",
         outcome="passed" if against_dummy.is_better else "failed",
-        value=f"loss {signed_percent(against_dummy.difference)} against the dummy, ± {percent(against_dummy.half_width)}",
+        value=value,
         limit="surely below the dummy's",
         how_to_pass="bring rows or columns that tell more about the target",
     )
+
+
+def _against(whom: str, found: Comparison) -> str:
+    return f"loss {signed_percent(found.difference)} against {whom}, ± {percent(found.half_width)}"
 
 
 def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Check:
@@ -187,7 +208,7 @@ def check_not_worse(against_champion: Comparison | None, tolerance: float) -> Ch
     return Check(
         code="not_worse",
         outcome="passed" if against_champion.difference <= limit else "failed",
-        value=f"loss {signed_percent(against_champion.difference)} against the champion's, ± {percent(against_champion.half_width)}",
+        value=_against("the champion's", against_champion),
         limit=f"+{percent(limit)} (would have noticed {noticed} four times out of five)",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )
@@ -201,12 +222,11 @@ def check_anchor(against_anchor: Comparison | None, tolerance: float) -> Check:
     """
     if against_anchor is None:
         return Check("anchor", "not applicable", "the champion is the last version that was better", "")
-    found = signed_percent(against_anchor.difference)
     limit = max(ANCHOR_TOLERANCES * tolerance - 1.28 * against_anchor.error, 1.28 * against_anchor.error)
     return Check(
         code="anchor",
         outcome="passed" if against_anchor.rows >= MIN_GATE_ROWS and against_anchor.difference <= limit else "failed",
-        value=f"loss {found} against the last version that was better, ± {percent(against_anchor.half_width)}",
+        value=_against("the last version that was better", against_anchor),
         limit=f"+{percent(limit)} on at least {MIN_GATE_ROWS} rows that neither was fitted on",
         how_to_pass="train on more or newer rows, or raise gate.tolerance in the use case",
     )

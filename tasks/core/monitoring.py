@@ -31,7 +31,6 @@ BLOCKING = {
 CHAMPION_UNUSABLE = "champion_unusable"
 OVER_WHEN_QUIET = (*BLOCKING, "loss_rising", CHAMPION_UNUSABLE)  # alarms that a look without them ends
 OVERTAKEN = "another champion came first"
-LEAST_RECENT = 200  # labelled rows, to fit to them alone
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,8 @@ class Memory:
         labelled: Rows that had a label then.
         asked_by: The retrain that was asked for; empty where none was.
         returns_to: The version that was to come back; 0 where none was.
-        asked_since: It is to use the rows that arrived after this time alone; empty where it is to use all.
-        risen_since: When the loss began to rise beyond what explains it; empty while it does not.
-        risen_rows: Labelled rows that were looked at since.
-        recent_rows: How many they were when a training on them alone was asked for; 0 where none was.
+        risen_since: When the rows began to arrive on which the loss rose beyond what explains it; empty while it does not.
+        is_proven: Whether the champion surely beat the dummy when it was judged.
     """
 
     watch: Watch = field(default_factory=Watch)
@@ -59,10 +56,8 @@ class Memory:
     labelled: int = 0
     asked_by: str = ""
     returns_to: int = 0
-    asked_since: str = ""
     risen_since: str = ""
-    risen_rows: int = 0
-    recent_rows: int = 0
+    is_proven: bool = True
 
     def as_json(self) -> dict[str, object]:
         """Give what the ledger keeps of it."""
@@ -70,32 +65,23 @@ class Memory:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Memory:
-        """Read what `as_json` gave."""
-        told: dict[str, Any] = {**kept, "watch": Watch(**kept["watch"])}
+        """Read what `as_json` gave, here or in an earlier release that remembered more."""
+        known = {each.name for each in dataclasses.fields(cls)}
+        told: dict[str, Any] = {name: value for name, value in kept.items() if name in known}
+        told["watch"] = Watch(**kept["watch"])
         return cls(**told)
 
 
-def with_rise(memory: Memory, watch: Watch, rows: int, began: str) -> Memory:
-    """Remember since when the loss has been rising.
+def with_rise(memory: Memory, watch: Watch, began: str) -> Memory:
+    """Remember since when the loss has been rising: until it does no longer, and a champion is there that surely beat the dummy.
 
     Args:
         memory: Before this look.
         watch: After it.
-        rows: Labelled rows that were looked at.
-        began: When these rows began to arrive, which is long before this look where labels come late.
+        began: When the rows began to arrive whose labels this look saw, which is long before it where labels come late.
     """
-    if not watch.excess:
-        return dataclasses.replace(memory, watch=watch, risen_since="", risen_rows=0, recent_rows=0)
-    return dataclasses.replace(memory, watch=watch, risen_since=memory.risen_since or began, risen_rows=memory.risen_rows + rows)
-
-
-def has_turned(memory: Memory) -> bool:
-    """Say whether a training should use the rows alone that came since the loss began to rise.
-
-    All rows serve best as a rule. Where the loss has risen, and a fit to all of them was refused or taken back since, what was true before
-    is no longer: then those count that came since it began to rise (the change point of Page's test), once there are enough.
-    """
-    return memory.watch.setbacks > 0 and memory.risen_rows >= max(LEAST_RECENT, 2 * memory.recent_rows)
+    rises = watch.excess > 0 or (memory.risen_since != "" and not memory.is_proven)
+    return dataclasses.replace(memory, watch=watch, risen_since=(memory.risen_since or began) if rises else "")
 
 
 def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
@@ -106,18 +92,25 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
         since: Decisions after it.
         epoch: Of today's champion.
     """
-    watch = memory.watch
+    watch, is_proven = memory.watch, True
     for entry in since:
         if entry.kind == "gate":
             rows: Mapping[str, int] = entry.inputs.get("rows", {})  # type: ignore[assignment]
             tried = max(memory.labelled, rows.get("fit", 0) + rows.get("gate", 0))
-            watch = watch.attempted(tried, is_promoted=entry.inputs.get("verdict") == "promoted")
+            is_promoted = entry.inputs.get("verdict") == "promoted"
+            watch = watch.attempted(tried, is_promoted=is_promoted)
+            is_proven = _beats_dummy(entry) if is_promoted else is_proven
         elif entry.kind == "restore":
-            watch = watch.returned()
-    memory = dataclasses.replace(memory, watch=watch)
-    if epoch != memory.epoch:
-        memory = with_rise(memory, dataclasses.replace(watch, excess=0.0), 0, "")
-    return dataclasses.replace(memory, epoch=epoch)
+            watch, is_proven = watch.returned(), True
+    if epoch == memory.epoch:
+        return dataclasses.replace(memory, watch=watch)
+    memory = dataclasses.replace(memory, epoch=epoch, is_proven=is_proven)
+    return with_rise(memory, dataclasses.replace(watch, excess=0.0), "")
+
+
+def _beats_dummy(judged: Entry) -> bool:
+    checks: Sequence[Mapping[str, str]] = judged.inputs.get("checks", ())  # type: ignore[assignment]
+    return all(check["outcome"] == "passed" for check in checks if check["code"] == "baseline")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from tasks.core import gate, splits
+from tasks.core import gate, splits, windows
+from tasks.core.monitoring import Memory, with_rise
 from tasks.core.retraining import LEAST_REFERENCE, Circumstances, Labelled, Reference, Signal, Watch, better_again, decide, look, spent
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from tasks.core.use_case import Retraining
 
+Version: TypeAlias = tuple[int, int]
 WORTH_TELLING = 0.02  # of the loss of never: where retraining every time gains less, there is nothing to recover
 JUDGED_BLOCKS = 20
 
@@ -52,6 +54,8 @@ class History:
         edges: Where each chunk ends: the first fit's rows, then one place for each of the N chunks.
         shipped: Gives the fit to the rows before a place.
         judged: Gives the fit to the rows before a place without the last so many of them, which are the gate rows.
+        newer: Gives the fit to the rows from one place to another without the last so many of them; None where they allow of none.
+        baseline: Gives the dummy of the same rows as `newer`.
         dummy: The dummy's mean loss.
         delay: Chunks until labels come.
         tolerance: Of the gate.
@@ -61,6 +65,8 @@ class History:
     edges: Sequence[int]
     shipped: Callable[[int], Fit]
     judged: Callable[[int, int], Fit]
+    newer: Callable[[int, int, int], Fit | None]
+    baseline: Callable[[int, int, int], Fit]
     dummy: float
     delay: int = 0
     tolerance: float = 0.02
@@ -78,6 +84,13 @@ class History:
     def labelled(self, check: int) -> int:
         """Say how many rows have a label at a check; those of the first fit always have one."""
         return self.edges[max(0, check - self.delay)]
+
+    def fit(self, check: int, since: int, size: int = 0) -> Fit | None:
+        """Give the fit of a check to the rows from a place on, 0 for all, without so many gate rows; None where they allow of none."""
+        end = self.labelled(check)
+        if since:
+            return self.newer(since, end, size)
+        return self.judged(end, size) if size else self.shipped(end)
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -109,6 +122,7 @@ class Step:
         fitted_at: The check at which the model that predicted it was fitted.
         decision: What was decided after it, in a word; empty where nothing was.
         reasons: Why.
+        since: The first row that this model was fitted to.
         is_alarm: Whether performance or prediction reached its limit, or a flag was raised.
     """
 
@@ -116,6 +130,7 @@ class Step:
     fitted_at: int
     decision: str = ""
     reasons: tuple[str, ...] = ()
+    since: int = 0
     is_alarm: bool = False
 
 
@@ -148,11 +163,16 @@ class Course:
         """Give the mean loss of each chunk, shape (N,)."""
         import numpy as np
 
-        return np.array([history.losses[step.fitted_at, step.chunk] for step in self.steps])
+        return np.array([_loss_of(history, step) for step in self.steps])
 
     def loss(self, history: History) -> float:
         """Give the mean loss of all predicted rows."""
         return float((self.losses(history) * history.weights[1:]).sum())
+
+
+def _loss_of(history: History, step: Step) -> float:
+    fit = history.fit(step.fitted_at, step.since) if step.since else None
+    return float(fit.of(history.rows(step.chunk)).mean() if fit else history.losses[step.fitted_at, step.chunk])
 
 
 def on_schedule(history: History, every: int | None, name: str) -> Course:
@@ -215,106 +235,149 @@ def by_policy(history: History, limits: Retraining, name: str = "policy") -> Cou
 
 
 class _Run:
-    """One policy on its way through a history."""
+    """One policy on its way through a history; a version is the check that it was fitted at, and the first row that it was fitted to."""
 
     def __init__(self, history: History, limits: Retraining) -> None:
         self.history, self.limits = history, limits
-        self.champion = 0
-        self.versions = [0]
+        self.champion: Version = (0, 0)
+        self.versions: list[Version] = [self.champion]
         self.spread = splits.FIRST_SPREAD
-        self.anchor = 0
+        self.anchor = self.champion
         self.looks: list[tuple[int, int]] = []
-        self.gates: dict[int, int] = {}
+        self.gates: dict[Version, int] = {}
         self.fits = self.promotions = self.returns = 0
         self.causes: dict[str, int] = {}
         self.attempts: list[datetime] = []
-        self.watch = Watch(tried_rows=history.edges[0])
-        self.reference: Reference = self._reference(0)
+        self.memory = Memory(Watch(tried_rows=history.edges[0]))
+        self.reference: Reference = self._reference(self.champion)
 
     def step(self, chunk: int) -> Step:
         """Look at a chunk, decide, and do that."""
-        history, champion = self.history, self.champion
+        history, (check, since) = self.history, self.champion
         if chunk <= history.delay:  # no label has come
-            return Step(chunk, champion)
-        fit, now, rows = history.shipped(history.labelled(champion)), history.rows(chunk), history.rows(chunk - history.delay)
+            return Step(chunk, check, since=since)
+        fit, now, rows = self._fit(self.champion), history.rows(chunk), history.rows(chunk - history.delay)
         losses, said = fit.of(rows), fit.said[now.start - fit.start : now.stop - fit.start]
         seen = Labelled(losses, said, history.labelled(chunk), history.dummy)
-        self.watch, signals = look(self.watch, self.reference, seen, self.limits)
+        watch, signals = look(self.memory.watch, self.reference, seen, self.limits)
+        self.memory = with_rise(self.memory, watch, str(rows.start))
         is_alarm = any(signal.fired for signal in signals if signal.name in ("performance", "prediction"))
-        return replace(self._act(chunk, signals, losses), is_alarm=is_alarm)
+        return replace(self._act(chunk, signals, losses), fitted_at=check, since=since, is_alarm=is_alarm)
 
     def _act(self, chunk: int, signals: Sequence[Signal], losses: np.ndarray) -> Step:
-        history, champion, rows = self.history, self.champion, self.history.rows(chunk - self.history.delay)
+        history, rows = self.history, self.history.rows(chunk - self.history.delay)
         if (found := better_again(losses, self._earlier(rows))) is not None:
-            return self._return(chunk, found[0])
+            return self._return(chunk, self.versions[found[0]])
         now = history.times[chunk - 1] if history.times else None
         facts = Circumstances(spent=spent(self.attempts, now, self.limits) if now else "")
-        choice = decide(self.watch, signals, self.limits, facts)
+        choice = decide(self.memory.watch, signals, self.limits, facts)
         if choice.outcome != "retrain" or chunk == history.chunks:
-            return Step(chunk, champion, "" if choice.outcome == "keep" else choice.code, choice.reasons)
+            return Step(chunk, 0, "" if choice.outcome == "keep" else choice.code, choice.reasons)
         self.causes[choice.code] = self.causes.get(choice.code, 0) + 1
         self.attempts += [now] if now else []
-        return self._attempt(chunk, choice.reasons)
+        return self._attempt((chunk, self._since(chunk)), choice.reasons)
+
+    def _since(self, chunk: int) -> int:
+        """Say from which row on a fit begins: where that of the champion does, or where the loss began to rise, as a training chooses."""
+        since, end = self.champion[1], self.history.labelled(chunk)
+        if not self.memory.risen_since:
+            return since
+        risen = int(self.memory.risen_since)
+        parts = windows.halves(risen, end - splits.gate_size(end - risen, self.spread))
+        if parts is None:
+            return since
+        newer, every = (self.history.fit(chunk, start, end - parts[1].start) for start in (risen, since))
+        if newer is None or every is None:
+            return since
+        return risen if windows.compare(newer.of(parts[1]), every.of(parts[1]), is_ordered=True).is_better else since
 
     def _earlier(self, rows: slice) -> dict[int, np.ndarray]:
-        known = (
-            [version for version in self.versions if version != self.champion][-self.limits.return_to :] if self.limits.return_to else []
-        )
-        fits = {version: self.history.shipped(self.history.labelled(version)) for version in known}
-        return {version: fit.of(rows) for version, fit in fits.items() if fit.start <= rows.start}
+        """Give the losses of earlier versions by their places."""
+        others = [place for place, version in enumerate(self.versions) if version != self.champion]
+        fits = {place: self._fit(self.versions[place]) for place in (others[-self.limits.return_to :] if self.limits.return_to else [])}
+        return {place: fit.of(rows) for place, fit in fits.items() if fit.start <= rows.start}
 
-    def _return(self, chunk: int, version: int) -> Step:
-        before, self.champion = self.champion, version
+    def _return(self, chunk: int, version: Version) -> Step:
+        self.champion, self.reference = version, self._reference(version)
         self.returns += 1
-        self.watch, self.reference = self.watch.returned(), self._reference(version)
-        return Step(chunk, before, "returned", (f"the version of check {version} is better on the newest labelled rows",))
+        self._go_on(self.memory.watch.returned(), is_proven=True)
+        return Step(chunk, 0, "returned", (f"the version of check {version[0]} is better on the newest labelled rows",))
 
-    def _attempt(self, chunk: int, reasons: tuple[str, ...]) -> Step:
-        before, rows = self.champion, self.history.labelled(chunk)
-        decision = self._judge(chunk)
+    def _attempt(self, version: Version, reasons: tuple[str, ...]) -> Step:
+        chunk, since = version
+        rows = self.history.labelled(chunk)
+        decision = self._judge(version)
         self.fits += 1
-        is_promoted = decision.verdict == "promoted"
-        self.watch = self.watch.attempted(rows, is_promoted=is_promoted)
-        if not is_promoted:
-            return Step(chunk, before, "rejected", (*reasons, decision.reason))
+        is_promoted = decision is not None and decision.verdict == "promoted"
+        is_proven = self.memory.is_proven
+        if decision is not None and is_promoted:
+            is_proven = all(check.outcome == "passed" for check in decision.checks if check.code == "baseline")
+        self._go_on(self.memory.watch.attempted(rows, is_promoted=is_promoted), is_proven=is_proven)
+        only = (f"a fit to the {rows - since:,} newest rows alone",) if since else ()
+        if decision is None or not is_promoted:
+            return Step(chunk, 0, "rejected", (*reasons, *only, decision.reason if decision else "these rows allow of no fit"))
         self.promotions += 1
-        self.champion = chunk
-        self.versions.append(chunk)
-        self.anchor = chunk if decision.code == "better" else self.anchor
-        self.reference = self._reference(chunk)
-        return Step(chunk, before, "promoted", reasons)
+        self.champion = version
+        self.versions.append(version)
+        self.anchor = version if decision.code == "better" else self.anchor
+        self.reference = self._reference(version)
+        return Step(chunk, 0, "promoted", (*reasons, *only))
 
-    def _judge(self, chunk: int) -> gate.Decision:
-        """Hold the judged fit of a challenger against those of champion and anchor, as the gate does."""
+    def _go_on(self, watch: Watch, *, is_proven: bool) -> None:
+        """Remember what was done."""
+        self.memory = with_rise(replace(self.memory, is_proven=is_proven), watch, self.memory.risen_since)
+
+    def _fit(self, version: Version, size: int = 0) -> Fit:
+        fit = self.history.fit(*version, size)
+        if fit is None:
+            raise LookupError(version)  # what cannot be fitted is judged, and becomes no version
+        return fit
+
+    def _judge(self, version: Version) -> gate.Decision | None:
+        """Hold the judged fit of a challenger against those of champion and anchor, as the gate does; None where there is none."""
+        chunk, since = version
         end = self.history.labelled(chunk)
-        size = splits.gate_size(end, self.spread)
+        size = splits.gate_size(end - since, self.spread)
         rows = slice(end - size, end)
-        challenger = self.history.judged(end, size).of(rows)
+        judged = self.history.fit(chunk, since, size)
+        if judged is None or self.history.fit(chunk, since) is None:
+            return None
+        challenger = judged.of(rows)
         against = self._compare(challenger, self.champion, rows)
         look_number = 1 + sum(2 * max(0, min(stop, rows.stop) - max(start, rows.start)) > size for start, stop in self.looks)
         self.looks.append((rows.start, rows.stop))
-        self.spread, self.gates[chunk] = against.spread, size
+        self.spread, self.gates[version] = against.spread, size
         anchor = self._compare(challenger, self.anchor, rows) if self.anchor != self.champion else None
         checks = (
             gate.check_rows(against.rows, size - against.rows),
+            gate.check_baseline(*self._against_dummy(version, rows, challenger)),
             gate.check_not_worse(against, self.history.tolerance),
             gate.check_anchor(anchor, self.history.tolerance),
             gate.check_looks(against, look_number),
         )
         return gate.decide(checks, against)
 
-    def _compare(self, challenger: np.ndarray, version: int, rows: slice) -> gate.Comparison:
+    def _against_dummy(self, version: Version, rows: slice, challenger: np.ndarray) -> tuple[gate.Comparison, gate.Comparison]:
+        """Compare challenger and champion with the dummy of the rows that the challenger was fitted to."""
+        dummy = self.history.baseline(version[1], rows.stop, rows.stop - rows.start).of(rows)
+        champion = self._judged(self.champion)
+        start = max(rows.start, champion.start)
+        theirs = gate.compare(champion.of(slice(start, rows.stop)), dummy[start - rows.start :], blocks=JUDGED_BLOCKS)
+        return gate.compare(challenger, dummy, blocks=JUDGED_BLOCKS), theirs
+
+    def _compare(self, challenger: np.ndarray, version: Version, rows: slice) -> gate.Comparison:
         """Compare on the gate rows that the other judged fit did not see."""
         other = self._judged(version)
         start = max(rows.start, other.start)
         return gate.compare(challenger[start - rows.start :], other.of(slice(start, rows.stop)), blocks=JUDGED_BLOCKS)
 
-    def _judged(self, version: int) -> Fit:
-        end = self.history.labelled(version)
-        return self.history.judged(end, self.gates.setdefault(version, splits.gate_size(end)))
+    def _judged(self, version: Version) -> Fit:
+        check, since = version
+        size = self.gates.setdefault(version, splits.gate_size(self.history.labelled(check) - since))
+        return self._fit(version, size)
 
-    def _reference(self, version: int) -> Reference:
-        fit, end = self._judged(version), self.history.labelled(version)
+    def _reference(self, version: Version) -> Reference:
+        fit, end = self._judged(version), self.history.labelled(version[0])
         size = end - fit.start
         return Reference.of(fit.losses[:size], fit.said[:size])
 

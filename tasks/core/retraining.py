@@ -160,7 +160,6 @@ class Circumstances:
         hold: Who rolled back and why; empty where nobody did.
         is_labelled: Whether any label came since the last look.
         waiting: Labels that came and are too few to be looked at.
-        is_new_way: Whether an attempt would be of another kind than those that were set back, so that these say little of it.
         spent: Which budget is spent, as a sentence; empty where none is.
     """
 
@@ -169,7 +168,6 @@ class Circumstances:
     hold: str = ""
     is_labelled: bool = True
     waiting: int = 0
-    is_new_way: bool = False
     spent: str = ""
 
 
@@ -277,7 +275,7 @@ def decide(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: C
 def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[str, str] | None:
     """Say by which code and why no attempt may be made now; None where one may."""
     waited = watch.batch - watch.tried_at
-    backed_off = min(MOST_WAITED, 2**watch.setbacks) if watch.setbacks and not facts.is_new_way else 0
+    backed_off = min(MOST_WAITED, 2**watch.setbacks) if watch.setbacks else 0
     if facts.hold:
         return "hold", f"{facts.hold}; release it with flows.rollback --release"
     if waited < (wait := max(limits.cooldown, backed_off)):

@@ -173,6 +173,24 @@ def test_a_model_beats_the_dummy_by_more_than_noise_can(difference: float, error
     assert check.how_to_pass == "bring rows or columns that tell more about the target"
 
 
+@pytest.mark.parametrize(
+    ("champion", "rows", "challenger", "outcome"),
+    [
+        (-0.5, 100, -0.01, "failed"),  # rows that tell the champion from the dummy can tell the challenger
+        (0.5, 100, -0.01, "failed"),
+        (-0.01, 100, -0.01, "not applicable"),
+        (-0.01, 100, -0.5, "passed"),
+        (-0.01, 100, 0.5, "failed"),
+        (-0.01, 29, -0.01, "failed"),
+    ],
+)
+def test_rows_that_do_not_tell_the_champion_from_the_dummy_ask_no_more_of_a_challenger(
+    champion: float, rows: int, challenger: float, outcome: str
+) -> None:
+    check = check_baseline(comparison(challenger, 0.02), replace(comparison(champion, 0.02), rows=rows))
+    assert check.outcome == outcome
+
+
 def test_without_a_champion_not_worse_is_not_applicable_and_not_passed() -> None:
     assert check_not_worse(None, TOLERANCE) == Check("not_worse", "not applicable", "there is no champion", "")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
 from tasks.core.monitor_page import as_prometheus
-from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, has_turned, with_rise
+from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, with_rise
 from tasks.core.retraining import Choice, Sample, Signal, Watch
 from tasks.core.watching import Estimate
 
@@ -25,6 +27,7 @@ def batch(decision: str, at: str) -> BatchEntry:
 
 def test_what_is_remembered_is_read_again_as_it_was() -> None:
     assert Memory.from_json(MEMORY.as_json()) == MEMORY
+    assert Memory.from_json({**MEMORY.as_json(), "risen_rows": 7}) == MEMORY, "an earlier release remembered more"
 
 
 def test_each_training_since_is_an_attempt_and_another_champion_begins_anew() -> None:
@@ -38,14 +41,19 @@ def test_each_training_since_is_an_attempt_and_another_champion_begins_anew() ->
     assert catch_up(MEMORY, [entry("restore")], epoch=4).watch.setbacks == 1
 
 
-def test_newer_rows_alone_serve_after_a_setback_once_there_are_enough_and_again_when_they_are_twice_as_many() -> None:
-    risen = with_rise(MEMORY, replace(MEMORY.watch, setbacks=1), 150, SINCE)
-    assert not has_turned(risen)
-    risen = with_rise(risen, risen.watch, 60, "later")
-    assert (risen.risen_since, risen.risen_rows, has_turned(risen)) == (SINCE, 210, True)
-    assert not has_turned(replace(risen, recent_rows=210))
-    assert has_turned(replace(risen, recent_rows=210, risen_rows=420))
-    assert with_rise(risen, replace(risen.watch, excess=0.0), 10, "later").risen_since == ""
+def test_the_loss_has_risen_since_its_first_rise_until_it_does_no_longer() -> None:
+    risen = with_rise(with_rise(MEMORY, MEMORY.watch, SINCE), MEMORY.watch, "later")
+    assert risen.risen_since == SINCE
+    assert with_rise(risen, replace(risen.watch, excess=0.0), "later").risen_since == ""
+
+
+@pytest.mark.parametrize(("outcome", "since"), [("passed", ""), ("not applicable", SINCE)])
+def test_a_champion_that_does_not_surely_beat_the_dummy_ends_no_rise(outcome: str, since: str) -> None:
+    judged = entry("gate", verdict="promoted", checks=[{"code": "looks", "outcome": "skipped"}, {"code": "baseline", "outcome": outcome}])
+    after = catch_up(replace(MEMORY, risen_since=SINCE), [judged, entry("promote")], epoch=4)
+    assert (after.watch.excess, after.risen_since) == (0.0, since)
+    assert with_rise(after, after.watch, "later").risen_since == since
+    assert catch_up(after, [entry("restore")], epoch=5).risen_since == ""
 
 
 def test_only_the_last_delivery_can_break_the_data() -> None:

@@ -27,8 +27,19 @@ def history(truth: np.ndarray, *, delay: int = 0, seed: int = 0, noise: float = 
         said = np.full(rows - start, y[max(0, end - 200) : end].mean())
         return Fit(start, (y[start:] - said) ** 2, said[:, None] + np.random.default_rng(1).normal(0, 1, (rows - start, 1)))
 
+    def poor(start: int) -> Fit:
+        return Fit(start, (y[start:] + 9) ** 2, np.zeros((rows - start, 1)))
+
     edges = [FIRST + SIZE * n for n in range(CHUNKS + 1)]
-    return History(edges, lambda end: fit(end, end), lambda end, size: fit(end - size, end - size), dummy=1.0, delay=delay)
+    return History(
+        edges,
+        shipped=lambda end: fit(end, end),
+        judged=lambda end, size: fit(end - size, end - size),
+        newer=lambda _, end, size: fit(end - size, end - size),
+        baseline=lambda _, end, size: poor(end - size),
+        dummy=1.0,
+        delay=delay,
+    )
 
 
 STEP = history(np.repeat([0.0, 1.0], [10, CHUNKS - 9]))
@@ -93,6 +104,39 @@ def test_what_was_true_before_brings_its_version_back_without_a_fit() -> None:
     without = by_policy(there_and_back, ASK_NOTHING.model_copy(update={"return_to": 0}))
     assert without.returns == 0
     assert without.fits > course.fits
+
+
+def test_where_the_world_turns_a_fit_to_newer_rows_alone_is_made_once_there_are_enough() -> None:
+    turned = opposed()
+    course = by_policy(turned, ASK_NOTHING)
+    decided = [(step.chunk, step.decision, step.reasons[-1]) for step in course.steps if step.decision in ("promoted", "rejected")]
+    assert [decision for _, decision, _ in decided] == ["rejected", "promoted"]
+    assert decided[0][2].startswith("loss +")
+    assert decided[1][2] == "a fit to the 600 newest rows alone"
+    last = course.steps[-1]
+    assert (last.since, turned.losses[0, CHUNKS]) == (FIRST + 10 * SIZE, pytest.approx(4.1, abs=0.5))
+    assert course.losses(turned)[-1] < 0.5
+
+
+def opposed() -> History:
+    """Give a history whose target is what a feature says, and from the eleventh chunk on its opposite; a fit weighs all its rows alike."""
+    rows = FIRST + CHUNKS * SIZE
+    draw = np.random.default_rng(0)
+    x = draw.choice([-1.0, 1.0], rows)
+    y = x * np.where(np.arange(rows) < FIRST + 10 * SIZE, 1, -1) + draw.normal(0, 0.3, rows)
+
+    def fit(since: int, end: int) -> Fit:
+        said = x[end:] * (x[since:end] @ y[since:end]) / (end - since)
+        return Fit(end, (y[end:] - said) ** 2, said[:, None])
+
+    return History(
+        [FIRST + SIZE * n for n in range(CHUNKS + 1)],
+        shipped=lambda end: fit(0, end),
+        judged=lambda end, size: fit(0, end - size),
+        newer=lambda since, end, size: fit(since, end - size),
+        baseline=lambda _, end, size: Fit(end - size, y[end - size :] ** 2, np.zeros((rows - end + size, 1))),
+        dummy=1.0,
+    )
 
 
 def test_late_labels_delay_what_is_noticed() -> None:
