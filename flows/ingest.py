@@ -29,6 +29,8 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     """
     case = data.resolve_delivery(options)
     ingestion.prepare_stores(case)
+    if options.dismiss and not options.accept:
+        return ingestion.dismiss(case, options)
     if options.accept:
         reception, delivery, batch = ingestion.find_waiting(case, options)
         take = _take_labels if delivery.kind == "labels" else _take

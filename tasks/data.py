@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from tasks import record
 from tasks.adapters import home, landing, ledger, memory, projects, snapshots, sources
 from tasks.adapters.lake import Lake
 from tasks.core import hiding, mending, splits
@@ -24,7 +25,7 @@ from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from tasks.core.champions import Version
@@ -46,7 +47,7 @@ def resolve(options: SourceOptions) -> Case:
     """
     settings = home.settings()
     home.prepare(settings.home)
-    return projects.resolve(options, settings, lambda name: _has_lake(settings, name))
+    return _resolve(options, settings, lambda name: _has_lake(settings, name))
 
 
 def resolve_delivery(options: SourceOptions) -> Case:
@@ -60,9 +61,13 @@ def resolve_delivery(options: SourceOptions) -> Case:
         raise UsageError(message, where="--use-case")
     settings = home.settings()
     home.prepare(settings.home)
-    return projects.resolve(
-        options, settings, lambda name: projects.load_use_case(name, settings.project) is None and _has_lake(settings, name)
-    )
+    return _resolve(options, settings, lambda name: projects.load_use_case(name, settings.project) is None and _has_lake(settings, name))
+
+
+def _resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str], bool]) -> Case:
+    # A deployment is one of a use case: where its form names none, a person has emptied that field, and means no other use case.
+    default = None if record.is_deployed() else projects.DEFAULT_USE_CASE
+    return projects.resolve(options, settings, has_lake, default=default)
 
 
 def resolve_scoring(options: SourceOptions) -> Case:

@@ -132,7 +132,7 @@ def open_reception(case: Case, options: IngestOptions) -> Reception:
         UsageError: the call contradicts itself, or the landing folder cannot be used.
     """
     if options.because and not options.accept:
-        message = "--because says why a batch is accepted; name it with --accept"
+        message = "--because says why a batch is accepted or dismissed; name it with --accept or --dismiss"
         raise UsageError(message, where="--because")
     _check_terms(case)
     if options.data is None and case.use_case.landing:
@@ -348,11 +348,12 @@ def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Deliver
         UsageError: there is none like that, or no reason is given, or the lake was begun on other terms.
     """
     _check_terms(case)
-    if not (options.because or "").strip():
-        message = "say why the batch is accepted, with --because TEXT; it stands in the ledger"
-        raise UsageError(message, where="--because")
+    if options.dismiss:
+        message = "--accept takes a batch in, and --dismiss does not; leave one of them out"
+        raise UsageError(message, where="--dismiss")
+    _check_reason(options, "accepted")
     reception = Reception(case, ())
-    entry = deliveries.find_waiting(reception.entries, options.accept or "", case.name)
+    entry = deliveries.find_waiting(reception.entries, options.accept or "", case.name, "--accept")
     staged, lines, aside = Path(entry.staged), *(reception.held_file(entry.digest, what) for what in ("lines", "aside"))
     if not (staged.exists() and lines.exists()):
         message = f"the rows of batch {entry.digest[:SHOWN_DIGITS]} are gone from {staged}; deliver {entry.name} again"
@@ -361,6 +362,27 @@ def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Deliver
     numbers = snapshots.read_column(lines, "line").to_numpy()
     delivery = Delivery(entry.name, entry.name, kind=entry.kind)
     return reception, delivery, Batch(staged, staged.stem[:64], entry.name, numbers, aside=tuple(misfits))
+
+
+def dismiss(case: Case, options: IngestOptions) -> IngestReport:
+    """Let a batch that is held go, because it was delivered again in order, or is not wanted; nothing of it comes in.
+
+    Raises:
+        UsageError: there is none like that, or no reason is given.
+    """
+    _check_reason(options, "dismissed")
+    reception = Reception(case, ())
+    entry = deliveries.find_waiting(reception.entries, options.dismiss or "", case.name, "--dismiss")
+    delivery = Delivery(entry.name, entry.name, kind=entry.kind)
+    told = reception.entry(delivery, entry.digest, "dismissed", (options.because or "",))
+    reception.write_down(dataclasses.replace(told, because=options.because or ""))
+    return report(reception)
+
+
+def _check_reason(options: IngestOptions, what: str) -> None:
+    if not (options.because or "").strip():
+        message = f"say why the batch is {what}, with --because TEXT; it stands in the ledger"
+        raise UsageError(message, where="--because")
 
 
 def report(reception: Reception) -> IngestReport:

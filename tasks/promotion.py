@@ -64,8 +64,7 @@ def promote(
     with _decided_already():
         tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
         tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
-    told = [f"**{decision.verdict}** · {decision.code}", "", *(f"- {reason}" for reason in decision.reasons)]
-    record.publish_text(f"{case.name}-decision", "\n".join(told))
+    record.publish_text(f"{case.name}-decision", evidence.as_markdown(decision, f"version {version.number} of {case.name}"))
     log.info("%s: %s", decision.verdict, decision.reason)
     return decision
 
@@ -318,7 +317,7 @@ def _passed(case: Case) -> set[int]:
 
 def _reason(because: str, what: str) -> str:
     if not because.strip():
-        message = f"say why {what}, with --because TEXT"
+        message = f"say why {what}: --because TEXT, or Because in the form"
         raise UsageError(message, where="--because")
     return because.strip()
 

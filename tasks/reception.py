@@ -111,8 +111,9 @@ class Reception:
             judgement: What speaks against it.
             never: Why no person can have it taken in; empty where one can.
         """
-        accepting = f"--use-case {self.case.name} --accept {digest[:SHOWN_DIGITS]} --because TEXT"
-        how = f"nor can it be accepted: {never}" if never else f"to take it in all the same: python -m flows.ingest {accepting}"
+        command, named = f"python -m flows.ingest --use-case {self.case.name}", f"{digest[:SHOWN_DIGITS]} --because TEXT"
+        how = f"deliver it in order, then: {command} --dismiss {named}; or take it in as it is: {command} --accept {named}"
+        how = f"nor can it be accepted: {never}" if never else how
         if not never:
             self._keep(batch, digest)
         entry = self.entry(delivery, digest, "refused" if judgement.refusals else "held", (*judgement.against, how))
@@ -176,8 +177,11 @@ class Reception:
             snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
         report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
         self.reports.append(report)
-        record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}")
-        (log.info if entry.decision in TAKEN else log.warning)("%s", report.message)
+        record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}\n\nPage: `{page}`")
+        if entry.decision in TAKEN:
+            log.info("%s", report.message)
+        else:
+            log.warning("%s; its page is %s", report.message, page)
         for reason in entry.reasons if entry.decision in TAKEN and not entry.mends else ():
             log.info("%s: %s", entry.name, reason)
 

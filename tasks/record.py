@@ -18,7 +18,7 @@ from tasks.core.errors import EvergreenError
 from tasks.core.names import dashed, digest, run_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from prefect.client.schemas.objects import FlowRun, State
     from prefect.flows import Flow
@@ -216,6 +216,25 @@ def mend_runs_of(work_pool: str) -> int:
             again = Scheduled(message="The worker that had taken this run was killed before it began.")
             client.set_flow_run_state(run.id, again if run.state_type == StateType.PENDING else crashed, force=True)
     return len(runs)
+
+
+def remove_deployments(names: Collection[str]) -> None:
+    """Remove deployments from the server that answers, with their triggers; what they ran stays.
+
+    Args:
+        names: Each with its flow: `train/houses`. One that is not there is passed over.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        for name in names:
+            try:
+                found = client.read_deployment_by_name(name)
+                client.delete_resource_owned_automations(f"prefect.deployment.{found.id}")
+                client.delete_deployment(found.id)
+            except ObjectNotFound:
+                continue
 
 
 def _is_left(run: FlowRun) -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import home, programs, projects, server, tracking
+from tasks.adapters import home, programs, projects, server, snapshots, tracking
 from tasks.core import deployments, names
 from tasks.core.deployments import WORK_POOL
 from tasks.core.errors import StoreError, UsageError
@@ -221,10 +221,7 @@ def _evidently_command(stack: _Stack) -> list[str]:
 
 def _start_worker(stack: _Stack) -> None:
     """Start the worker, which makes its pool, after what became of the runs of the one before is told."""
-    # Prefect reads them when it is imported, and that is in the next call.
-    for name in FOREIGN:
-        os.environ.pop(name, None)
-    os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("PREFECT_")})
+    _address(stack)
     if mended := record.close_dead_runs() + record.mend_runs_of(WORK_POOL):
         log.info("runs that were cut off by a kill: %d; those that had begun are told as crashed, the others scheduled again", mended)
     name = f"{socket.gethostname()}-{names.digest(str(stack.settings.home))[:8]}"
@@ -233,15 +230,24 @@ def _start_worker(stack: _Stack) -> None:
     stack.wait("worker", partial(server.answers, f"{stack.api}/work_pools/{WORK_POOL}"))
 
 
+def _address(stack: _Stack) -> None:
+    """Let Prefect's client in this process talk to the stack's server; where that is it reads when it is imported, which is later."""
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("PREFECT_")})
+
+
 def _deploy(stack: _Stack, text: str) -> None:
     """Deploy unless that was done: another time would switch on again what a person switched off in the pages.
+
+    What `up` deployed before and is not wanted any more is removed, so that nothing goes on for a use case without a file.
 
     Raises:
         StoreError: Prefect refused.
     """
-    done, wanted = stack.programs.folder / "deployed", names.digest(text)
-    is_known = done.is_file() and done.read_text(encoding="utf-8") == wanted
-    if is_known and server.answers(f"{stack.api}/deployments/name/maintain/{deployments.ALL}"):
+    done = stack.programs.folder / "deployed"
+    before = done.read_text(encoding="utf-8") if done.is_file() else ""
+    if before == text and server.answers(f"{stack.api}/deployments/name/maintain/{deployments.ALL}"):
         return
     log.info("deploying")
     path = stack.programs.folder / projects.PREFECT_YAML
@@ -251,7 +257,11 @@ def _deploy(stack: _Stack, text: str) -> None:
         at = stack.programs.log_of("deploy")
         message = f"the deployments were refused: {stack.programs.last_words('deploy')}; see {at}"
         raise StoreError(message, where=str(at))
-    done.write_text(wanted, encoding="utf-8")
+    if gone := deployments.names_in(before) - deployments.names_in(text):
+        _address(stack)
+        record.remove_deployments(gone)
+        log.info("no longer wanted, and removed: %s", ", ".join(sorted(gone)))
+    snapshots.write_text(text, done)
 
 
 def down(_options: DownOptions) -> Iterator[DownReport]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from errno import EISDIR
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.core.settings import Settings
 
 DEFAULT_USE_CASE = "diabetes"
+log = logging.getLogger("evergreen")
 
 USE_CASES = Path("deployments") / "use_cases"
 SUITES = Path("expectations")
@@ -34,18 +36,24 @@ def bundled() -> Path:
     return package / "bundled" if (package / "bundled").is_dir() else package.parent
 
 
-def resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str], bool] = lambda _: False) -> Case:
+def resolve(
+    options: SourceOptions, settings: Settings, has_lake: Callable[[str], bool] = lambda _: False, *, default: str | None = DEFAULT_USE_CASE
+) -> Case:
     """Find the use case that a call means: named, or made of the table that it brings.
 
     Args:
         options: The call.
         settings: Where use cases are.
         has_lake: Says whether rows of a use case were ingested; they go before the table that its file names.
+        default: Which is meant where the call says nothing; None where it must say something.
 
     Raises:
-        UsageError: there is no such use case, or its file is wrong.
+        UsageError: there is no such use case, its file is wrong, or none is named.
     """
-    name = options.use_case or (names.use_case_of(options.data) if options.data else DEFAULT_USE_CASE)
+    name = options.use_case or (names.use_case_of(options.data) if options.data else default)
+    if name is None:
+        message = f"say which use case is meant, with --use-case NAME (there are: {', '.join(use_case_names(settings.project))})"
+        raise UsageError(message, where="--use-case")
     if not settings.project.is_dir():
         message = f"EVERGREEN_PROJECT is '{settings.project}', which is no folder"
         raise UsageError(message, where="EVERGREEN_PROJECT")
@@ -53,6 +61,8 @@ def resolve(options: SourceOptions, settings: Settings, has_lake: Callable[[str]
     data = options.data or (LAKE if has_lake(name) else None)
     if found is None and data is None:
         raise UsageError.unknown("use case", name, use_case_names(settings.project), where="--use-case")
+    if found and found.data != LAKE and data == LAKE:
+        log.warning("ingested rows go before data: %s, which is not read; ingest that too, if it is to be trained on", found.data)
     use_case = (found or UseCase.from_values(name, {}, where="--use-case")).with_options(options)
     if options.data is None:
         use_case = use_case.model_copy(update={"data": data or locate(use_case.data, settings.project)})

@@ -212,7 +212,7 @@ class AlarmReport:
         parts = [f"{verb} {', '.join(names)}" for verb, names in (("told", self.told), ("could not tell", self.failed)) if names]
         if self.is_silenced:
             parts.append("told nobody, because alarms.silence_until is not over")
-        return f"{what}: {'; '.join(parts) or 'logged; there is no channel that does not know it already'}"
+        return f"{what}: {'; '.join(parts) or 'logged; no channel is set that does not know it already'}"
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""

@@ -26,7 +26,9 @@ SHOWN_ROWS = 20
 SHOWN_EXAMPLES = 3
 MAX_CELL = 160
 MAX_EXAMPLE = 60
-TONES: dict[str, Tone] = {"ingested": "good", "mended": "good", "accepted": "neutral", "held": "bad", "refused": "bad"}
+TONES: dict[str, Tone] = {
+    "ingested": "good", "mended": "good", "accepted": "neutral", "held": "bad", "refused": "bad", "dismissed": "neutral",
+}  # fmt: skip
 BADGES: dict[Consequence, Outcome] = {"none": "passed", "reported": "warned", "quarantined": "warned", "refused": "failed"}
 
 

@@ -6,9 +6,10 @@ After Mitchell et al., Model Cards for Model Reporting (2019).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.decisions import CROWNING
 from tasks.core.markdown import as_markdown
 from tasks.core.names import counted
 from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render
@@ -92,7 +93,8 @@ class Card:
 
     def as_description(self) -> str:
         """Give the first sections of it, as many as a registry takes."""
-        told, more = self.as_text(), f"\n\nThe whole card: `python -m flows card {self.version.number} --use-case {self.use_case.name}`"
+        lasting = replace(self, epochs=())  # written once, when it is judged: whether it is champion is told by the aliases
+        told, more = lasting.as_text(), f"\n\nThe whole card: `python -m flows card {self.version.number} --use-case {self.use_case.name}`"
         while len(told) + len(more) > MOST_DESCRIBED:
             told = told.rpartition("\n\n")[0]
         return told + more
@@ -129,6 +131,8 @@ def _verdict(card: Card) -> Verdict:
     if card.epochs:
         return Verdict(tone, "Former champion", f"from {minute(card.epochs[-1][0])} until {minute(card.epochs[-1][1])}")
     last = card.decisions[-1] if card.decisions else None
+    if last and last.kind in CROWNING:
+        return Verdict(tone, "Promoted", last.reason)
     return Verdict(tone, "Never champion", last.reason if last else "it never came before the gate")
 
 

@@ -173,7 +173,7 @@ def _tell_unit(case: Case, column: ColumnProfile, change: UnitChange, inputs: di
     undone = conversion.undo(_quantiles(column))
     state = min((_quantiles(state) for state in _past(case, column.name)), key=lambda state: units.gap(undone, state))
     how = f"came as {conversion.name} its values" if _is_strong(change) else f"seems to have gone from {conversion.name}"
-    told = f"median {column.quantiles[50]:.6g} instead of {state[50]:.6g}; put right, it is back where it was"
+    told = f"median {column.quantiles[50]:.6g} instead of {state[50]:.6g}; converted back, it is as it was"
     return Finding(
         "unit-changed",
         "critical",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What is written down of a batch; a delivery that is known already is not.
-Decision = Literal["ingested", "accepted", "mended", "held", "refused"]
+Decision = Literal["ingested", "accepted", "mended", "held", "refused", "dismissed"]
 Kind = Literal["rows", "labels"]
 TAKEN: tuple[Decision, ...] = ("ingested", "accepted", "mended")
 SHOWN_DIGITS = 8
@@ -30,6 +30,7 @@ STATE_NAMES = {
     "mended": "Mended",
     "held": "Held",
     "refused": "Refused",
+    "dismissed": "Dismissed",
     "known": "Known already",
 }
 
@@ -183,7 +184,7 @@ class IngestReport:
     @property
     def state_name(self) -> str:
         """Name the run's final state by the worst outcome."""
-        worst = ("refused", "held", "accepted", "ingested", "mended", "known")
+        worst = ("refused", "held", "dismissed", "accepted", "ingested", "mended", "known")
         found = {batch.outcome for batch in self.batches}
         return next((STATE_NAMES[outcome] for outcome in worst if outcome in found), "Nothing came")
 
@@ -215,29 +216,35 @@ def describe(report: IngestReport, folder: str) -> str:
 
 
 def waiting(entries: Sequence[BatchEntry]) -> list[BatchEntry]:
-    """List the batches of a use case that are held and that nobody has accepted."""
-    taken = {entry.digest for entry in entries if entry.decision in TAKEN}
-    return list({entry.digest: entry for entry in entries if entry.staged and entry.digest not in taken}.values())
+    """List the batches of a use case that are held and that nobody has accepted or dismissed."""
+    settled = {entry.digest for entry in entries if entry.decision in (*TAKEN, "dismissed")}
+    return list({entry.digest: entry for entry in entries if entry.staged and entry.digest not in settled}.values())
 
 
-def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str) -> BatchEntry:
+def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str, where: str) -> BatchEntry:
     """Find the batch that a person means, among those that wait for one.
 
+    Args:
+        entries: All that was decided.
+        digits: With which its digest begins.
+        use_case: Whose.
+        where: The option that names it.
+
     Raises:
-        UsageError: none begins with these digits, or several do, or it was taken meanwhile.
+        UsageError: none begins with these digits, or several do, or it was taken or dismissed meanwhile.
     """
     open_entries = waiting(entries)
     found = [entry for entry in open_entries if entry.digest.startswith(digits.lower())]
     if len(found) == 1:
         return found[0]
-    taken = next((entry for entry in entries if entry.digest.startswith(digits.lower()) and entry.decision in TAKEN), None)
-    if taken and not found:
-        message = f"batch {taken.digest[:SHOWN_DIGITS]} ({taken.name}) was {taken.decision} at {taken.decided_at} already"
-        raise UsageError(message, where="--accept")
+    settled = (entry for entry in entries if entry.decision in (*TAKEN, "dismissed"))
+    if not found and (before := next((entry for entry in settled if entry.digest.startswith(digits.lower())), None)):
+        message = f"batch {before.digest[:SHOWN_DIGITS]} ({before.name}) was {before.decision} at {before.decided_at} already"
+        raise UsageError(message, where=where)
     what = f"{len(found)} batches of {use_case} wait that begin with" if found else f"no batch of {use_case} waits that begins with"
     listed = ", ".join(f"{entry.digest[:SHOWN_DIGITS]} ({entry.name})" for entry in open_entries)
     message = f"{what} '{digits}'; waiting are: {listed or 'none'}"
-    raise UsageError(message, where="--accept")
+    raise UsageError(message, where=where)
 
 
 def is_alike(entry: BatchEntry, other: BatchEntry) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from tasks.core import cron
 from tasks.core.errors import UsageError
@@ -63,7 +63,7 @@ class Kind:
 # A second run waits where it may bring something that the first has not: newer rows, another order of a person. It is
 # cancelled where it would only do what the first is doing.
 TRAIN = Kind("train", "Train {name} and let the gate decide.", "ENQUEUE")
-INGEST = Kind("ingest", "Take what has come for {name} into its lake.", "CANCEL_NEW")
+INGEST = Kind("ingest", "Take what has come for {name} into its lake.", "ENQUEUE")
 MONITOR = Kind("monitor", "Look at the champion of {name}, and retrain it when that pays.", "CANCEL_NEW")
 SCORE = Kind("score", "Let the champion of {name} predict the rows of a table.", "ENQUEUE")
 ON_DEMAND = (
@@ -93,6 +93,19 @@ def update(text: str, use_cases: Sequence[UseCase], pages: str = PAGES) -> str:
         message = f"prefect.yaml needs the lines '{BEGIN}' and '{END}'; what stands between them is replaced"
         raise UsageError(message, where="prefect.yaml")
     return f"{text[: found.start()]}{BEGIN}\n{entries(use_cases, pages=pages)}{text[found.start('end') :]}"
+
+
+def names_in(text: str) -> set[str]:
+    """Name what a `prefect.yaml` deploys, each with its flow.
+
+    >>> names_in("deployments: [{name: houses, entrypoint: 'flows.train:train'}]"), names_in("")
+    ({'train/houses'}, set())
+    """
+    import yaml
+
+    told: object = yaml.safe_load(text)
+    found = cast("Sequence[Mapping[str, str]]", told.get("deployments") or ()) if isinstance(told, dict) else ()
+    return {f"{each['entrypoint'].rpartition(':')[2]}/{each['name']}" for each in found}
 
 
 def entries(use_cases: Sequence[UseCase], pages: str = PAGES) -> str:

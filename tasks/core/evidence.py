@@ -136,6 +136,15 @@ class Evidence:
         )
         return gate.decide(gate.waive(checks, waived), self.against_champion)
 
+    def as_markdown(self, decision: Decision, what: str) -> str:
+        """Give what a run's page in Prefect shows of a judgement: the decision, its reasons, and the metrics with 95 % intervals."""
+        rows = (
+            f"| {name} | {found.value:.4g} | {found.low:.4g} to {found.high:.4g} | {self.baseline[name]:.4g} |"
+            for name, found in self.metrics.items()
+        )
+        table = (f"| on {len(self.y):,} gate rows | value | 95 % interval | dummy |", "|---|---|---|---|", *rows)
+        return "\n".join([f"**{decision.verdict}** · {what}", "", *(f"- {reason}" for reason in decision.reasons), "", *table])
+
     def as_json(self, decision: Decision, champion: ChampionFit | None) -> dict[str, object]:
         """Give what the ledger keeps of a judgement: rows, figures, comparisons, checks."""
         compared = {"dummy": self.against_dummy, "champion": self.against_champion, "anchor": self.against_anchor}

@@ -173,19 +173,19 @@ def check_rows(uncontaminated: int, contaminated: int) -> Check:
 
 
 def check_baseline(against_dummy: Comparison, champion_against_dummy: Comparison | None = None) -> Check:
-    """Ask whether the challenger beats the dummy by more than noise can (one-sided at 5 %), on rows that tell the champion from it.
+    """Ask whether the challenger beats the dummy by more than noise can (one-sided at 5 %), where the champion does.
 
-    On rows that do not tell the champion from the dummy it is enough not to be shown to be worse than that, for these rows can tell little,
-    and what is left to ask is whether the challenger is worse than the champion.
+    On rows where the champion does not, it is enough not to be shown to be worse than the dummy: refusing what is not worse than the
+    champion would keep a champion that is no better.
 
     Args:
         against_dummy: The challenger's comparison with the dummy.
         champion_against_dummy: The champion's, on rows that neither was fitted on; None where there is no champion, or there are too few.
     """
     rival, value = champion_against_dummy, _against("the dummy", against_dummy)
-    is_untold = rival is not None and rival.rows >= MIN_GATE_ROWS and not (rival.is_better or rival.is_worse)
-    if rival is not None and is_untold and not (against_dummy.is_better or against_dummy.is_worse):
-        return Check("baseline", "not applicable", f"{value}; these rows do not tell the champion from it either", "")
+    is_asked = rival is None or rival.rows < MIN_GATE_ROWS or rival.is_better
+    if not (is_asked or against_dummy.is_better or against_dummy.is_worse):
+        return Check("baseline", "not applicable", f"{value}; on these rows the champion does not surely beat it either", "")
     return Check(
         code="baseline",
         outcome="passed" if against_dummy.is_better else "failed",

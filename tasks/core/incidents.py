@@ -45,7 +45,7 @@ def inspect_batch(
     >>> usual, metres = [[150.0 + x % 37 for x in range(90)], [1.5 + x % 37 / 100 for x in range(90)]]
     >>> reference, now = [profile_rows([pd.DataFrame({"height": x})]) for x in (usual, metres)]
     >>> [finding.message for finding in inspect_batch(Arrival("monday", now), reference).findings]
-    ["'height' came as 1/100 of its values: median 1.64 instead of 164; put right, it is back where it was (gap ... before, ... after)"]
+    ["'height' came as 1/100 of its values: median 1.64 instead of 164; converted back, it is as it was (gap ... before, ... after)"]
     """
     limits = limits or Limits()
     case = Case(batch, reference, history[-limits.history :], time, limits, key)

@@ -51,14 +51,15 @@ def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
 
 def as_markdown(report: MonitorReport) -> str:
     """Give what stands on the run's page in Prefect."""
-    lines = [f"**{report.state_name}** ({report.choice.code.replace('_', ' ')})", ""]
+    lines = [f"**{report.state_name}** · {report.choice.in_words}", ""]
     lines += [*(f"- {reason}" for reason in report.choice.reasons), ""]
     lines += [f"- came: {report.window}", f"- data: {report.data}"]
     lines += [f"- performance: {report.performance}"] if report.performance else []
     lines += [f"- signal: {in_words(signal)}{' **fired**' if signal.fired else ''}" for signal in report.choice.signals]
     moved = [f"`{each.name}` {each.effect:.2f}" for each in report.features if each.is_drifted]
     lines += [f"- done: {report.done}"] if report.done else []
-    return "\n".join([*lines, f"- features that moved: {', '.join(moved) or 'none'}", "", f"Page: `{report.page}`"])
+    nothing = "none" if report.features else "not compared"
+    return "\n".join([*lines, f"- features that moved: {', '.join(moved) or nothing}", "", f"Page: `{report.page}`"])
 
 
 def as_prometheus(report: MonitorReport, at: float) -> str:

@@ -188,14 +188,15 @@ class Performance:
 
 
 def broken_since(batches: Sequence[BatchEntry], since: str, taken: Sequence[str]) -> BatchEntry | None:
-    """Find the batch that was held or refused since a moment and after which none was taken; None where there is none.
+    """Find the batch that was held or refused since a moment, not dismissed, and after which none was taken; None where there is none.
 
     Args:
         batches: Decisions on batches, the first one first.
         since: ISO 8601 in UTC; empty: ever.
         taken: Decisions by which a batch is in.
     """
-    last = next((batch for batch in reversed(batches) if batch.decided_at > since[:19]), None)
+    dismissed = {batch.digest for batch in batches if batch.decision == "dismissed"}
+    last = next((batch for batch in reversed(batches) if batch.decided_at > since[:19] and batch.digest not in dismissed), None)
     return None if last is None or last.decision in taken else last
 
 
@@ -256,7 +257,7 @@ class MonitorReport:
     def state_message(self) -> str:
         """Say in one sentence what is to be done, and why."""
         reasons = "; ".join(self.choice.reasons)
-        said = f"{self.use_case}, version {self.version}: {self.choice.outcome} ({self.choice.code.replace('_', ' ')}), because {reasons}"
+        said = f"{self.use_case}, version {self.version}: {self.choice.in_words}, because {reasons}"
         return on_one_line(f"{said}; {self.done}" if self.done else said)
 
     def as_json(self) -> dict[str, object]:
@@ -317,7 +318,7 @@ def moment_in_words(moment: str) -> str:
 def describe(report: MonitorReport, folder: str) -> str:
     """Give what a person reads of it; paths are relative to a folder."""
     lines = [
-        f"{report.use_case} · version {report.version} · {report.state_name.lower()} ({report.choice.code.replace('_', ' ')})",
+        f"{report.use_case} · version {report.version} · {report.choice.in_words}",
         f"came        {report.window}",
         f"data        {report.data}",
     ]

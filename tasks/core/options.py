@@ -82,7 +82,7 @@ class TrainOptions(CaseOptions):
         Field(
             title="Asked by",
             pattern=r"^[0-9]+-[0-9]+$",
-            description="what a monitor asked for: champion's epoch and look; trained once for each",
+            description="for monitors, not for people: champion's epoch and look that asked; trained once for each",
         ),
     ] = None
 
@@ -102,7 +102,8 @@ class IngestOptions(CaseOptions):
 
     labels: Annotated[bool, Field(title="Labels alone", description="the table holds labels of rows that came before")] = False
     accept: Annotated[str | None, Field(title="Accept", description="a batch that is held: its digest, or the first digits")] = None
-    because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted")] = None
+    dismiss: Annotated[str | None, Field(title="Dismiss", description="a batch that is held and need not be taken in any more")] = None
+    because: Annotated[str | None, Field(title="Because", description="why the held batch is accepted or dismissed")] = None
 
 
 class ScoreOptions(SourceOptions):
@@ -118,7 +119,7 @@ class SuccessionOptions(Options):
     """What a person says of a version."""
 
     use_case: Annotated[str | None, Field(title="Use case", description="name of the use case")] = None
-    because: Annotated[str, Field(title="Because", description="why; it stands in the ledger")] = ""
+    because: Annotated[str, Field(title="Because", description="why; it stands in the ledger, and only a release needs none")] = ""
 
 
 class PromoteOptions(SuccessionOptions):

@@ -342,7 +342,7 @@ th, td {
   text-align: left; vertical-align: baseline;
 }
 thead th { border-bottom-color: var(--muted); font-weight: 500; vertical-align: bottom; overflow-wrap: normal; }
-td { overflow-wrap: break-word; }
+tbody th, td { overflow-wrap: break-word; }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
 .none { color: var(--muted); }

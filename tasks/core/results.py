@@ -181,7 +181,8 @@ class TrainReport:
     @property
     def state_message(self) -> str:
         """Say the decision in one sentence."""
-        return f"version {self.version} of {self.use_case}: {self.decision.code.replace('_', ' ')}: {self.decision.reason}"
+        code = "" if self.decision.code == "first_champion" else f"{self.decision.code.replace('_', ' ')}: "
+        return f"version {self.version} of {self.use_case}: {code}{self.decision.reason}"
 
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""

@@ -192,6 +192,15 @@ class Choice:
     signals: tuple[Signal, ...] = ()
     version: int | None = None
 
+    @property
+    def in_words(self) -> str:
+        """Say what is to be done, and by which code where that says more.
+
+        >>> Choice("keep", "keep", ()).in_words, Choice("blocked", "data_broken", ()).in_words
+        ('keep', 'blocked (data broken)')
+        """
+        return self.outcome if self.outcome == self.code else f"{self.outcome} ({self.code.replace('_', ' ')})"
+
     def as_json(self) -> dict[str, object]:
         """Give the document that scripts may rely on; keys are added, never renamed."""
         return {"outcome": self.outcome, "code": self.code, "reasons": list(self.reasons), "signals": [vars(each) for each in self.signals]}
@@ -283,7 +292,7 @@ def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[st
     if facts.spent:
         return "budget", facts.spent
     if watch.allowance < 1:
-        return "budget", f"an attempt is made for {1 / limits.share:.3g} batches in the mean, and {watch.allowance:.2f} are saved up"
+        return "budget", f"an attempt is made for {1 / limits.share:.3g} looks in the mean, and {watch.allowance:.2f} are saved up"
     return None
 
 
@@ -329,8 +338,8 @@ def in_words(signal: Signal) -> str:
     return what[signal.name]
 
 
-def _ago(batches: int) -> str:
-    return f"{batches} batch{'' if batches == 1 else 'es'} ago"
+def _ago(looks: int) -> str:
+    return f"{looks} look{'' if looks == 1 else 's'} ago"
 
 
 def better_again(champion: np.ndarray, earlier: Mapping[int, np.ndarray]) -> tuple[int, gate.Comparison] | None:

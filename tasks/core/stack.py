@@ -43,7 +43,7 @@ class StackReport:
         lines.append(f"{'worker':<10} runs what pages, schedules and monitors ask for: {self.deployments} deployments")
         lines.append(f"{'logs':<10} {self.logs}")
         begun = f"started {', '.join(self.started)}" if self.started else "everything was up already"
-        return "\n".join([*lines, f"{'up':<10} {begun}; evergreen down ends it"])
+        return "\n".join([*lines, f"{'up':<10} {begun}; `make down` (or `evergreen down`) ends it"])
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Standing:
         if last and last.version not in told_anyway:
             told.append(f"last challenger: version {last.version}, {last.code.replace('_', ' ')}: {_short(last.reason)}")
         told += [waiting.told(self.use_case) for waiting in self.waiting]
-        told += [f"batch {entry.name} is held: {_short('; '.join(entry.reasons))}" for entry in self.held]
+        told += [f"batch {entry.name} is held: {_short('; '.join(entry.reasons[:-1]))}; {entry.reasons[-1]}" for entry in self.held]
         told += [f"BROKEN: {problem}" for problem in self.problems]
         told += [f"warning: {warning}" for warning in self.warnings]
         return f"\n{'':<17}".join(told)

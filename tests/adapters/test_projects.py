@@ -71,6 +71,8 @@ def test_without_a_project_the_bundled_use_cases_are_there(project: Path) -> Non
     case = projects.resolve(TrainOptions(), settings(project))
     assert (case.name, case.use_case.data) == ("diabetes", "sklearn:diabetes")
     assert case.suite == projects.bundled() / "expectations/diabetes.json"
+    with pytest.raises(UsageError, match=r"say which use case is meant, with --use-case NAME \(there are: breast_cancer, diabetes, wine\)"):
+        projects.resolve(TrainOptions(), settings(project), default=None)
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -59,7 +59,7 @@ def assert_that_pages_answer(stack: Stack) -> None:
 
 
 def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[..., None]) -> None:
-    """A form with changed values, under the name that a person typed; a planned run, which comes now, under ours."""
+    """A form with changed values, under the name that a person typed; a planned run, which comes now, under ours; and one left empty."""
 
     def ended(run_id: str) -> bool:
         return stack.run(run_id)["state_type"] in FINAL
@@ -73,12 +73,15 @@ def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[.
         person.submit("train/wine", "typed by a person", Trials="9", Seconds="1")
     (wine,) = [run["id"] for run in stack.runs("train/wine")]
     wait_for(lambda: ended(wine) and ended(planned), "both runs have ended", 240)
+    emptied = stack.submit("train/breast_cancer")
     with person_at(stack) as person:
         person.read_artifacts(wine, "wine-leaderboard", "wine-decision")
         person.visit("mlflow", "/#/models/wine", "champion", "challenger")
     trained = stack.run(wine)
     assert (trained["name"], trained["state_name"]) == ("typed by a person", "Promoted"), trained["state"]
-    assert trained["state"]["message"].startswith("version 1 of wine: first champion: ")
+    assert trained["state"]["message"].startswith("version 1 of wine: first version; ")
+    wait_for(lambda: ended(emptied), "the form without a use case is refused", 240)
+    assert "UsageError: say which use case is meant" in stack.run(emptied)["state"]["message"]
     assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", stack.run(planned)["name"])
     assert stack.run(planned)["state_name"] == "Maintained"
 
@@ -178,6 +181,12 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
 
     assert_that_drift_leads_to_one_training(stack, wait_for)
     assert_that_a_person_has_the_last_word(stack, wait_for)
+
+    # Nothing goes on for a use case whose file is gone.
+    (stack.folder / "deployments" / "use_cases" / "careful.yaml").unlink()
+    stack.up()
+    assert stack.call("/deployments/filter", {"deployments": {"name": {"any_": ["careful"]}}}) == []
+    assert stack.runs("train/market") != []
 
     # A run on the command line is recorded where the pages show it.
     table = stack.folder / "small.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,6 +96,23 @@ def test_other_columns_wait_for_a_person_and_are_no_news_afterwards(project: Pro
     lake = Lake(home.settings().lake_address, "gauges", lake.begun_with())
     rows = lake.read(lake.snapshot())
     assert (list(rows.columns), len(rows), int(rows["b"].isna().sum())) == (["key", "a", "b", "y"], 800, 200)
+
+
+def test_a_batch_that_came_again_in_order_is_dismissed_and_waits_no_longer(project: Project) -> None:
+    project.write_use_case("scales", key=["key"], target="y")
+    project.ingest(use_case="scales", data=project.write_table("s0", batch(10)))
+    held = project.ingest(use_case="scales", data=project.write_table("s1", batch(11).assign(a=lambda df: df["a"] * 1000)))
+    assert re.search(
+        r"deliver it in order, then: .*--dismiss [0-9a-f]{8} --because TEXT; or take it in as it is: .*--accept", held.error.message
+    )
+    assert project.ingest(use_case="scales", data=project.write_table("s2", batch(11))).report.batches[0].outcome == "ingested"
+    without = project.ingest(use_case="scales", dismiss=waiting(project, "scales")).error
+    assert without.message == "say why the batch is dismissed, with --because TEXT; it stands in the ledger"
+    entry = project.ingest(use_case="scales", dismiss=waiting(project, "scales"), because="sent again").report.batches[0].entry
+    assert (entry.decision, entry.reasons, entry.because) == ("dismissed", ("sent again",), "sent again")
+    assert deliveries.waiting(ledger.batches(home.settings().ledger_address, "scales")) == []
+    again = project.ingest(use_case="scales", accept=entry.digest[:8], because="no").error
+    assert again.message.endswith(f"(s1.csv) was dismissed at {entry.decided_at} already")
 
 
 def test_an_acceptance_takes_in_what_stood_against_the_batch_and_no_row_that_fails_for_itself(project: Project) -> None:

@@ -64,7 +64,7 @@ def life(project: Project) -> dict[str, Run]:
 def test_the_first_version_is_promoted(life: dict[str, Run]) -> None:
     first = life["first"]
     assert (first.flow_run.state.type.value, first.flow_run.state.name) == ("COMPLETED", "Promoted")
-    assert first.flow_run.state.message.startswith("version 1 of prices: first champion: first version; loss −")
+    assert first.flow_run.state.message.startswith("version 1 of prices: first version; loss −")
     assert first.report.aliases == ("challenger", "champion")
 
 
@@ -89,7 +89,7 @@ def test_a_run_shows_its_validation_its_leaderboard_and_its_decision(life: dict[
     assert [row["expectation"] for row in validation] == ["table columns to match set"]
     assert validation[0] | {"severity": "critical", "failing rows": "0", "consequence": "none"} == validation[0]
     assert [row["candidate"] for row in json.loads(artifacts["prices-leaderboard"].data)] == ["ridge", "dummy"]
-    assert artifacts["prices-decision"].data.startswith("**promoted** · first_champion\n\n- first version\n- loss −")
+    assert artifacts["prices-decision"].data.startswith("**promoted** · version 1 of prices\n\n- first version\n- loss −")
 
 
 def test_progress_stands_in_the_log_of_the_run(life: dict[str, Run]) -> None:

@@ -120,5 +120,5 @@ def test_a_report_says_who_was_told() -> None:
     quiet = AlarmReport("houses", "x", is_recovery=True)
     assert (quiet.state_name, quiet.state_message) == (
         "Logged",
-        "houses, x is over: logged; there is no channel that does not know it already",
+        "houses, x is over: logged; no channel is set that does not know it already",
     )

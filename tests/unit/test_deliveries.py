@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core.deliveries import BatchEntry, BatchReport, BatchRows, Delivery, IngestReport, describe, find_waiting, other_content, waiting
+from tasks.core.deliveries import (
+    BatchEntry,
+    BatchReport,
+    BatchRows,
+    Decision,
+    Delivery,
+    IngestReport,
+    describe,
+    find_waiting,
+    other_content,
+    waiting,
+)
 from tasks.core.errors import UsageError
 
 ROWS = BatchRows(read=10, labelled=6, unlabelled=3, quarantined=1)
@@ -51,7 +62,7 @@ def test_a_script_reads_where_the_rows_went() -> None:
 
 
 def test_a_batch_that_waits_is_found_by_its_first_digits() -> None:
-    assert find_waiting([TAKEN, HELD, REFUSED], "CDc", "houses") is HELD
+    assert find_waiting([TAKEN, HELD, REFUSED], "CDc", "houses", "--accept") is HELD
 
 
 @pytest.mark.parametrize(
@@ -74,12 +85,14 @@ def test_a_batch_that_waits_is_found_by_its_first_digits() -> None:
 )
 def test_what_does_not_wait_is_told_with_what_does(entries: list[BatchEntry], digits: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
-        find_waiting(entries, digits, "houses")
+        find_waiting(entries, digits, "houses", "--accept")
     assert refused.value.message == message
 
 
-def test_a_batch_waits_until_somebody_accepts_it() -> None:
+@pytest.mark.parametrize("decision", ["accepted", "dismissed"])
+def test_a_batch_waits_until_somebody_accepts_or_dismisses_it(decision: Decision) -> None:
     assert waiting([TAKEN, HELD, REFUSED, HELD]) == [HELD]
+    assert waiting([HELD, replace(HELD, decision=decision, staged="")]) == []
     assert waiting([HELD, replace(HELD, decision="accepted", staged="")]) == []
 
 

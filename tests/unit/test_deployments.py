@@ -183,7 +183,7 @@ def test_a_use_case_without_a_schedule_is_deployed_and_runs_when_asked() -> None
 
 def test_one_run_at_a_time_and_the_next_one_waits_where_it_may_bring_something() -> None:
     assert entry()["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
-    assert entry("ingest", landing="landing")["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert entry("monitor", landing="landing")["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
 @pytest.mark.parametrize("job", ["train", "ingest", "maintain", *ON_DEMAND])

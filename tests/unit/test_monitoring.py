@@ -61,6 +61,7 @@ def test_only_the_last_delivery_can_break_the_data() -> None:
     assert broken_since([held], SINCE, TAKEN) == held
     assert broken_since([held, taken], SINCE, TAKEN) is None
     assert broken_since([held], "2026-03-03T15:00:00+00:00", TAKEN) is None
+    assert broken_since([held, batch("dismissed", "2026-03-03T14:00:07+00:00")], SINCE, TAKEN) is None
 
 
 def test_prometheus_reads_a_look() -> None:

@@ -11,13 +11,13 @@ def test_whoever_starts_everything_is_told_where_it_is_and_how_it_ends() -> None
     assert told[3:] == [
         "worker     runs what pages, schedules and monitors ask for: 19 deployments",
         "logs       /srv/.evergreen/stack",
-        "up         started prefect, worker; evergreen down ends it",
+        "up         started prefect, worker; `make down` (or `evergreen down`) ends it",
     ]
 
 
 def test_whoever_starts_what_is_up_is_told_that_it_is() -> None:
     report = StackReport(PAGES, (), 19, "/srv/.evergreen/stack")
-    assert report.as_text().splitlines()[-1] == "up         everything was up already; evergreen down ends it"
+    assert report.as_text().splitlines()[-1] == "up         everything was up already; `make down` (or `evergreen down`) ends it"
     assert report.as_json() == {"pages": PAGES, "started": [], "deployments": 19, "logs": "/srv/.evergreen/stack"}
 
 
