@@ -103,8 +103,8 @@ def names_in(text: str) -> set[str]:
     """
     import yaml
 
-    told: object = yaml.safe_load(text)
-    found = cast("Sequence[Mapping[str, str]]", told.get("deployments") or ()) if isinstance(told, dict) else ()
+    told = yaml.safe_load(text)
+    found = cast("Mapping[str, Sequence[Mapping[str, str]]]", told).get("deployments") or () if isinstance(told, dict) else ()
     return {f"{each['entrypoint'].rpartition(':')[2]}/{each['name']}" for each in found}
 
 

@@ -97,6 +97,8 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, Cell]]:
     window = report.window
     yield "New rows", window.rows
     yield "First labels", window.labelled
+    if window.labelled > window.folded:
+        yield "Labels that wait", f"{window.labelled - window.folded:,}, too few to be judged alone"
     yield "Labels corrected", window.corrected
     if window.lag_days:
         yield "Label lag, days", f"{window.lag_days[0]:.2g} in the middle, {window.lag_days[1]:.2g} for nine of ten"
@@ -149,9 +151,10 @@ def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
 
 
 def _dates(looks: Sequence[Entry]) -> Callable[[float], str]:
-    """Word the place of a look by its day, or by its hour where all are of one day."""
-    is_one_day = len({entry.decided_at[:10] for entry in looks}) == 1
-    told = [entry.decided_at[11:16] if is_one_day else entry.decided_at[5:10] for entry in looks]
+    """Word the place of a look by its day, by its hour where all are of one day, and by both where some days have several."""
+    days = {entry.decided_at[:10] for entry in looks}
+    shown = slice(11, 16) if len(days) == 1 else slice(5, 10) if len(days) == len(looks) else slice(5, 16)
+    told = [entry.decided_at[shown].replace("T", " ") for entry in looks]
     return lambda place: told[int(place) - 1] if place == int(place) and 0 < place <= len(told) else ""
 
 
@@ -163,7 +166,7 @@ def _value(told: Mapping[str, Any] | None, of: str, more: float, half: str) -> f
     if told is None or told[of] is None:
         return math.nan
     value = told[of]["value"] if isinstance(told[of], dict) else told[of]
-    return float(value) + more * float(told[half]) if half else float(value)
+    return max(0.0, float(value) + more * float(told[half])) if half else float(value)  # no loss is below 0
 
 
 def _signals(report: MonitorReport) -> Block:

@@ -28,7 +28,7 @@ LEAST_SHIFT_ROWS = 200
 SHIFT_RATE = 0.01  # of exchangeable rows whose predictions count as shifted
 QUANTILES = 1001
 LEAST_REFERENCE = 0.01  # of the dummy's loss: below it a rise in shares has no meaning
-MOST_WAITED = 8  # batches
+MOST_WAITED = 4  # looks
 MOST_ALLOWED = 3.0  # attempts that may be saved up
 SURELY_BETTER = 2.5  # standard errors, for several versions are looked at on each batch
 

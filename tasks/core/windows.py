@@ -9,14 +9,14 @@ from tasks.core import gate
 if TYPE_CHECKING:
     import numpy as np
 
-LEAST_ROWS = 200  # beside the gate rows, to try a fit to them alone
+LEAST_ROWS = 100  # beside the gate rows, to try a fit to them alone
 BLOCKS = 20
 
 
 def halves(start: int, end: int) -> tuple[slice, slice] | None:
     """Cut newer rows into those that a fit to them alone is tried on and those that it is asked of; None where they are too few.
 
-    >>> halves(1000, 1300), halves(1000, 1199)
+    >>> halves(1000, 1300), halves(1000, 1099)
     ((slice(1000, 1150, None), slice(1150, 1300, None)), None)
     """
     middle = (start + end) // 2
