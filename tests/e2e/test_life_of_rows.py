@@ -1,4 +1,4 @@
-"""Two dozen batches of a table, each delivered twice, with late labels, damage and kills: no row is lost and none is there twice."""
+"""A dozen batches of a table, each delivered twice, with late labels, damage and kills: no row is lost and none is there twice."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "bike_hour.csv"
 KEY, TARGET, NUMBER = ["ts", "hour"], "count", "windspeed"
-BATCHES, ROWS, LATE, MIDDLE = 24, 100, 2, 12
-SCALED, DROPPED, TEXT = 7, 12, 17
+BATCHES, ROWS, LATE = 12, 200, 2
+SCALED, DROPPED, MIDDLE, TEXT = 3, 6, 6, 9
 KILLED = 3
 SEED = 4
 MOMENTS = 250  # at which what writes files and tables is called or returns in an ingestion
