@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import socket
+import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -64,9 +66,8 @@ def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[.
     def ended(run_id: str) -> bool:
         return stack.run(run_id)["state_type"] in FINAL
 
-    maintaining = {"deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
-    wait_for(lambda: stack.call("/flow_runs/filter", maintaining), "runs are planned", 120)
-    planned = stack.call("/flow_runs/filter", maintaining)[0]["id"]
+    wait_for(lambda: maintaining(stack, "SCHEDULED"), "runs are planned", 120)
+    planned = maintaining(stack, "SCHEDULED")[0]["id"]
     stack.call(f"/flow_runs/{planned}/set_state", {"state": {"type": "SCHEDULED", "name": "Scheduled"}, "force": True})
     assert "is not one of" in stack.refusal("train/wine", use_case="wine", task="forecast")
     with person_at(stack) as person:
@@ -86,12 +87,27 @@ def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[.
     assert stack.run(planned)["state_name"] == "Maintained"
 
 
-def go_on_without(program: str, run_id: str, stack: Stack, wait_for: Callable[..., None]) -> None:
-    """Kill a program while a run is under way, and start it again."""
+def go_on_without(program: str, run_id: str, stack: Stack, wait_for: Callable[..., None], *, for_s: float = 0) -> None:
+    """Kill a program while a run is under way, and start it again, at once or after some time."""
     wait_for(lambda: stack.run(run_id)["state_type"] in {"RUNNING", *FINAL}, "it has begun", 240)
+    planned = maintaining(stack, "SCHEDULED")[0]["id"] if for_s else ""
+    if planned:  # what is due while the server is down
+        due = {"scheduled_time": (datetime.now(UTC) + timedelta(seconds=for_s)).isoformat()}
+        state = {"type": "SCHEDULED", "name": "Scheduled", "state_details": due}
+        stack.call(f"/flow_runs/{planned}/set_state", {"state": state, "force": True})
     stack.kill(program)
+    time.sleep(for_s)
     started = stack.up()["started"]
     assert started == [program], started
+    if planned:
+        wait_for(lambda: stack.run(planned)["state_type"] in FINAL, "what was due meanwhile has ended", 240)
+        assert [run["state_name"] for run in maintaining(stack, *FINAL)] == ["Maintained", "Maintained"], "each period once"
+
+
+def maintaining(stack: Stack, *states: str) -> list[dict[str, Any]]:
+    """List the runs of the maintenance in some states."""
+    wanted = {"flow_runs": {"state": {"type": {"any_": states}}}, "deployments": {"id": {"any_": [stack.deployment("maintain/all")]}}}
+    return stack.call("/flow_runs/filter", wanted)
 
 
 def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[..., None]) -> None:
@@ -106,7 +122,7 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     def run_of(name: str, kills: str = "") -> dict[str, Any]:
         run_id = stack.submit(name, use_case="market")
         if kills:
-            go_on_without(kills, run_id, stack, wait_for)
+            go_on_without(kills, run_id, stack, wait_for, for_s=12)
         wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"{name} has ended", 240)
         return stack.run(run_id)
 
