@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tasks import versions
 from tasks.adapters import home, ledger, projects, snapshots, tracking
 from tasks.core.card import Card, explanation_of
+from tasks.core.decisions import SETTLING
 from tasks.core.errors import StoreError
 from tasks.core.evidence import EXPLANATION
 from tasks.core.standing import reigns
@@ -53,7 +54,7 @@ def write_card(case: Case, version: Version) -> None:
 
 
 def _card(case: Case, line: list[Epoch], version: Version) -> Card:
-    entries = ledger.decisions(case.settings.ledger_address, case.name)
+    entries = ledger.decisions(case.settings.ledger_address, case.name, SETTLING)
     return Card(
         use_case=case.use_case,
         version=version,

@@ -23,6 +23,7 @@ Kind = Literal["train", "gate", "promote", "approve", "refuse", "reject", "rollb
 CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback", "restore")
 HOLDING: tuple[Kind, ...] = ("rollback", "hold", "release", "approve")
 JUDGING: tuple[Kind, ...] = ("gate", "reject", *CROWNING)  # what versions passed, and which of them wait
+SETTLING: tuple[Kind, ...] = (*JUDGING, "refuse", "hold", "release")  # what became of versions, without the looks at them
 WAITING = frozenset({"awaiting_approval", "hold"})  # codes of judgements after which a person has the last word
 AGAINST = "against_champion"
 GATE_ROWS = "gate_rows"

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks import cards
 from tasks.adapters import ledger
 from tasks.adapters.home import settings
 from tasks.core.errors import UsageError
 from tasks.core.lake.values import LakeSnapshot
+from tasks.core.options import CardOptions
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -113,6 +115,8 @@ def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_
     first = look(project, "turned")
     assert (first.choice.outcome, first.choice.code) == ("retrain", "performance")
     assert first.done.startswith("version 2 was trained: promoted")
+    (card,) = cards.card(CardOptions(use_case="turned", version=1))
+    assert [entry.kind for entry in card.decisions] == ["gate", "promote"], "a card tells of no look"
     repeated = project.train(use_case="turned", asked_by=first.memory.asked_by, again=True).report
     assert (repeated.decision.verdict, repeated.rows.read) == ("unchanged", 2 * ROWS)
     deliver(project, "turned", rows(6, FEW, turn=-1.0))
