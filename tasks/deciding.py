@@ -171,7 +171,8 @@ def since_of(case: Case) -> str | None:
 
 def risen_since(case: Case, asked_by: str | None) -> str | None:
     """Say when the rows began to arrive on which the loss rose, as the look knew that asked for a training; None where it did not rise."""
-    looks = ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SEARCHED_LOOKS) if asked_by else []
+    is_asked = asked_by and case.use_case.data == LAKE
+    looks = ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SEARCHED_LOOKS) if is_asked else []
     memories = (Memory.from_json(entry.inputs["memory"]) for entry in reversed(looks))  # type: ignore[arg-type]
     return next((memory.risen_since or None for memory in memories if memory.asked_by == asked_by), None)
 
