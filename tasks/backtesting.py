@@ -8,7 +8,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -219,27 +219,18 @@ def fit_history(rehearsal: Rehearsal) -> History:
     for end, found in steps.told("fitted", zip(ends, models.side_by_side(fit, ends, len(rehearsal.df)), strict=True), len(ends)):
         fits[end] = found
 
+    @cache
     def judged(end: int, size: int) -> Fit:
-        key = (end, size)
-        if key not in known:
-            known[key] = _fit(rehearsal, rehearsal.fit(rehearsal.start(end - size), end - size, end - size), end - size)
-        return known[key]
+        return _fit(rehearsal, rehearsal.fit(rehearsal.start(end - size), end - size, end - size), end - size)
 
+    @cache
     def newer(since: int, end: int, size: int) -> Fit | None:
-        key = (since, end, size)
-        if key not in recent:
-            recent[key] = _newer_fit(rehearsal, since, end - size)
-        return recent[key]
+        return _newer_fit(rehearsal, since, end - size)
 
+    @cache
     def baseline(since: int, end: int, size: int) -> Fit:
-        key = (since, end, size)
-        if key not in dummies:
-            dummies[key] = _dummy(rehearsal, max(since, rehearsal.start(end - size)), end - size)
-        return dummies[key]
+        return _dummy(rehearsal, max(since, rehearsal.start(end - size)), end - size)
 
-    known: dict[tuple[int, int], Fit] = {}
-    dummies: dict[tuple[int, int, int], Fit] = {}
-    recent: dict[tuple[int, int, int], Fit | None] = {}
     return History(
         edges=rehearsal.edges,
         shipped=fits.__getitem__,

@@ -17,6 +17,7 @@ from tasks.core.errors import EvergreenError
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import row_losses
 from tasks.core.monitoring import Memory, with_rise
+from tasks.core.names import counted
 from tasks.core.retraining import Choice, Circumstances, Labelled
 from tasks.core.scoring import fit_inputs
 from tasks.core.snapshot import infer, split_at, target_of
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from tasks.core.monitoring import MonitorReport, Performance
     from tasks.core.retraining import Signal
     from tasks.core.snapshot import Batch, Case
+    from tasks.core.table import Schema
     from tasks.post import Post, Seen
 
 GIVEN_UP = timedelta(days=1)
+LEAST_GROUPS = 2 * splits.FOLDS  # so that some are left for the gate and for each fold
 LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
 BLOCKS = 10
 MOST_ATTEMPTS = 1000  # of a month that anybody would pay for
@@ -141,17 +144,24 @@ def _are_suspect(post: Post, seen: Seen, rows: np.ndarray) -> bool:
     reference, attempt = post.footprint.reference.losses, post.version.attempt
     if len(rows) < LEAST_SUSPICIOUS or reference.mean + 2 * reference.error >= post.footprint.dummy:
         return False
-    asked = {"target": attempt.target, "task": attempt.task, "loss": post.footprint.loss}
+    # The rows of one look need not have an order, or more than one group.
+    asked = {"target": attempt.target, "task": attempt.task, "loss": post.footprint.loss, "time": None, "group": None}
     case = replace(post.case, use_case=post.case.use_case.model_copy(update=asked))
-    quick = Quick.of(case, seen.df.iloc[rows].reset_index(drop=True))
+    try:
+        quick = Quick.of(case, seen.df.iloc[rows].reset_index(drop=True))
+    except EvergreenError as error:
+        log.info("whether the labels are suspect is not asked: %s", error.message)
+        return False
     blocks = np.array_split(np.arange(len(rows)), BLOCKS)  # so that both halves hold what was true early and late
     one, other = np.concatenate(blocks[::2]), np.concatenate(blocks[1::2])
     if not (quick.can_fit(one) and quick.can_fit(other)):
         return False
-    quick_loss, dummy_loss = (
-        quick.losses(one, other, name).sum() + quick.losses(other, one, name).sum() for name in (candidates.QUICK, candidates.BASELINE)
-    )
-    return bool(quick_loss >= dummy_loss)
+    losses = {
+        name: np.concatenate([quick.losses(one, other, name), quick.losses(other, one, name)])
+        for name in (candidates.QUICK, candidates.BASELINE)
+    }
+    found = gate.compare(losses[candidates.QUICK], losses[candidates.BASELINE], blocks=0)
+    return found.difference + found.error > 0  # noise beats the dummy too, now and then by a little
 
 
 def ask(told: MonitorReport) -> bool:
@@ -181,7 +191,8 @@ def risen_since(case: Case, asked_by: str | None) -> str | None:
 def choose_rows(case: Case, every: Batch, newer: Batch) -> Batch:
     """Take the newer rows alone where a quick model of them is surely better, on the newest of these, than one of all rows.
 
-    Rows that gate rows can be taken from are not looked at. Without an order in time the newest rows are any half of the newer ones.
+    Rows that gate rows can be taken from are not looked at. Without an order in time the newest rows are any half of the newer ones. Rows
+    that look like another table alone, or that hold too little to be cut in three, are not tried.
 
     Args:
         case: Whose.
@@ -190,26 +201,44 @@ def choose_rows(case: Case, every: Batch, newer: Batch) -> Batch:
     """
     import numpy as np
 
-    df = snapshots.read(every.path)
+    df, rose = snapshots.read(every.path), f"the loss rose on {counted(len(newer.lines), 'row')}"
     schema = infer(case, df, every.evidence)
+    if (other := _other_table(case, schema, newer)) is not None:
+        log.info("%s, which alone %s, so all rows are taken", rose, other)
+        return every
     df = df[df[schema.target].notna()].reset_index(drop=True)
     hashes = splits.hash_rows(df)
     is_newer = np.isin(hashes, splits.hash_rows(snapshots.read(newer.path)))
     side = split_at(case, schema, df[is_newer], int(splits.GATE_SHARE * is_newer.sum()) if schema.time else len(df))
     rest, older = np.flatnonzero(is_newer)[side.fit], np.flatnonzero(~is_newer)
+    if schema.time is None:
+        rest = rest[np.argsort(hashes[rest])]
     parts, quick = windows.halves(0, len(rest)), Quick(case, df, schema, target_of(df, schema))
-    if parts is None or not len(older):
+    if parts is None or not len(older) or not quick.can_fit(rest[parts[0]]):
+        log.info("%s, too few to be tried alone, so all rows are taken", rose)
         return every
     fitted, asked = (rest[part] for part in parts)
-    if not quick.can_fit(fitted):
-        return every
     found = windows.compare(
         quick.losses(fitted, asked), quick.losses(np.concatenate([older, fitted]), asked), is_ordered=schema.time is not None
     )
     told = f"{gate.signed_percent(found.difference)} loss, ± {gate.percent(found.half_width)}"
     taken = "these alone are taken" if found.is_better else "all rows are taken"
-    log.info("the loss rose on %s rows; a fit to them alone against one to all: %s, so %s", f"{is_newer.sum():,}", told, taken)
+    log.info("%s; a fit to them alone against one to all: %s, so %s", rose, told, taken)
     return newer if found.is_better else every
+
+
+def _other_table(case: Case, schema: Schema, newer: Batch) -> str | None:
+    """Say why newer rows alone could not be trained on as all rows are; None where they could."""
+    df = snapshots.read(newer.path)
+    try:
+        alone = infer(case, df, newer.evidence)
+    except EvergreenError as error:
+        return f"cannot be trained on ({error.message})"
+    if alone.task != schema.task or alone.types("target", "feature", "time", "group") != schema.types("target", "feature", "time", "group"):
+        return "look like another table"
+    if schema.group is not None and df[schema.group].nunique() < LEAST_GROUPS:
+        return f"are of fewer than {LEAST_GROUPS} groups"
+    return None
 
 
 @task

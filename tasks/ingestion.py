@@ -226,12 +226,12 @@ def _are_labels(columns: Sequence[str], terms: Terms, declared: Sequence[str]) -
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
-    """Say whether a batch was taken before; then there is nothing to do but to say so.
+    """Say whether a batch was taken before, or dismissed; then there is nothing to do but to say so.
 
     Raises:
         DataRefusedError: other content was taken under the same name.
     """
-    known = reception.find_taken(delivery, batch.delivered)
+    known = reception.find_taken(delivery, batch.delivered) or reception.find_dismissed(batch.delivered)
     if known:
         reception.tell_known(delivery, known)
     return known is not None
@@ -351,7 +351,7 @@ def find_waiting(case: Case, options: IngestOptions) -> tuple[Reception, Deliver
     if options.dismiss:
         message = "--accept takes a batch in, and --dismiss does not; leave one of them out"
         raise UsageError(message, where="--dismiss")
-    _check_reason(options, "accepted")
+    _check_word(options, "accepted")
     reception = Reception(case, ())
     entry = deliveries.find_waiting(reception.entries, options.accept or "", case.name, "--accept")
     staged, lines, aside = Path(entry.staged), *(reception.held_file(entry.digest, what) for what in ("lines", "aside"))
@@ -370,7 +370,7 @@ def dismiss(case: Case, options: IngestOptions) -> IngestReport:
     Raises:
         UsageError: there is none like that, or no reason is given.
     """
-    _check_reason(options, "dismissed")
+    _check_word(options, "dismissed")
     reception = Reception(case, ())
     entry = deliveries.find_waiting(reception.entries, options.dismiss or "", case.name, "--dismiss")
     delivery = Delivery(entry.name, entry.name, kind=entry.kind)
@@ -379,7 +379,10 @@ def dismiss(case: Case, options: IngestOptions) -> IngestReport:
     return report(reception)
 
 
-def _check_reason(options: IngestOptions, what: str) -> None:
+def _check_word(options: IngestOptions, what: str) -> None:
+    if options.data is not None:
+        message = f"a batch that is {what} is here already; leave {options.data} out"
+        raise UsageError(message, where="--data")
     if not (options.because or "").strip():
         message = f"say why the batch is {what}, with --because TEXT; it stands in the ledger"
         raise UsageError(message, where="--because")

@@ -52,14 +52,16 @@ def in_utc(batch: Batch) -> Batch:
 
 
 def is_known(reception: Reception, delivery: Delivery, batch: Batch) -> bool:
-    """Say whether labels were taken before and there is nothing to do; where other labels came since, say how these can hold again.
+    """Say whether labels were taken or dismissed before; where other labels came since, say how these can hold again.
 
     Raises:
         DataRefusedError: other content was taken under the same name.
     """
     known = reception.find_taken(delivery, batch.delivered)
     if known is None:
-        return False
+        if dismissed := reception.find_dismissed(batch.delivered):
+            reception.tell_known(delivery, dismissed)
+        return dismissed is not None
     lake = reception.lake()
     overruled = lake.count_overruled(_named(lake, _alone(lake, batch)[0])) if known.kind == "labels" else 0
     is_dated = OBSERVED in snapshots.column_names(batch.path)

@@ -81,6 +81,10 @@ class Reception:
             raise DataRefusedError(message, where=delivery.name)
         return None
 
+    def find_dismissed(self, digest: str) -> BatchEntry | None:
+        """Find a batch of just this content that a person dismissed."""
+        return next((entry for entry in self.entries if entry.digest == digest and entry.decision == "dismissed"), None)
+
     def entry(self, delivery: Delivery, digest: str, decision: Decision, reasons: tuple[str, ...]) -> BatchEntry:
         """Give a decision on a delivery, to be filled in and written down."""
         who, now = f"{getpass.getuser()}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds")

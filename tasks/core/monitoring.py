@@ -92,19 +92,20 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
         since: Decisions after it.
         epoch: Of today's champion.
     """
-    watch, is_proven = memory.watch, True
+    watch, proven = memory.watch, dict[int, bool]()
     for entry in since:
         if entry.kind == "gate":
             rows: Mapping[str, int] = entry.inputs.get("rows", {})  # type: ignore[assignment]
             tried = max(memory.labelled, rows.get("fit", 0) + rows.get("gate", 0))
             is_promoted = entry.inputs.get("verdict") == "promoted"
             watch = watch.attempted(tried, is_promoted=is_promoted)
-            is_proven = _beats_dummy(entry) if is_promoted else is_proven
+            proven[entry.version] = _beats_dummy(entry)
         elif entry.kind == "restore":
-            watch, is_proven = watch.returned(), True
+            watch = watch.returned()
     if epoch == memory.epoch:
         return dataclasses.replace(memory, watch=watch)
-    memory = dataclasses.replace(memory, epoch=epoch, is_proven=is_proven)
+    crowned = [entry.version for entry in since if entry.kind in ("promote", "approve")]
+    memory = dataclasses.replace(memory, epoch=epoch, is_proven=not crowned or proven.get(crowned[-1], True))
     return with_rise(memory, dataclasses.replace(watch, excess=0.0), "")
 
 

@@ -111,8 +111,12 @@ def test_a_batch_that_came_again_in_order_is_dismissed_and_waits_no_longer(proje
     entry = project.ingest(use_case="scales", dismiss=waiting(project, "scales"), because="sent again").report.batches[0].entry
     assert (entry.decision, entry.reasons, entry.because) == ("dismissed", ("sent again",), "sent again")
     assert deliveries.waiting(ledger.batches(home.settings().ledger_address, "scales")) == []
-    again = project.ingest(use_case="scales", accept=entry.digest[:8], because="no").error
+    again = project.ingest(use_case="scales", dismiss=entry.digest[:8], because="no").error
     assert again.message.endswith(f"(s1.csv) was dismissed at {entry.decided_at} already")
+    (known,) = project.ingest(use_case="scales", data="s1.csv").report.batches
+    assert known.message == f"s1.csv is known: dismissed at {entry.decided_at} as batch {entry.digest[:8]}; nothing was done"
+    both = project.ingest(use_case="scales", data="s1.csv", accept=entry.digest[:8], because="no").error
+    assert both.message == "a batch that is accepted is here already; leave s1.csv out"
 
 
 def test_an_acceptance_takes_in_what_stood_against_the_batch_and_no_row_that_fails_for_itself(project: Project) -> None:

@@ -153,6 +153,19 @@ def test_where_the_world_is_noisier_a_training_uses_all_rows(project: Project) -
     assert judged.inputs["rows"] == {"fit": 768, "gate": 192, "contaminated": 4}
 
 
+def test_newer_rows_that_alone_are_another_table_lead_to_a_training_on_all(project: Project) -> None:
+    values = {"time": "day", "candidates": ["logistic"], "monitor": {"pictures": False}}
+    project.write_use_case("daily", key=["id"], target="y", **values)
+    days = pd.date_range("2031-01-01", periods=10).strftime("%Y-%m-%d").repeat(2 * ROWS // 10)
+    deliver(project, "daily", rows(0, 2 * ROWS).assign(day=days))
+    project.train(use_case="daily")
+    deliver(project, "daily", rows(1, 2 * ROWS, turn=-1.0).assign(day="2031-02-01"))  # alone, they have no order
+    assert look(project, "daily").choice.code == "performance"
+    judged = ledger.last_decision(settings().ledger_address, "daily", ("gate",))
+    assert judged is not None
+    assert (judged.version, judged.inputs["rows"]) == (2, {"fit": 2 * ROWS, "gate": 2 * ROWS, "contaminated": 0})
+
+
 def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(project, "killed", retrain={"per_day": 2})
     deliver(project, "killed", rows(1, 2 * ROWS, turn=-1.0))

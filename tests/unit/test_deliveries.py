@@ -61,6 +61,16 @@ def test_a_script_reads_where_the_rows_went() -> None:
     assert (batch["name"], batch["batch"], batch["outcome"], batch["kind"]) == ("a.csv", "ab" * 32, "ingested", "rows")
 
 
+def test_what_was_dismissed_may_be_accepted_later_and_what_could_not_be_read_be_dismissed() -> None:
+    dismissed = replace(HELD, decision="dismissed", staged="")
+    assert find_waiting([HELD, dismissed], "cd", "houses", "--accept") is HELD
+    assert find_waiting([REFUSED], " ef ", "houses", "--dismiss") is REFUSED
+    with pytest.raises(UsageError, match="no batch of houses waits"):
+        find_waiting([REFUSED], "ef", "houses", "--accept")
+    with pytest.raises(UsageError, match=r"batch cdcdcdcd \(c.csv\) was dismissed"):
+        find_waiting([HELD, dismissed], "cd", "houses", "--dismiss")
+
+
 def test_a_batch_that_waits_is_found_by_its_first_digits() -> None:
     assert find_waiting([TAKEN, HELD, REFUSED], "CDc", "houses", "--accept") is HELD
 

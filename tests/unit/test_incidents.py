@@ -245,6 +245,15 @@ def test_a_column_that_varied_and_is_constant_now(name: str, value: float | str,
     assert found.message.startswith(f"'{name}' {told} in all 500 rows, where ")
 
 
+def test_more_rows_of_a_day_than_ever_are_no_clock_that_stands() -> None:
+    standing = ("values-constant", "critical", "ts")
+    days = pd.date_range("2031-01-01", periods=10).as_unit("us").repeat(50)
+    before = [arrival(rows(seed=day, day=day).assign(ts=days), f"day {day}") for day in range(2)]
+    today = TODAY.assign(ts=days[-1])
+    assert standing not in codes(inspect_batch(arrival(today), profile_rows([today.assign(ts=days)]), before, time="ts"))
+    assert standing in codes(inspect(TODAY.assign(ts=TODAY["ts"].iloc[-1])))
+
+
 def test_a_batch_of_one_row_does_not_make_a_constant_usual() -> None:
     history = [*HISTORY, arrival(rows(1, seed=8, day=5), "one row")]
     assert codes(inspect(TODAY.assign(weight=7.5), history))[0] == ("values-constant", "critical", "weight")

@@ -54,6 +54,8 @@ def test_a_champion_that_does_not_surely_beat_the_dummy_ends_no_rise(outcome: st
     assert (after.watch.excess, after.risen_since) == (0.0, since)
     assert with_rise(after, after.watch, "later").risen_since == since
     assert catch_up(after, [entry("restore")], epoch=5).risen_since == ""
+    waited = replace(judged, inputs={**judged.inputs, "verdict": "kept"})
+    assert catch_up(replace(MEMORY, risen_since=SINCE), [waited, entry("approve")], epoch=4).risen_since == since
 
 
 def test_only_the_last_delivery_can_break_the_data() -> None:
