@@ -176,7 +176,7 @@ def test_two_ingestions_at_once_take_each_batch_once(clerk: Clerk) -> None:
     ("arguments", "code", "sentence"),
     [
         (("nowhere.csv",), 2, "there is no file 'nowhere.csv'"),
-        (("--because", "x"), 2, "--because says why a batch is accepted; name it with --accept"),
+        (("--because", "x"), 2, "--because says why a batch is accepted or dismissed; name it with --accept or --dismiss"),
         (("--accept", "abc"), 2, "say why the batch is accepted, with --because TEXT"),
         (("--accept", "abc", "--because", "x"), 2, "no batch of houses waits that begins with 'abc'; waiting are: none"),
         (("labels.csv", "--labels"), 3, "houses has no rows that labels could belong to; ingest rows first"),

@@ -118,7 +118,7 @@ def test_the_card_is_the_description_of_a_version_and_is_written_anew_when_it_is
     import mlflow
 
     described = mlflow.MlflowClient().get_model_version("boilers", "1").description
-    assert described.startswith("# boilers, version 1: model card\n\n**Champion**: since ")
+    assert described.startswith("# boilers, version 1: model card\n\n**Promoted**: first version; loss −")
     (card,) = cards.card(CardOptions(use_case="boilers", version=1))
     assert "**Former champion**" in card.as_text()
     assert f"| {WHY} |" in card.as_text()
@@ -293,10 +293,10 @@ def test_doctor_finds_an_alias_that_was_moved_by_hand_and_the_next_reader_repair
         ("promote", {}, "no version of boilers waits for a person; name one"),
         ("promote", {"version": 2}, "version 2 of boilers is champion already"),
         ("promote", {"version": 9}, "use case 'boilers' has no version 9"),
-        ("promote", {"version": 1}, "say why version 1 shall become champion, with --because TEXT"),
+        ("promote", {"version": 1}, "say why version 1 shall become champion: --because TEXT"),
         ("promote", {"version": 1, "because": WHY, "waive": ["baseline"]}, "baseline cannot be waived: what does not beat the dummy is no"),
-        ("promote", {"version": 1, "reject": True}, "say why version 1 is rejected, with --because TEXT"),
-        ("rollback", {}, "say why version 4 comes back, with --because TEXT"),
+        ("promote", {"version": 1, "reject": True}, "say why version 1 is rejected: --because TEXT"),
+        ("rollback", {}, "say why version 4 comes back: --because TEXT"),
         ("rollback", {"version": 9, "because": WHY}, "version 9 of boilers never passed the gate"),
         ("rollback", {"release": True}, "no hold is on boilers: the gate promotes what passes"),
     ],
