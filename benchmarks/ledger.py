@@ -49,8 +49,8 @@ def fill(path: Path, rows: int) -> Entry:
     ledger.create(f"sqlite:///{path}")
     chain: list[Entry] = []
     for number in range(rows):
-        last = "promote" if number < rows // 2 else "monitor"
-        kind: Kind = {0: "train", 1: "gate", 2: last}.get(number % EVERY, "monitor")  # type: ignore[assignment]
+        kinds: dict[int, Kind] = {0: "train", 1: "gate", 2: "promote" if number < rows // 2 else "monitor"}
+        kind = kinds.get(number % EVERY, "monitor")
         entry = Entry("wine", kind, number // 2 + 1, "better", "", "eva@lab", "2024-03-03T14:00:00+00:00", inputs=INPUTS)
         chain.append(entry.after(chain[-1] if chain else None))
     values = [{**vars(entry), "inputs": json.dumps(dict(entry.inputs))} for entry in chain]

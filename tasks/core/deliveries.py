@@ -235,12 +235,11 @@ def find_waiting(entries: Sequence[BatchEntry], digits: str, use_case: str, wher
     """
     open_entries = waiting(entries)
     taken = {entry.digest for entry in entries if entry.decision in TAKEN}
+    dismissed = {entry.digest for entry in entries if entry.decision == "dismissed"}
     if where == "--accept":  # a person may have another mind later
-        gone = {entry.digest for entry in entries if entry.decision == "dismissed"}
-        open_entries += {entry.digest: entry for entry in entries if entry.staged and entry.digest in gone - taken}.values()
+        open_entries += {entry.digest: entry for entry in entries if entry.staged and entry.digest in dismissed - taken}.values()
     else:  # what could not even be read is in no one's way any more, then
-        settled = {entry.digest for entry in entries if entry.decision == "dismissed"} | taken
-        open_entries = list({entry.digest: entry for entry in entries if entry.digest not in settled}.values())
+        open_entries = list({entry.digest: entry for entry in entries if entry.digest not in dismissed | taken}.values())
     digits = digits.strip()
     found = [entry for entry in open_entries if entry.digest.startswith(digits.lower())]
     if len(found) == 1:
