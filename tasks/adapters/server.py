@@ -4,7 +4,8 @@ Prefect's own ephemeral mode imports the server inside the client, one per proce
 one server process. Every client holds a shared lock on one file; the server tries to take it exclusively, and ends
 itself when it can, so neither a killed client nor a killed server leaves anything behind.
 
-The server of `evergreen up` is the home's server too, and stays: it begins to try when it is told to end.
+The server of `evergreen up` is the home's server too, and stays: it begins to try when it is told to end. What the
+process does is in `server_process.py`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from http.client import HTTPException
@@ -29,7 +28,6 @@ from tasks.core.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FrameType
 
 STARTUP_TIMEOUT_S = 180
 PROBE_TIMEOUT_S = 0.5
@@ -52,7 +50,6 @@ STAYING_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
 }
 STAYS = "stays"
-LAST_REQUESTS_S = 5
 
 
 def is_healthy(url: str) -> bool:
@@ -159,7 +156,7 @@ class HomeServer:
 
     def staying_command(self, listener: int) -> list[str]:
         """Give the command of a server that stays, on a socket that listens."""
-        return [sys.executable, "-m", "tasks.adapters.server", str(self.folder), str(listener), STAYS]
+        return [sys.executable, "-m", "tasks.adapters.server_process", str(self.folder), str(listener), STAYS]
 
     def _running(self) -> str | None:
         import psutil
@@ -200,7 +197,7 @@ class HomeServer:
         environment = {**os.environ, **SERVER_ENVIRONMENT, **self._stores(url)}
         with (self.folder / "server.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tasks.adapters.server", str(self.folder), str(listener)],
+                [sys.executable, "-m", "tasks.adapters.server_process", str(self.folder), str(listener)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -208,35 +205,3 @@ class HomeServer:
                 pass_fds=[listener],
                 start_new_session=True,
             )
-
-
-def _serve(folder: Path, listener: int, *, stays: bool) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        log_level="warning",
-        timeout_graceful_shutdown=LAST_REQUESTS_S,  # a page that is open in a browser asks for ever
-    )
-    server = uvicorn.Server(config)
-
-    def end_with_last_client() -> None:
-        with (folder / "clients.lock").open("a") as clients:
-            fcntl.flock(clients, fcntl.LOCK_EX)
-            server.should_exit = True
-            # A newcomer waits for this lock until the process, and with it the database, is gone.
-            threading.Event().wait()
-
-    def begin_to_end(_number: int = 0, _frame: FrameType | None = None) -> None:
-        threading.Thread(target=end_with_last_client, daemon=True).start()
-
-    if stays:
-        signal.signal(signal.SIGUSR1, begin_to_end)
-    else:
-        begin_to_end()
-    server.run(sockets=[socket.socket(fileno=listener)])
-
-
-if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), int(sys.argv[2]), stays=sys.argv[3:] == [STAYS])

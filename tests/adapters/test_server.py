@@ -191,7 +191,7 @@ def processes_of(folder: Path) -> list[int]:
     """List the living processes that serve a home."""
     found = []
     for process in psutil.process_iter(["pid", "status", "cmdline"]):
-        serves = process.info["cmdline"] and {"tasks.adapters.server", f"{folder}/prefect"} <= set(process.info["cmdline"])
+        serves = process.info["cmdline"] and {"tasks.adapters.server_process", f"{folder}/prefect"} <= set(process.info["cmdline"])
         if serves and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process.info["pid"])
     return found

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 120_000
-SUBMISSIONS = 3  # now and then the page says that something went wrong, and a person submits the form again
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,6 @@ class Person:
 
     def submit(self, deployment: str, run_name: str, **fields: str) -> None:
         """Fill in the form of a deployment, fields by their titles, and submit it."""
-        from playwright.sync_api import TimeoutError as Late
-
         page = self.page
         page.goto(f"{self.stack.pages['prefect']}/deployments/deployment/{self.stack.deployment(deployment)}/run")
         for title, value in fields.items():
@@ -44,16 +41,8 @@ class Person:
             field.locator("input, textarea").last.fill(value)
         page.locator("input[type=text]").first.fill(run_name)
         self.keep(f"form-of-{deployment.replace('/', '-')}")
-        for left in reversed(range(SUBMISSIONS)):
-            page.get_by_role("button", name="Submit", exact=True).click()
-            try:
-                page.wait_for_url("**tab=Runs**", timeout=PATIENCE_MS / SUBMISSIONS)
-            except Late:
-                self.keep(f"not-taken-{deployment.replace('/', '-')}")
-                if not left:
-                    raise
-            else:
-                return
+        page.get_by_role("button", name="Submit", exact=True).click()
+        page.wait_for_url("**tab=Runs**")
 
     def read_artifacts(self, run_id: str, *told: str) -> None:
         """Open the artifacts of a run, and see that they tell something."""

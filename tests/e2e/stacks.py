@@ -7,10 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = ("prefect", "mlflow", "evidently")
 MARK = "STARTED_BY_EVERGREEN_UP"
-BUSY_TRIES = 15
-TIMEOUT_S = 120  # after a hundred events at once, Prefect's server on SQLite (3.8.8) now and then answers nothing for a minute
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -66,15 +63,8 @@ class Stack:
         """Ask Prefect's API."""
         request = Request(f"{self.api}{path}", method=method, headers={"Content-Type": "application/json"})
         request.data = None if method == "GET" else json.dumps(document).encode()
-        for _ in range(BUSY_TRIES):
-            try:
-                with urlopen(request, timeout=TIMEOUT_S) as answer:
-                    return json.loads(answer.read() or b"null")
-            except HTTPError as error:
-                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                    raise
-                time.sleep(2)  # its database is busy, as after a kill; Prefect's own clients ask again as well
-        raise TimeoutError(path)
+        with urlopen(request, timeout=TIMEOUT_S) as answer:
+            return json.loads(answer.read() or b"null")
 
     def kill(self, name: str) -> None:
         """Kill a program of the stack, with all that it started."""
