@@ -48,6 +48,8 @@ STAYING_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "true",
     # By default a run is late, and an alarm, after seconds that a busy machine needs to begin it.
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
+    # By default a server that was killed forgets who runs, and lets those end as crashed.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 STAYS = "stays"
 

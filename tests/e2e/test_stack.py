@@ -87,21 +87,25 @@ def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[.
     assert stack.run(planned)["state_name"] == "Maintained"
 
 
-def go_on_without(program: str, run_id: str, stack: Stack, wait_for: Callable[..., None], *, for_s: float = 0) -> None:
-    """Kill a program while a run is under way, and start it again, at once or after some time."""
-    wait_for(lambda: stack.run(run_id)["state_type"] in {"RUNNING", *FINAL}, "it has begun", 240)
+def go_on_without(program: str, run_id: str, stack: Stack, wait_for: Callable[..., None], *, for_s: float = 0) -> dict[str, Any]:
+    """Kill a program in the middle of a run, start it again, at once or after some time, and give how the run ended."""
+    done = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    wait_for(lambda: stack.call("/task_runs/count", done) > 0, "a part of it is done", 240)
     planned = maintaining(stack, "SCHEDULED")[0]["id"] if for_s else ""
     if planned:  # what is due while the server is down
         due = {"scheduled_time": (datetime.now(UTC) + timedelta(seconds=for_s)).isoformat()}
         state = {"type": "SCHEDULED", "name": "Scheduled", "state_details": due}
         stack.call(f"/flow_runs/{planned}/set_state", {"state": state, "force": True})
+    assert stack.run(run_id)["state_type"] == "RUNNING"
     stack.kill(program)
     time.sleep(for_s)
     started = stack.up()["started"]
     assert started == [program], started
+    wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"a run without {program} has ended", 240)
     if planned:
         wait_for(lambda: stack.run(planned)["state_type"] in FINAL, "what was due meanwhile has ended", 240)
         assert [run["state_name"] for run in maintaining(stack, *FINAL)] == ["Maintained", "Maintained"], "each period once"
+    return stack.run(run_id)
 
 
 def maintaining(stack: Stack, *states: str) -> list[dict[str, Any]]:
@@ -119,13 +123,6 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
         done = stack.ask("ingest", f"{name}.csv", "--use-case", "market")
         assert done.returncode == 0, done.stderr
 
-    def run_of(name: str, kills: str = "") -> dict[str, Any]:
-        run_id = stack.submit(name, use_case="market")
-        if kills:
-            go_on_without(kills, run_id, stack, wait_for, for_s=12)
-        wait_for(lambda: stack.run(run_id)["state_type"] in FINAL, f"{name} has ended", 240)
-        return stack.run(run_id)
-
     use_case = "target: 'y'\nkey: [id]\ncandidates: [logistic]\n"
     careful = f"data: then.csv\n{use_case}gate: {{approval: true}}\n"
     for name, text in {"market": use_case, "careful": careful}.items():
@@ -134,14 +131,15 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     deliver("then", 300, turn=1)
     assert stack.ask("train", "--use-case", "market").returncode == 0
     deliver("now", 1500, turn=-1)
-    looked = run_of("monitor/market")
-    assert looked["state_name"] == "Retrains", looked["state"]
+    look = stack.submit("monitor/market", use_case="market")
+    wait_for(lambda: stack.run(look)["state_type"] in FINAL, "a look has ended", 240)
+    assert stack.run(look)["state_name"] == "Retrains", stack.run(look)["state"]
     wait_for(lambda: [run["state_type"] for run in stack.runs("train/market")] == ["COMPLETED"], "one training has ended", 240)
     (trained,) = stack.runs("train/market")
     assert (trained["state_name"], trained["parameters"]["options"]["asked_by"]) == ("Promoted", "1-1"), trained["state"]
-    looked = run_of("monitor/market", kills="prefect")
-    if looked["state_type"] == "CRASHED":  # a busy machine may start the server too late for it
-        looked = run_of("monitor/market")
+    looked = go_on_without("worker", stack.submit("monitor/market", use_case="market"), stack, wait_for)
+    assert looked["state_name"] == "Crashed", looked["state"]
+    looked = go_on_without("prefect", stack.submit("monitor/market", use_case="market"), stack, wait_for, for_s=12)
     assert looked["state_name"] == "Kept", looked["state"]
     assert len(stack.runs("train/market")) == 1
     with person_at(stack) as person:
@@ -149,15 +147,16 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
 
 
 def assert_that_a_person_has_the_last_word(stack: Stack, wait_for: Callable[..., None]) -> None:
-    """Where the use case says so, whose version is promoted from the form; the server is killed in the middle of that."""
-    assert "waits for a person" in stack.ask("train", "--use-case", "careful").stdout
+    """Where the use case says so, a version is promoted from the form; server and worker are killed in the middle of that."""
+    trained = go_on_without("prefect", stack.submit("train/careful", use_case="careful"), stack, wait_for)
+    assert trained["state_name"] == "Awaiting approval", trained["state"]
     with person_at(stack) as person:
         person.submit("promote/careful", "approved", Version="1", Because="looked at it")
-    go_on_without("prefect", stack.runs("promote/careful")[0]["id"], stack, wait_for)
-    wait_for(lambda: stack.runs("promote/careful")[0]["state_type"] in FINAL, "it has ended", 240)
-    if stack.runs("promote/careful")[0]["state_type"] == "CRASHED":
-        stack.submit("promote/careful", use_case="careful", version=1, because="looked at it")
-    wait_for(lambda: "Promoted" in {run["state_name"] for run in stack.runs("promote/careful")}, "it is champion", 240)
+    promoted = go_on_without("worker", stack.runs("promote/careful")[0]["id"], stack, wait_for)
+    assert promoted["state_name"] == "Crashed", promoted["state"]
+    again = stack.submit("promote/careful", use_case="careful", version=1, because="looked at it")
+    promoted = go_on_without("prefect", again, stack, wait_for)
+    assert promoted["state_name"] == "Promoted", promoted["state"]
     assert_that_nothing_is_left_open(stack, {"market": 2, "careful": 1}, wait_for)
 
 
@@ -204,12 +203,11 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert stack.call("/deployments/filter", {"deployments": {"name": {"any_": ["careful"]}}}) == []
     assert stack.runs("train/market") != []
 
-    # A run on the command line is recorded where the pages show it.
-    table = stack.folder / "small.csv"
-    table.write_text("a,b\n" + "".join(f"{n},{n * 3 % 7}\n" for n in range(90)), encoding="utf-8")
-    done = stack.ask("train", str(table))
+    # A run on the command line is recorded where the pages show it, and takes up what was killed.
+    done = stack.ask("train", "--use-case", "diabetes")
     assert done.returncode == 0, done.stderr
-    assert [run["name"] for run in stack.call("/flow_runs/filter", {"flow_runs": {"name": {"like_": "train-small-"}}})] != []
+    assert [run["name"] for run in stack.call("/flow_runs/filter", {"flow_runs": {"name": {"like_": "train-diabetes-"}}})] != []
+    assert_that_nothing_is_left_open(stack, {"diabetes": 1, "market": 2}, wait_for)
 
     ended_now = stack.down()
     assert (ended_now["ended"] >= len(first["started"]), ended_now["stays"]) == (True, "")
