@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import home, ledger, snapshots, tracking, trials
+from tasks.adapters import home, ledger, snapshots, trials
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_registry
 from tasks.core import deliveries
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.lake.values import Maintenance
@@ -77,7 +78,7 @@ def upkeep(options: MaintainOptions) -> Generator[Upkeep]:
 
 def _named_rows(settings: Settings, use_cases: Sequence[str]) -> tuple[NamedRows, ...]:
     own = settings.own_mlflow_file
-    named = () if own and not own.exists() else tuple(tracking.named_rows())
+    named = () if own and not own.exists() else tuple(model_registry.named_rows())
     known = {(rows.use_case, rows.version) for rows in named}
     for name in use_cases:
         champions = ledger.line_of_champions(settings.ledger_address, name)
