@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import home, landing, ledger, snapshots
+from tasks.adapters import landing, ledger, snapshots
 from tasks.core import deliveries, names
 from tasks.core.deliveries import OBSERVED, ROW_KEY, SHOWN_DIGITS, Delivery, IngestReport
 from tasks.core.errors import DataRefusedError, UsageError
@@ -33,10 +33,7 @@ log = logging.getLogger("evergreen")
 def prepare_stores(case: Case) -> None:
     """Create the ledger where it is missing, and remove what killed runs left behind."""
     settings = case.settings
-    with home.lock(settings.home, "stores"):
-        ledger.create(settings.ledger_address)
-        if not settings.ledger_url:
-            home.switch_to_wal(settings.home / "ledger.db")
+    ledger.prepare(settings)
     record.close_dead_runs()
     for folder in ("snapshots", "held", f"quarantine/{case.name}", "profiles", f"reports/{case.name}/batches"):
         (settings.home / folder).mkdir(parents=True, exist_ok=True)

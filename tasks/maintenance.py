@@ -60,8 +60,7 @@ def upkeep(options: MaintainOptions) -> Generator[Upkeep]:
     """
     settings = home.settings()
     home.prepare(settings.home)
-    with home.lock(settings.home, "stores"):
-        ledger.create(settings.ledger_address)
+    ledger.prepare(settings)
     record.close_dead_runs()
     with home.lock(settings.home, "maintenance"):
         known = ledger.use_cases(settings.ledger_address)

@@ -212,10 +212,7 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
 
 def _create_stores(settings: Settings) -> None:
     tracking.create_own_store(settings)
-    with home.lock(settings.home, "stores"):
-        ledger.create(settings.ledger_address)
-        if not settings.ledger_url:
-            home.switch_to_wal(settings.home / "ledger.db")
+    ledger.prepare(settings)
 
 
 def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
