@@ -104,9 +104,10 @@ def taking(reception: Reception, delivery: Delivery) -> Generator[None]:
             return
         if isinstance(error, UsageError) and not (delivery.landing and error.where.startswith(delivery.source)):
             raise
-        if delivery.landing and CHANGED in error.message:
+        if delivery.landing and CHANGED in error.message:  # whoever writes it is not done, so nothing is decided on it
             log.warning("left where it is: %s", error.message)
             return
+        # Rows that cannot be read have no digest; what is refused again for the same reason then counts as the same batch.
         digest = names.digest(delivery.name, error.message)
         reception.conclude(delivery, reception.entry(delivery, digest, "refused", (error.message,)))
 

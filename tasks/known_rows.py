@@ -101,6 +101,7 @@ def find_news(reception: Reception, delivery: Delivery, batch: Batch, because: s
         DataRefusedError: most rows have a key that stands for other values, and it is nothing that a person could accept.
         StoreError: a store cannot be read or written.
     """
+    # The lake takes rows in before the ledger tells of them, so where it alone has a batch, a run was killed between the two.
     if reception.lake(batch).holds(batch.delivered):
         _record_cut_off(reception, delivery, batch, because)
         return None
@@ -167,6 +168,7 @@ def _part(batch: Batch, places: np.ndarray, what: str) -> Batch:
     """Store some rows of a batch."""
     import pandas as pd
 
+    # What is stored under a name is not written again, and which rows of a batch are known changes as the lake grows.
     name = f"{batch.digest}-{splits.content_digest(pd.DataFrame({'place': places}))[:SHOWN_DIGITS]}-{what}"
     path = snapshots.write_frames(snapshots.read_places(batch.path, places), batch.path.parent, name)
     return dataclasses.replace(batch, path=path, lines=batch.lines[places], aside=batch.aside if what == "new" else ())

@@ -126,6 +126,7 @@ def _let_in(reception: Reception, delivery: Delivery, news: News, judgement: Jud
     judgement = dataclasses.replace(judgement, validation=kept.validation)
     frames, left_out = _new_rows(lake, news, kept, judgement.inspection)
     pile = _pile(news, judgement)
+    # The lake first: a kill before the entry is written is mended when the batch comes again, and an entry without its rows never would be.
     receipt = lake.append(
         news.came.delivered,
         frames,
@@ -170,6 +171,7 @@ def _settle(news: News, judgement: Judgement) -> _Kept:
             start + validation.set_aside(start, start + snapshots.FRAME_ROWS)[0]
             for start in range(0, len(news.batch.lines), snapshots.FRAME_ROWS)
         ]
+        # A row that the suite sets aside stands for nothing, so the next one of its key comes in instead.
         settled = twins.settle(np.isin(news.places_in_batch(twins.places), np.concatenate(bad)))
         known, repeated = news.rows(settled.known), settled.late.tolist()
         for reason, rows in news.by_reason(settled).items():

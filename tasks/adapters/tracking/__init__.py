@@ -35,5 +35,5 @@ def create_sqlite_store(path: Path) -> None:
     for leftover in path.parent.glob(f"{new.name}*"):
         leftover.unlink()
     store = SqlAlchemyStore(f"sqlite:///{new}", (path.parent / "artifacts").as_uri())
-    store.engine.dispose()
+    store.engine.dispose()  # or a journal would be written beside a name that is gone
     new.replace(path)

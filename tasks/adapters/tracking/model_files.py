@@ -120,7 +120,7 @@ def download(address: str) -> bytes:
     try:
         with tempfile.TemporaryDirectory() as folder:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)).read_bytes()
-    except ModuleNotFoundError:
+    except ModuleNotFoundError:  # of an extra that is not installed; the door says which
         raise
     except Exception as error:  # each kind of storage raises errors of a library of its own
         if _is_gone(address):

@@ -46,6 +46,7 @@ def register(name: str, model_id: str, attempt: Attempt, spread: float | None, l
 
     model = open_client().get_logged_model(model_id)
     manifest = {file: hashlib.sha256(download(f"{model.artifact_location}/{file}")).hexdigest() for file in MANIFEST_FILES}
+    # They come with the version, not after it: one that a kill left without them would count as somebody else's.
     tags = {
         ATTEMPT_TAG: json.dumps(asdict(attempt)),
         MANIFEST_TAG: json.dumps(manifest),
@@ -77,6 +78,7 @@ def set_alias(name: str, alias: str, version: int) -> None:
 @asking()
 def tag_decision(name: str, version: int, code: str, reason: str) -> None:
     """Write on a version what became of it and why."""
+    # The code last: a version that has one is judged to its end, and training on the same rows again is answered by it.
     open_client().set_model_version_tag(name, str(version), REASON_TAG, reason)
     open_client().set_model_version_tag(name, str(version), DECISION_TAG, code)
 

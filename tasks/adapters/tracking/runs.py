@@ -48,7 +48,7 @@ def _check_artifacts(location: str) -> None:
         return
     try:
         mlflow.artifacts.list_artifacts(artifact_uri=location)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError:  # of an extra that is not installed; the door says which
         raise
     except Exception as error:  # each kind of storage raises errors of a library of its own
         message = f"the artifacts at {location} cannot be reached: {reason(error)}"
@@ -160,12 +160,13 @@ def commit_of(run_id: str) -> str:
 def close_dead_runs(experiment: str, is_dead: Callable[[str], bool]) -> int:
     """Close the runs whose process was killed, remove what they had logged but not registered, and count them."""
     client, dead = open_client(), _dead_runs(experiment, is_dead)
+    # What a run had registered before it was killed is a version like others, and is loaded from what the run had logged.
     registered = {v.run_id for v in client.search_model_versions(filter_string="")} if dead else set()
     for run in dead:
         if run.info.run_id not in registered:
             for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
                 client.delete_logged_model(model.model_id)
-        client.set_terminated(run.info.run_id, "KILLED")
+        client.set_terminated(run.info.run_id, "KILLED")  # last: should this process be killed too, the next one still finds the run
     return len(dead)
 
 
