@@ -303,15 +303,14 @@ def test_versions_of_somebody_else_beside_ours_are_listed_apart(logged: Logged, 
     assert newest.number == 1
 
 
-def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_registry, "PAGE", 1)
+def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient) -> None:
     for damaged in client.search_registered_models("name = 'foreign'"):
         client.delete_registered_model(damaged.name)
     client.create_registered_model("of others")
     client.create_model_version("of others", "file:///elsewhere")
     for lake in ("", '{"use_case": "naming"}'):
         model_registry.register("naming", logged.model_id, ATTEMPT, None, lake)
-    found = [rows for rows in model_registry.named_rows() if rows.use_case in ("naming", "of others")]
+    found = [rows for rows in model_registry.named_rows(page_versions=1) if rows.use_case in ("naming", "of others")]
     assert sorted(found, key=lambda rows: rows.version) == [
         NamedRows("naming", 1, ATTEMPT.snapshot, ""),
         NamedRows("naming", 2, ATTEMPT.snapshot, '{"use_case": "naming"}'),

@@ -134,8 +134,8 @@ def get_version(name: str, number: int) -> Version | None:
     return None if found is None else _version(found)
 
 
-def named_rows() -> Iterator[NamedRows]:
-    """Yield the rows that the versions of all models name; models that are not ours name none.
+def named_rows(page_versions: int = PAGE) -> Iterator[NamedRows]:
+    """Yield the rows that the versions of all models name, which are asked for so many at once; models that are not ours name none.
 
     Raises:
         StoreError: MLflow does not answer, or a version of ours cannot be read.
@@ -143,7 +143,7 @@ def named_rows() -> Iterator[NamedRows]:
     page = None
     while page is None or page.token:
         token = page.token if page else None
-        page = find(lambda token=token: open_client().search_model_versions(max_results=PAGE, page_token=token))
+        page = find(lambda token=token: open_client().search_model_versions(max_results=page_versions, page_token=token))
         for found in page:
             if ATTEMPT_TAG in found.tags:
                 yield NamedRows(found.name, int(found.version), _version(found).attempt.snapshot, found.tags.get(LAKE_TAG, ""))
