@@ -23,8 +23,8 @@ import pandas, deltalake, mlflow.sklearn, skops.io, sklearn.ensemble, pyarrow.da
 logging.getLogger("evergreen").setLevel(logging.WARNING)
 from flows.monitor import monitor
 from tasks.core.options import MonitorOptions
-from tasks.adapters import tracking
-tracking.versions("sales")
+from tasks.adapters.tracking import model_registry
+model_registry.versions("sales")
 start = time.process_time()
 found = monitor(MonitorOptions(use_case="sales"))
 print(time.process_time() - start, found.window.rows, found.choice.code)

@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 from typing import TYPE_CHECKING
 
-from tasks import data, ingestion, labels, mending, validation
+from tasks import data, ingestion, known_rows, labels, mending, rows, validation
 from tasks.core.deliveries import IngestReport
 from tasks.core.options import IngestOptions
 from tasks.record import flow
@@ -47,16 +47,16 @@ def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
             elif delivery.kind == "labels":
                 _take_new_labels(reception, delivery, labels.in_utc(batch))
             elif not ingestion.is_known(reception, delivery, batch):
-                _take(reception, delivery, ingestion.complete(reception, batch))
+                _take(reception, delivery, rows.complete(reception, batch))
     return ingestion.report(reception)
 
 
 def _take(reception: Reception, delivery: Delivery, batch: Batch, because: str = "") -> None:
-    news = ingestion.find_news(reception, delivery, batch, because)
+    news = known_rows.find_news(reception, delivery, batch, because)
     if news:
-        verdict = validation.judge(reception.case, news.judged, ingestion.asked(reception, batch))
+        verdict = validation.judge(reception.case, news.judged, rows.asked(reception, batch))
         late = validation.judge_labels(reception.case, news.late, reception.target)
-        ingestion.take(reception, delivery, news, ingestion.inspect(reception, delivery, news, verdict, late), because)
+        rows.take(reception, delivery, news, rows.inspect(reception, delivery, news, verdict, late), because)
 
 
 def _take_new_labels(reception: Reception, delivery: Delivery, batch: Batch) -> None:

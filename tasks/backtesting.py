@@ -13,7 +13,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import home, ledger, models, projects, reports, snapshots, steps, tracking
+from tasks.adapters import home, ledger, models, projects, reports, snapshots, steps
+from tasks.adapters.tracking import model_files, model_registry
 from tasks.adapters.trials import TrialStore
 from tasks.core import backtest, names, replay
 from tasks.core.backtest import EVERY, NEVER, POLICY, BacktestReport, Recommendation, Trials
@@ -93,7 +94,7 @@ class Rehearsal:
             self.snapshot.schema.task,
         ]
         columns = [f"{column.name}:{column.type}:{column.role}" for column in self.snapshot.schema.columns]
-        digest = names.digest(*asked, *columns, *tracking.requirements())[:32]
+        digest = names.digest(*asked, *columns, *model_files.requirements())[:32]
         self.store = TrialStore(self.case.settings.home / "trials", f"backtest{digest}")
 
     def fit(self, start: int, end: int, first: int) -> Prediction:
@@ -187,7 +188,7 @@ def _champions(case: Case) -> Score | None:
     settings = case.settings
     is_begun = settings.ledger_url or (settings.home / "ledger.db").exists()
     line = ledger.line_of_champions(settings.ledger_address, case.name) if is_begun else []
-    version = tracking.get_version(case.name, line[-1].version) if line else None
+    version = model_registry.get_version(case.name, line[-1].version) if line else None
     recorded = versions.recorded(case, version) if version else None
     if recorded is None:
         return None

@@ -7,7 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tasks import versions
-from tasks.adapters import home, ledger, projects, snapshots, tracking
+from tasks.adapters import home, ledger, projects, snapshots
+from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core.card import Card, explanation_of
 from tasks.core.decisions import SETTLING
 from tasks.core.errors import StoreError
@@ -48,7 +49,7 @@ def write_card(case: Case, version: Version) -> None:
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     try:
         told = _written(case, _card(case, line, version))
-        tracking.describe(case.name, version.number, told.as_description())
+        model_registry.describe(case.name, version.number, told.as_description())
     except StoreError as error:  # the ledger has decided, and a card can be written later
         log.warning("the card of version %s is not written: %s; write it with python -m flows card", version.number, error.message)
 
@@ -60,11 +61,11 @@ def _card(case: Case, line: list[Epoch], version: Version) -> Card:
         version=version,
         epochs=reigns(line, version.number),
         decisions=tuple(entry for entry in entries if entry.version == version.number),
-        params=tracking.params_of(version.run_id),
-        explanation=explanation_of(tracking.text_of(version.run_id, EXPLANATION)),
-        inputs=tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel")),
-        environment=tuple(tracking.fetch(case.name, version.number, "requirements.txt").decode().split()),
-        commit=tracking.commit_of(version.run_id),
+        params=runs.params_of(version.run_id),
+        explanation=explanation_of(runs.text_of(version.run_id, EXPLANATION)),
+        inputs=model_files.inputs_of(*versions.file_of(case.name, version, "MLmodel")),
+        environment=tuple(model_files.fetch(case.name, version.number, "requirements.txt").decode().split()),
+        commit=runs.commit_of(version.run_id),
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from tasks.adapters import memory, models, snapshots, tracking
+from tasks.adapters import memory, models, snapshots
+from tasks.adapters.tracking import model_files, runs
 from tasks.adapters.trials import TrialStore
 from tasks.core import names, search, splits
 from tasks.core.blending import blend, put_together, weights_of
@@ -94,13 +95,13 @@ def _publish(study: Study, leaderboard: Leaderboard) -> None:
         for s in scores
     ]
     publish_table(f"{study.case.name}-leaderboard", rows, f"mean {study.loss} over validation folds")
-    tracking.log_metrics({f"validation/{s.candidate}": s.loss for s in scores if math.isfinite(s.loss)})
+    runs.log_metrics({f"validation/{s.candidate}": s.loss for s in scores if math.isfinite(s.loss)})
     chosen = scores[0]
     settings = {f"settings/{name}": str(value) for name, value in chosen.settings.items()}
     weights = {f"weight/{name}": str(share) for name, share in chosen.weights.items()}
     ways = {"is_calibrated": str(calibration is not None)} | ({"threshold": repr(threshold.value)} if threshold else {})
-    tracking.log_params({"candidate": chosen.candidate} | settings | weights | ways)
-    tracking.log_text(Recorded(study.case.use_case, leaderboard).as_text(), RECIPE)
+    runs.log_params({"candidate": chosen.candidate} | settings | weights | ways)
+    runs.log_text(Recorded(study.case.use_case, leaderboard).as_text(), RECIPE)
 
 
 @dataclass
@@ -171,7 +172,7 @@ class _Contest:
         schema, use_case = self.study.schema, self.study.case.use_case
         columns = [f"{column.name}:{column.type}:{column.role}" for column in schema.columns]
         rows = [self.study.snapshot.digest, use_case.name, str(len(self.y)), str(use_case.seed), schema.task, self.study.loss]
-        return TrialStore(self.study.case.settings.home / "trials", names.digest(*rows, *columns, *tracking.requirements())[:32])
+        return TrialStore(self.study.case.settings.home / "trials", names.digest(*rows, *columns, *model_files.requirements())[:32])
 
     def run(self, candidates: Sequence[Candidate]) -> None:
         """Make the trials: each candidate, variations of the best, and the finalists on further folds."""

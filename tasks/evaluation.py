@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import ledger, models, snapshots, tracking
+from tasks.adapters import ledger, models, snapshots
+from tasks.adapters.tracking import model_registry, runs
 from tasks.core import decisions, gate, honesty, splits, train_page
 from tasks.core.champions import promoting
 from tasks.core.evidence import EXPLANATION, Evidence, Explanation, compare_predictions
@@ -50,10 +51,10 @@ log = logging.getLogger("evergreen")
 def evaluate(study: Study, fits: Fits, champion: ChampionFit | None) -> Evidence:
     """Measure the judged fit on the gate rows, against the dummy and against the champion, and log it."""
     evidence = measure(study, fits, champion)
-    tracking.log_text(footprint_of(study, evidence).model_dump_json(), FOOTPRINT)
-    tracking.tag_run(tracking.PREDICTIONS_TAG, models.prediction_digest(evidence.prediction))
-    tracking.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
-    tracking.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
+    runs.log_text(footprint_of(study, evidence).model_dump_json(), FOOTPRINT)
+    runs.tag_run(runs.PREDICTIONS_TAG, models.prediction_digest(evidence.prediction))
+    runs.log_metrics({f"dummy/{name}": value for name, value in evidence.baseline.items()})
+    runs.log_metrics({f"{name}/{end}": vars(interval)[end] for name, interval in evidence.metrics.items() for end in ("low", "high")})
     return evidence
 
 
@@ -154,8 +155,8 @@ def _keep(explanation: Explanation) -> None:
     """Warn of what to distrust, and let MLflow keep what the page shows."""
     for doubt in explanation.doubts[:TOLD_DOUBTS]:
         log.warning("%s: %s", doubt.code.replace("_", " "), doubt.message)
-    tracking.log_text(json.dumps(explanation.as_json(), indent=1), EXPLANATION)
-    tracking.tag_run(tracking.WARNINGS_TAG, ", ".join(dict.fromkeys(doubt.code for doubt in explanation.doubts)))
+    runs.log_text(json.dumps(explanation.as_json(), indent=1), EXPLANATION)
+    runs.tag_run(runs.WARNINGS_TAG, ", ".join(dict.fromkeys(doubt.code for doubt in explanation.doubts)))
 
 
 def doubts_of(version: Version) -> tuple[Doubt, ...]:
@@ -165,7 +166,7 @@ def doubts_of(version: Version) -> tuple[Doubt, ...]:
 
 def _doubts_of_run(run_id: str) -> tuple[Doubt, ...]:
     """Give what an earlier run told to distrust."""
-    kept = tracking.text_of(run_id, EXPLANATION)
+    kept = runs.text_of(run_id, EXPLANATION)
     return tuple(Doubt(**told) for told in json.loads(kept)["warnings"]) if kept else ()
 
 
@@ -214,13 +215,13 @@ def report_training(
     path = _page_path(case, version.number)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
-    tracking.log_text(page, "report.html")
+    runs.log_text(page, "report.html")
     return report
 
 
 def report_unchanged(case: Case, snapshot: Snapshot, last: Version) -> TrainReport:
     """Report that the last attempt already answered this call."""
-    params = tracking.params_of(last.run_id)
+    params = runs.params_of(last.run_id)
     sides = {"used": int(params.get("rows_fit", 0)), "holdout": int(params.get("rows_gate", 0))}
     return TrainReport(
         use_case=case.name,
@@ -251,7 +252,7 @@ def _waits(case: Case, last: Version) -> str:
 
 
 def _aliases(name: str, number: int) -> tuple[str, ...]:
-    return tuple(sorted(alias for alias, version in tracking.aliases(name).items() if version == number))
+    return tuple(sorted(alias for alias, version in model_registry.aliases(name).items() if version == number))
 
 
 def _page_path(case: Case, number: int) -> Path:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tasks import record
-from tasks.adapters import home, ledger, snapshots, tracking, trials
+from tasks.adapters import home, ledger, snapshots, trials
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_registry
 from tasks.core import deliveries
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.lake.values import Maintenance
@@ -59,8 +60,7 @@ def upkeep(options: MaintainOptions) -> Generator[Upkeep]:
     """
     settings = home.settings()
     home.prepare(settings.home)
-    with home.lock(settings.home, "stores"):
-        ledger.create(settings.ledger_address)
+    ledger.prepare(settings)
     record.close_dead_runs()
     with home.lock(settings.home, "maintenance"):
         known = ledger.use_cases(settings.ledger_address)
@@ -77,7 +77,7 @@ def upkeep(options: MaintainOptions) -> Generator[Upkeep]:
 
 def _named_rows(settings: Settings, use_cases: Sequence[str]) -> tuple[NamedRows, ...]:
     own = settings.own_mlflow_file
-    named = () if own and not own.exists() else tuple(tracking.named_rows())
+    named = () if own and not own.exists() else tuple(model_registry.named_rows())
     known = {(rows.use_case, rows.version) for rows in named}
     for name in use_cases:
         champions = ledger.line_of_champions(settings.ledger_address, name)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import versions
-from tasks.adapters import ledger, models, snapshots, tracking
+from tasks.adapters import ledger, models, snapshots
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import runs
 from tasks.core import decisions, splits
 from tasks.core.candidates import QUICK, candidates_for
 from tasks.core.deliveries import TAKEN
@@ -64,7 +65,7 @@ def take_post(case: Case, scorer: Scorer) -> Post:
     line = ledger.line_of_champions(address, case.name)
     version = versions.find_version(address, case.name, line, line[-1].version)
     memory, has_open_wish = _remember(case, line)
-    time = tracking.params_of(version.run_id).get("time", "")
+    time = runs.params_of(version.run_id).get("time", "")
     return Post(case, lake, line, version, scorer, _footprint(case, version), memory, has_open_wish, time, datetime.now(UTC))
 
 
@@ -83,7 +84,7 @@ def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, bool]:
 
 def _footprint(case: Case, version: Version) -> Footprint:
     """Give what a version's judged fit did on its gate rows, as its run kept it, or else as it does again."""
-    if kept := Footprint.from_text(tracking.text_of(version.run_id, FOOTPRINT)):
+    if kept := Footprint.from_text(runs.text_of(version.run_id, FOOTPRINT)):
         return kept
     log.info("looking at the gate rows of version %s, of which its run kept nothing", version.number)
     study = versions.study_again(case, version)
@@ -197,7 +198,7 @@ def find_moved_features(post: Post, seen: Seen) -> tuple[FeatureDrift, ...]:
     taken = {batch.digest: batch for batch in ledger.batches(post.address, post.case.name) if batch.decision in TAKEN}
     came = (taken[digest] for digest in sorted(seen.batches) if digest in taken)
     now = [Profile.from_json(batch.profile, where=batch.name) for batch in came if batch.profile]
-    kept = tracking.text_of(post.version.run_id, EXPLANATION)
+    kept = runs.text_of(post.version.run_id, EXPLANATION)
     importance = {each["feature"]: each["value"] for each in json.loads(kept)["importance"]} if kept else {}
     features = [wanted.name for wanted in post.scorer.inputs]
     found = find_drift(before.limited_to(features), now, importance, post.case.use_case.monitor.effect)

@@ -104,11 +104,9 @@ def telling_of_loss(case: Case) -> Generator[None]:
 def _can_remember(settings: Settings) -> bool:
     """Create the stores where they are missing; where that fails an alarm is told all the same."""
     try:
+        ledger.prepare(settings)
         with home.lock(settings.home, "stores"):
-            ledger.create(settings.ledger_address)
             told.create(settings.ledger_address)
-            if not settings.ledger_url:
-                home.switch_to_wal(settings.home / "ledger.db")
     except StoreError as error:
         log.warning("alarms may be told twice: %s", error.message)
         return False

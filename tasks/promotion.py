@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters import home, ledger, models, snapshots
+from tasks.adapters.tracking import model_registry, runs
 from tasks.core import decisions, gate
 from tasks.core.champions import SHIPPED_FILE, Epoch, earlier_champion, promoting
 from tasks.core.checks import CAN_BE_WAIVED
@@ -62,8 +63,8 @@ def promote(
             decision = gate.superseded(decision)
     _note_head(case)
     with _decided_already():
-        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
-        tracking.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
+        model_registry.tag_decision(case.name, version.number, decision.code, decision.reason)
+        runs.log_text(json.dumps(decision.as_json(), indent=1), "decision.json")
     record.publish_text(f"{case.name}-decision", evidence.as_markdown(decision, f"version {version.number} of {case.name}"))
     log.info("%s: %s", decision.verdict, decision.reason)
     return decision
@@ -150,7 +151,7 @@ def find_waiting(case: Case, number: int | None) -> Version:
     """
     line = versions.settled_line(case)
     if number is None:
-        number = next((number for number in _waiting(case) if tracking.get_version(case.name, number)), None)
+        number = next((number for number in _waiting(case) if model_registry.get_version(case.name, number)), None)
         if number is None:
             message = f"no version of {case.name} waits for a person; name one"
             raise UsageError(message, where="version")
@@ -206,7 +207,7 @@ def approve(
         _note_head(case)
         return _report(case, version.number, before, decision)
     with _decided_already():
-        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+        model_registry.tag_decision(case.name, version.number, decision.code, decision.reason)
     ended = f"the hold of {hold.who} on version {hold.version} is over: the gate promotes by itself again" if hold else ""
     return _report(case, version.number, before, decision, ended)
 
@@ -224,7 +225,7 @@ def reject(case: Case, version: Version, because: str) -> SuccessionReport:
     ledger.decide(case.settings.ledger_address, entry)
     _note_head(case)
     with _decided_already():
-        tracking.tag_decision(case.name, version.number, decision.code, decision.reason)
+        model_registry.tag_decision(case.name, version.number, decision.code, decision.reason)
     line = ledger.line_of_champions(case.settings.ledger_address, case.name)
     return _report(case, version.number, line[-1].version if line else None, decision)
 

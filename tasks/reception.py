@@ -24,7 +24,7 @@ from tasks.core.mending import Aside, Pile
 from tasks.core.reading.reader import as_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -63,6 +63,15 @@ class Reception:
     def target(self) -> str | None:
         """Name the column of the labels."""
         return self.lake().terms.target
+
+    def personal(self, batch: Batch) -> Collection[str]:
+        """Name the columns that may hold personal values: where some do, also those that nobody has looked at yet."""
+        pii, came, lake = set(self.case.use_case.pii), set(snapshots.column_names(batch.path)), self.lake(batch)
+        if not pii:
+            return pii
+        if lake.begun_with() is None:
+            return pii if pii <= came else came
+        return pii | (came - {*lake.columns().names, lake.terms.target})
 
     def find_taken(self, delivery: Delivery, digest: str) -> BatchEntry | None:
         """Find the batch of a digest, if it was taken before.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core import decisions, names
 from tasks.core.champions import SHIPPED_FILE, Attempt, Version, anchors_of, columns_difference
 from tasks.core.errors import StoreError, UnsafeModelError, UsageError
@@ -37,9 +38,9 @@ def prepare_stores(case: Case) -> None:
     log.info("opening the stores in %s", case.settings.home)
     _create_stores(case.settings)
     with home.lock(case.settings.home, f"registry-{case.name}"):
-        experiment = tracking.ensure_experiment(case.name, case.settings.mlflow_artifacts)
-        closed = tracking.close_dead_runs(experiment, home.is_dead) + record.close_dead_runs()
-        tracking.remove_empty_model(case.name)
+        experiment = runs.ensure_experiment(case.name, case.settings.mlflow_artifacts)
+        closed = runs.close_dead_runs(experiment, home.is_dead) + record.close_dead_runs()
+        model_registry.remove_empty_model(case.name)
     for folder in ("snapshots", "quarantine"):
         snapshots.remove_partials(case.settings.home / folder)
     if closed:
@@ -68,7 +69,7 @@ def load_scorer(case: Case, number: int | None) -> Scorer:
     line = ledger.line_of_champions(address, case.name) if number else versions.settled_line(case)
     version = versions.find_version(address, case.name, line, number)
     with versions.advising(lambda: "" if number else versions.way_back(address, case.name, line)):
-        inputs = tracking.inputs_of(*versions.file_of(case.name, version, "MLmodel"))
+        inputs = model_files.inputs_of(*versions.file_of(case.name, version, "MLmodel"))
         model = models.load(*versions.file_of(case.name, version, SHIPPED_FILE))
     return Scorer(case.name, version.number, model, version.attempt.target, inputs)
 
@@ -79,7 +80,7 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
     Raises:
         UsageError: it predicted something else, or from other columns.
     """
-    last = tracking.newest_version(case.name)
+    last = model_registry.newest_version(case.name)
     if last is not None and (difference := last.attempt.difference(attempt_of(case, snapshot))):
         columns = _columns_that_differ(case, snapshot, last) if "columns" in difference else ""
         message = (
@@ -93,7 +94,7 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
 def _columns_that_differ(case: Case, snapshot: Snapshot, last: Version) -> str:
     """Name the columns that a table lacks, has beside those of a version, or has as another type; empty where that cannot be read."""
     try:
-        asked = tracking.inputs_of(*versions.file_of(case.name, last, "MLmodel"))
+        asked = model_files.inputs_of(*versions.file_of(case.name, last, "MLmodel"))
     except (StoreError, UnsafeModelError):
         return ""
     return columns_difference({column.name: column.type for column in asked}, snapshot.schema.types("feature", "time"))
@@ -123,7 +124,7 @@ def load_champion(case: Case, challenger: int | None = None, *, or_anew: bool = 
         return None
     looks = decisions.looks_of(ledger.decisions(address, case.name, decisions.JUDGING), challenger)
     is_lost = or_anew and versions.is_lost(case, line)
-    if not is_lost or tracking.get_version(case.name, line[-1].version) is not None:
+    if not is_lost or model_registry.get_version(case.name, line[-1].version) is not None:
         versions.settled_line(case)
     if is_lost:
         log.warning("no version of %s is whole any more, so the gate asks what it asks of a first version", case.name)
@@ -143,7 +144,7 @@ def _anchor(case: Case, line: Sequence[Epoch]) -> Rival | None:
     for epoch in anchors_of(line):
         if epoch.version == line[-1].version:
             return None
-        if tracking.get_version(case.name, epoch.version) is not None:
+        if model_registry.get_version(case.name, epoch.version) is not None:
             with versions.advising(lambda: "challengers are compared with it too, so restore its files from a backup"):
                 return versions.load_rival(case, epoch)
         log.warning("version %s of %s, with which challengers are compared, is gone from the registry", epoch.version, case.name)
@@ -165,10 +166,10 @@ def open_run(study: Study) -> Generator[str]:
         "rows_gate": str(len(study.split.gate)),
     }
     with home.lock(case.settings.home, f"registry-{case.name}"):
-        experiment = tracking.ensure_experiment(case.name, case.settings.mlflow_artifacts)
-    with tracking.run(experiment, names.run_name("train", case.name, snapshot.digest), home.owner(), inputs) as run_id:
+        experiment = runs.ensure_experiment(case.name, case.settings.mlflow_artifacts)
+    with runs.run(experiment, names.run_name("train", case.name, snapshot.digest), home.owner(), inputs) as run_id:
         with home.lock(case.settings.home, f"registry-{case.name}"):  # of two runs at once that name the same rows MLflow lets one fail
-            tracking.log_dataset(case.name, snapshot.source, snapshot.digest)
+            runs.log_dataset(case.name, snapshot.source, snapshot.digest)
         _note_begin(study, run_id)
         yield run_id
 
@@ -188,11 +189,11 @@ def register(study: Study, fits: Fits, shipped: Pipeline, evidence: Evidence) ->
     df = snapshots.read(study.snapshot.path)
     example = df[schema.features].iloc[study.split.gate[:EXAMPLE_ROWS]]
     booleans = [name for name in schema.features if are_booleans(df[name])]
-    logged = tracking.log_models(shipped, fits.judged, evidence.fitted_rows, example, evidence.prediction, case.use_case.pii, booleans)
-    tracking.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
+    logged = model_files.log_models(shipped, fits.judged, evidence.fitted_rows, example, evidence.prediction, case.use_case.pii, booleans)
+    runs.log_metrics({name: interval.value for name, interval in evidence.metrics.items()}, logged)
     spread = evidence.against_champion.spread if evidence.against_champion else None
     with home.lock(case.settings.home, f"registry-{case.name}"):
-        version = tracking.register(case.name, logged, attempt_of(case, study.snapshot), spread, study.snapshot.lake)
+        version = model_registry.register(case.name, logged, attempt_of(case, study.snapshot), spread, study.snapshot.lake)
     log.info("registered version %s of %s", version.number, case.name)
     return version
 
@@ -211,10 +212,7 @@ def load_model(use_case: str, number: int | None = None) -> Pipeline:
 
 def _create_stores(settings: Settings) -> None:
     tracking.create_own_store(settings)
-    with home.lock(settings.home, "stores"):
-        ledger.create(settings.ledger_address)
-        if not settings.ledger_url:
-            home.switch_to_wal(settings.home / "ledger.db")
+    ledger.prepare(settings)
 
 
 def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
@@ -223,7 +221,7 @@ def attempt_of(case: Case, snapshot: Snapshot) -> Attempt:
     columns = [f"{c.name}:{c.type}" for c in snapshot.schema.columns if c.role == "feature"]
     return Attempt(
         snapshot=snapshot.digest,
-        configuration=names.digest(configuration, *tracking.requirements(), *map(repr, case.expected)),
+        configuration=names.digest(configuration, *model_files.requirements(), *map(repr, case.expected)),
         columns=names.digest(*columns),
         target=snapshot.schema.target,
         task=snapshot.schema.task,

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tasks import record, versions
-from tasks.adapters import ledger, models, snapshots, tracking
+from tasks.adapters import ledger, models, snapshots
+from tasks.adapters.tracking import model_files, runs
 from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tasks.core.comparing import changes
 from tasks.core.errors import NotReproducedError, UsageError
@@ -41,16 +42,16 @@ def recall(case: Case, number: int | None) -> Original:
     if recorded is None:
         message = f"the run of version {version.number} of {case.name} kept no recipe, so it cannot be fitted again; train again"
         raise UsageError(message, where="version")
-    tags = tracking.tags_of(version.run_id)
-    then = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
+    tags = runs.tags_of(version.run_id)
+    then = model_files.fetch(case.name, version.number, "requirements.txt").decode().split()
     return Original(
         version=version,
         recorded=recorded,
         judged=models.load(*versions.file_of(case.name, version, JUDGED_FILE)),
         shipped=models.load(*versions.file_of(case.name, version, SHIPPED_FILE)),
-        predictions=tags.get(tracking.PREDICTIONS_TAG, ""),
-        is_refitted=tags.get(tracking.REFIT_TAG) == "true",
-        changed=changes(then, tracking.requirements(pin.partition("==")[0] for pin in then)),
+        predictions=tags.get(runs.PREDICTIONS_TAG, ""),
+        is_refitted=tags.get(runs.REFIT_TAG) == "true",
+        changed=changes(then, model_files.requirements(pin.partition("==")[0] for pin in then)),
     )
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import versions
-from tasks.adapters import home, ledger, models, projects, snapshots, tracking
+from tasks.adapters import home, ledger, models, projects, snapshots
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core import data_differences, splits
 from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tasks.core.comparing import Origin, Sides, build_page
@@ -82,7 +83,7 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
         number, at = champion_at(standing.line, moment, case.name), moment.isoformat()
     version = versions.find_version(settings.ledger_address, case.name, list(standing.line), number)
     judged = next((entry for entry in reversed(standing.entries) if entry.kind == "gate" and entry.version == version.number), None)
-    packages = tracking.fetch(case.name, version.number, "requirements.txt").decode().split()
+    packages = model_files.fetch(case.name, version.number, "requirements.txt").decode().split()
     is_champion = bool(standing.line) and version.number == standing.line[-1].version
     broken = () if is_champion else tuple(_version_problems(case, version))
     yield Explanation(
@@ -90,9 +91,9 @@ def explain(options: ExplainOptions) -> Iterator[Explanation]:
         version=version.number,
         epochs=reigns(standing.line, version.number),
         judged=judged,
-        params=tracking.params_of(version.run_id),
+        params=runs.params_of(version.run_id),
         environment=tuple(packages),
-        commit=tracking.commit_of(version.run_id),
+        commit=runs.commit_of(version.run_id),
         later=refused_after(standing.entries, standing.line, version.number, at),
         at=at,
     )
@@ -177,8 +178,8 @@ def _rows_of(case: Case, version: Version) -> data_differences.Origin:
 
 
 def _origin(case: Case, version: Version, rival: Rival) -> Origin:
-    packages = tuple(tracking.fetch(case.name, version.number, "requirements.txt").decode().split())
-    params, commit = tracking.params_of(version.run_id), tracking.commit_of(version.run_id)
+    packages = tuple(model_files.fetch(case.name, version.number, "requirements.txt").decode().split())
+    params, commit = runs.params_of(version.run_id), runs.commit_of(version.run_id)
     return Origin(version.number, params, packages, commit, version.attempt.snapshot, rival.fitted_rows)
 
 
@@ -211,7 +212,7 @@ def _standing(settings: Settings, name: str) -> Standing:
 
 
 def _waiting(settings: Settings, name: str, entries: Sequence[Entry]) -> Iterator[Waiting]:
-    use_case, known = projects.load_use_case(name, settings.project), {version.number for version in tracking.versions(name)}
+    use_case, known = projects.load_use_case(name, settings.project), {version.number for version in model_registry.versions(name)}
     days = (use_case.gate if use_case else Gate()).approval_days
     for judged in waiting_of(entries):
         until = datetime.fromisoformat(judged.decided_at) + timedelta(days=days)
@@ -231,7 +232,7 @@ def _registry_problems(settings: Settings, name: str, line: list[Epoch]) -> Iter
     """Say what is wrong with the champion in the registry: aliases, files, what they load to, the row that made it champion."""
     if not line:
         return
-    now, aliases = line[-1], tracking.aliases(name)
+    now, aliases = line[-1], model_registry.aliases(name)
     if aliases.get("champion") != now.version:
         points = f"points at version {aliases['champion']}" if "champion" in aliases else "is gone"
         yield f"the alias champion {points}, and the ledger says version {now.version}; whatever reads the champion next repairs it"
@@ -250,27 +251,27 @@ def _hidden_problems(name: str, line: Sequence[Epoch]) -> Iterator[str]:
     """Say what is wrong with what nobody looks at from day to day: earlier champions, their tags, foreign versions, open runs."""
     for epoch in {epoch.version: epoch for epoch in line}.values():
         yield from _file_problems(epoch, is_champion=epoch.version == line[-1].version)
-    for number in tracking.foreign_versions(name):
+    for number in model_registry.foreign_versions(name):
         yield f"version {number} of {name} was not registered by Evergreen, which never loads it; delete it in MLflow"
-    for run in tracking.dead_runs(name, home.is_dead):
+    for run in runs.dead_runs(name, home.is_dead):
         yield f"run {run} is open, and its process was killed; the next `python -m flows.train --use-case {name}` closes it"
 
 
 def _warnings(name: str, line: Sequence[Epoch]) -> Iterator[str]:
     """Say which earlier champions are gone, and what can no longer be done with them."""
     for number in sorted({epoch.version for epoch in line} - {epoch.version for epoch in line[-1:]}):
-        if tracking.get_version(name, number) is None:
+        if model_registry.get_version(name, number) is None:
             told = f"version {number} of {name} was champion once, and is gone from the registry"
             yield f"{told}: nobody can go back to it, compare with it or fit it again"
 
 
 def _file_problems(epoch: Epoch, *, is_champion: bool) -> Iterator[str]:
     told = f"version {epoch.version} of {epoch.use_case}"
-    version = tracking.get_version(epoch.use_case, epoch.version)
+    version = model_registry.get_version(epoch.use_case, epoch.version)
     if version is None:  # which is told already
         return
     if dict(version.manifest) != dict(epoch.manifest):
-        rewritten = f"the tag {tracking.MANIFEST_TAG} of {told} was rewritten"
+        rewritten = f"the tag {model_registry.MANIFEST_TAG} of {told} was rewritten"
         yield f"{rewritten}; the digests of the ledger count, so restore the registry from a backup"
     seen_already = {SHIPPED_FILE, JUDGED_FILE} if is_champion else set[str]()
     for file in sorted(epoch.manifest.keys() - seen_already):

@@ -6,7 +6,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from tasks.adapters import models, snapshots, tracking
+from tasks.adapters import models, snapshots
+from tasks.adapters.tracking import runs
 from tasks.core import learning, splits
 from tasks.core.blending import build_blend
 from tasks.core.calibration import Calibration, build_calibrated, layer_of
@@ -68,7 +69,7 @@ def fit_shipped(study: Study, leaderboard: Leaderboard, fits: Fits, decision: De
         return fits.judged
     rows = np.concatenate([study.split.fit, study.split.gate])
     log.info("fitting %s again on all %s rows", leaderboard.best.candidate, f"{len(rows):,}")
-    tracking.tag_run(tracking.REFIT_TAG, "true")
+    runs.tag_run(runs.REFIT_TAG, "true")
     return _fit_best(study, rows, leaderboard)
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tasks.adapters import home, ledger, models, snapshots, tracking
+from tasks.adapters import home, ledger, models, snapshots
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core import champions, decisions, names
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, SHIPPED_FILE, Epoch, promoting
 from tasks.core.decisions import CROWNING, Entry, Seal, seal_problem, waiting_of
@@ -69,7 +70,7 @@ def find_version(address: str, use_case: str, line: list[Epoch], number: int | N
         message = f"use case '{use_case}' has no champion; {said}{how}, or name a version"
         raise UsageError(message, where=use_case)
     number = line[-1].version if number is None else number
-    version = tracking.get_version(use_case, number)
+    version = model_registry.get_version(use_case, number)
     if version is None:
         if any(epoch.version == number for epoch in line):
             raise StoreError(_gone(use_case, line, number, address), where=use_case)
@@ -106,7 +107,7 @@ def is_whole(address: str, use_case: str, line: Sequence[Epoch], number: int) ->
     Raises:
         SilentStoreError: nobody can say so.
     """
-    if tracking.get_version(use_case, number) is None:
+    if model_registry.get_version(use_case, number) is None:
         return False
     version = find_version(address, use_case, list(line), number)
     try:
@@ -188,14 +189,14 @@ def advising(what_to_do: Callable[[], str]) -> Generator[None]:
 
 def _follow(case: Case, line: list[Epoch]) -> None:
     """Set the aliases to what the ledger says; where the champion before is gone, nothing is called so."""
-    if tracking.get_version(case.name, line[-1].version) is None:
+    if model_registry.get_version(case.name, line[-1].version) is None:
         raise StoreError(_gone(case.name, line, line[-1].version, case.settings.ledger_address), where=case.name)
     wanted = {"champion": line[-1].version, **({"previous": line[-2].version} if len(line) > 1 else {})}
-    present = tracking.aliases(case.name)
+    present = model_registry.aliases(case.name)
     for alias, number in wanted.items():
-        if present.get(alias) != number and (alias == "champion" or tracking.get_version(case.name, number)):
+        if present.get(alias) != number and (alias == "champion" or model_registry.get_version(case.name, number)):
             log.info("alias %s of %s: version %s", alias, case.name, number)
-            tracking.set_alias(case.name, alias, number)
+            model_registry.set_alias(case.name, alias, number)
     _seal(case, line[-1])
 
 
@@ -212,12 +213,12 @@ def _seal(case: Case, champion: Epoch) -> None:
         raise StoreError(problem, where=case.name)
     head = ledger.last_row(case.settings.ledger_address, case.name)
     if head and head.seal != sealed.name:
-        tracking.set_seal(case.name, champion.version, head.seal)
+        model_registry.set_seal(case.name, champion.version, head.seal)
 
 
 def seals_of(address: str, champion: Epoch) -> tuple[Seal, Entry | None]:
     """Look up the row of the ledger that a champion's version names, and the last one that made it champion."""
-    name = tracking.seal_of(champion.use_case, champion.version)
+    name = model_registry.seal_of(champion.use_case, champion.version)
     number = name.partition(":")[0]
     named = ledger.decision_at(address, champion.use_case, int(number)) if number.isdecimal() else None
     return Seal(name, named), ledger.last_decision(address, champion.use_case, CROWNING, champion.version)
@@ -234,7 +235,7 @@ def file_of(use_case: str, version: Version | Epoch, file: str) -> tuple[bytes, 
     if not version.manifest:
         message = f"version {number} of {use_case} never came before the gate, so nobody vouches for its files"
         raise UnsafeModelError(message, where=use_case)
-    return tracking.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
+    return model_files.fetch(use_case, number, file), version.manifest[file], f"{file} of version {number} of {use_case}"
 
 
 def recorded(case: Case, version: Version) -> Recorded | None:
@@ -243,7 +244,7 @@ def recorded(case: Case, version: Version) -> Recorded | None:
     Raises:
         StoreError: what it kept cannot be read.
     """
-    text = tracking.text_of(version.run_id, RECIPE)
+    text = runs.text_of(version.run_id, RECIPE)
     return Recorded.from_text(text, case.use_case) if text else None
 
 
@@ -257,7 +258,7 @@ def study_again(case: Case, version: Version) -> Study:
     Raises:
         UsageError: its rows are gone.
     """
-    digest, params = version.attempt.snapshot, tracking.params_of(version.run_id)
+    digest, params = version.attempt.snapshot, runs.params_of(version.run_id)
     path = snapshots.find(case.settings.home / "snapshots", digest) or _from_lake(case, version)
     if path is None or "rows_gate" not in params:
         message = f"the rows of version {version.number} of {case.name} are no longer stored here; train again"

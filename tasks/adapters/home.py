@@ -109,20 +109,20 @@ def prepare(home: Path) -> None:
 
 
 @contextmanager
-def lock(home: Path, name: str) -> Generator[None]:
+def lock(home: Path, name: str, timeout_s: float = LOCK_TIMEOUT_S) -> Generator[None]:
     """Hold a lock that every process of this home respects; the system frees it when the holder dies.
 
     Raises:
-        StoreError: nobody gave it back within five minutes.
+        StoreError: nobody gave it back in time.
     """
     from filelock import FileLock, Timeout
 
     path = home / "locks" / f"{name}.lock"
     try:
-        with FileLock(path, timeout=LOCK_TIMEOUT_S):
+        with FileLock(path, timeout=timeout_s):
             yield
     except Timeout as error:
-        message = f"another process has held {path} for {LOCK_TIMEOUT_S} s; end it, then run again"
+        message = f"another process has held {path} for {timeout_s} s; end it, then run again"
         raise StoreError(message, where=str(path)) from error
 
 

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tasks.adapters import databases
+from tasks.adapters import databases, home
 from tasks.core.champions import Epoch
 from tasks.core.decisions import Entry, after
 from tasks.core.deliveries import BatchEntry, BatchRows
@@ -18,12 +18,26 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping, Select, Table
 
     from tasks.core.decisions import Kind
+    from tasks.core.settings import Settings
 
 CHAIN_TRIES = 100
 
 
 class _TakenError(Exception):
     """Another version took the epoch."""
+
+
+def prepare(settings: Settings) -> None:
+    """Create the ledger where it is missing, and let readers of the home's own go on while one process writes.
+
+    Raises:
+        StoreError: it cannot be created.
+    """
+    # Tables are looked for and then created, and the switch wants the file alone: of two processes at once one would fail.
+    with home.lock(settings.home, "stores"):
+        create(settings.ledger_address)
+        if not settings.ledger_url:
+            home.switch_to_wal(settings.home / "ledger.db")
 
 
 def create(address: str) -> None:

@@ -162,7 +162,7 @@ def prediction_digest(prediction: Prediction) -> str:
     return hashlib.sha256(exact.astype("<f8").tobytes()).hexdigest()
 
 
-def smoke_digest(model: Path, sha256: str, rows: Path) -> str:
+def smoke_digest(model: Path, sha256: str, rows: Path, timeout_s: float = SMOKE_TIMEOUT_S) -> str:
     """Load a model in a fresh isolated process, let it predict rows of a Parquet file, and give the digest of that.
 
     Raises:
@@ -170,9 +170,9 @@ def smoke_digest(model: Path, sha256: str, rows: Path) -> str:
     """
     command = [sys.executable, "-I", "-m", "tasks.adapters.models", str(model), sha256, str(rows)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SMOKE_TIMEOUT_S, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=True)
     except subprocess.TimeoutExpired as error:
-        message = f"the model did not load and predict within {SMOKE_TIMEOUT_S} s in a fresh process"
+        message = f"the model did not load and predict within {timeout_s} s in a fresh process"
         raise UnsafeModelError(message, where=str(model)) from error
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["no reason given"])[-1]

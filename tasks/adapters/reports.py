@@ -246,38 +246,43 @@ def _as_json(run: SnapshotModel) -> str:
 # ------------------------------------------------------------------------------------------------------------- workspace
 
 
-def keep(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int = KEPT_RUNS) -> None:
+def keep(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int = KEPT_RUNS, draw_runs: int = DRAWN_RUNS) -> None:
     """Add a window to the use case's project of a workspace, once; begin the project where there is none.
 
     Each file is written whole, elsewhere, and then moved to its place: Evidently's UI does not start on half a file, and notices a
-    new one by its name. Older runs lose their pictures.
+    new one by its name.
 
     Args:
         sight: The window.
         rendered: It, drawn.
         workspace: The folder `evidently` of a home.
         keep_runs: Older runs than so many are removed.
+        draw_runs: Older runs than so many lose their pictures.
 
     Raises:
         StoreError: the workspace cannot be written.
     """
     try:
         with home.lock(workspace.parent, "evidently"):
-            _add(sight, rendered, workspace, keep_runs)
+            _add(sight, rendered, workspace)
+            _clear(_runs(sight.use_case, workspace), workspace, keep_runs, draw_runs)
     except OSError as error:
         message = f"cannot write to {workspace}: {error.strerror}; make room or give the right to, then run again"
         raise StoreError(message, where=str(workspace)) from error
 
 
-def _add(sight: Sight, rendered: Rendered, workspace: Path, keep_runs: int) -> None:
-    project = workspace / str(_identify(sight.use_case, 0))
-    runs = project / "snapshots"
+def _runs(use_case: str, workspace: Path) -> Path:
+    return workspace / str(_identify(use_case, 0)) / "snapshots"
+
+
+def _add(sight: Sight, rendered: Rendered, workspace: Path) -> None:
+    runs = _runs(sight.use_case, workspace)
+    project = runs.parent
     runs.mkdir(parents=True, exist_ok=True)
     if not (project / "metadata.json").exists():
         _write(project / "dashboard.json", _dashboard(), workspace)
         _write(project / "metadata.json", _project(sight.use_case, project.name), workspace)
     _write(runs / f"{_identify(sight.use_case, int(sight.at.timestamp() * 1000))}.json", rendered.run, workspace)
-    _clear(runs, workspace, keep_runs)
 
 
 def _identify(use_case: str, at_ms: int) -> UUID:
@@ -297,16 +302,16 @@ def _put(path: Path, text: str, workspace: Path) -> None:
     part.replace(path)
 
 
-def _clear(runs: Path, workspace: Path, keep_runs: int) -> None:
+def _clear(runs: Path, workspace: Path, keep_runs: int, draw_runs: int) -> None:
     """Remove runs beyond so many, and from older ones the pictures."""
     there = sorted(runs.glob("*.json"))
     for old in there[:-keep_runs]:
         old.unlink()
-    for old in there[-keep_runs:][-DRAWN_RUNS - 10 : -DRAWN_RUNS]:  # ten, should the last ones have been killed here
+    for old in there[-keep_runs:][-draw_runs - 10 : -draw_runs]:  # ten, should the last ones have been killed here
         run = json.loads(old.read_text(encoding="utf-8"))
         if len(run["widgets"]) > TOLD:
             run["widgets"] = run["widgets"][:TOLD]
-            run["widgets"][0]["params"]["text"] += f"\n\n- Pictures are kept of the last {DRAWN_RUNS} windows."
+            run["widgets"][0]["params"]["text"] += f"\n\n- Pictures are kept of the last {draw_runs} windows."
             _put(old, json.dumps(run), workspace)
 
 

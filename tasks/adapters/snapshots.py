@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
     from datetime import timedelta
 
+    import numpy as np
     import pandas as pd
 
 FRAME_ROWS = 100_000
@@ -151,6 +152,17 @@ def read_frames(path: Path, rows: int = FRAME_ROWS, columns: Sequence[str] | Non
             yield pa.Table.from_batches([batch.select(schema.names)], schema).to_pandas()
         if not file.metadata.num_rows:
             yield schema.empty_table().to_pandas()
+
+
+def read_places(path: Path, places: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield some of the stored rows, by their places, ascending."""
+    import numpy as np
+
+    start = 0
+    for df in read_frames(path, columns=columns):
+        first, last = np.searchsorted(places, [start, start + len(df)])
+        yield df.iloc[places[first:last] - start].reset_index(drop=True)
+        start += len(df)
 
 
 def column_names(path: Path) -> list[str]:

@@ -172,13 +172,12 @@ def test_a_home_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path, b
 # ------------------------------------------------------------------------------------------------------------------- locks
 
 
-def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 0.2)
+def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(tmp_path: Path) -> None:
     home.prepare(tmp_path)
     with started(HOLDER, str(tmp_path)) as (_, said):
         assert said == "held"
         began = time.monotonic()
-        with pytest.raises(StoreError) as refused, home.lock(tmp_path, "stores"):
+        with pytest.raises(StoreError) as refused, home.lock(tmp_path, "stores", timeout_s=0.2):
             pytest.fail("two processes hold one lock")
         assert time.monotonic() - began >= 0.2
         with home.lock(tmp_path, "registry-wine"):
@@ -186,21 +185,19 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(tmp_path:
     assert refused.value.message == f"another process has held {tmp_path}/locks/stores.lock for 0.2 s; end it, then run again"
 
 
-def test_a_killed_holder_gives_its_lock_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 10)
+def test_a_killed_holder_gives_its_lock_back(tmp_path: Path) -> None:
     home.prepare(tmp_path)
     with started(HOLDER, str(tmp_path)) as (process, _):
         process.kill()
-        with home.lock(tmp_path, "stores"):
+        with home.lock(tmp_path, "stores", timeout_s=10):
             pass
 
 
-def test_a_lock_is_given_back_when_its_holder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 0.2)
+def test_a_lock_is_given_back_when_its_holder_raises(tmp_path: Path) -> None:
     home.prepare(tmp_path)
     with pytest.raises(KeyError), home.lock(tmp_path, "stores"):
         raise KeyError
-    with home.lock(tmp_path, "stores"):
+    with home.lock(tmp_path, "stores", timeout_s=0.2):
         pass
 
 

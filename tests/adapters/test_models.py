@@ -388,11 +388,10 @@ def test_rows_that_the_model_cannot_predict_fail_in_the_fresh_process(tmp_path: 
         models.smoke_digest(model, sha256(stored.content), rows)
 
 
-def test_a_fresh_process_that_does_not_answer_is_ended_and_told(tmp_path: Path, stored: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "SMOKE_TIMEOUT_S", 0.1)
+def test_a_fresh_process_that_does_not_answer_is_ended_and_told(tmp_path: Path, stored: Fitted) -> None:
     model, rows = on_disk(tmp_path, stored)
     with pytest.raises(UnsafeModelError, match=r"^the model did not load and predict within 0\.1 s in a fresh process$"):
-        models.smoke_digest(model, sha256(stored.content), rows)
+        models.smoke_digest(model, sha256(stored.content), rows, timeout_s=0.1)
 
 
 def test_threads_that_fit_at_once_in_a_fresh_process_find_scikit_learn_whole() -> None:

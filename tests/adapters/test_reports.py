@@ -196,10 +196,9 @@ def test_evidentlys_ui_finds_the_windows_and_every_panel_has_its_numbers(rendere
     assert found["Loss"] == 2
 
 
-def test_old_windows_lose_their_pictures_and_then_go(rendered: Rendered, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "DRAWN_RUNS", 2)
+def test_old_windows_lose_their_pictures_and_then_go(rendered: Rendered, workspace: Path) -> None:
     for day in (0, 3, 1, 2):
-        reports.keep(sight_of(at=AT + timedelta(days=day)), rendered, workspace, keep_runs=3)
+        reports.keep(sight_of(at=AT + timedelta(days=day)), rendered, workspace, keep_runs=3, draw_runs=2)
     oldest, *drawn = files(workspace)
     assert len(drawn) == 2
     assert all(path.stat().st_size == len(rendered.run.encode()) for path in drawn)

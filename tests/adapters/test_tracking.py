@@ -19,6 +19,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 from tasks.adapters import home, models, tracking
+from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, NamedRows
 from tasks.core.errors import SilentStoreError, StoreError
 from tasks.core.metrics import Prediction
@@ -36,11 +37,12 @@ import sys, time
 import numpy as np, pandas as pd
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
-from tasks.adapters import home, models, tracking
+from tasks.adapters import home, models
+from tasks.adapters.tracking import model_files, runs
 rows = pd.DataFrame({"size": [1.0, 2.0]})
 model = Pipeline([("model", Ridge())]).fit(rows, [1.0, 2.0])
-with tracking.run(sys.argv[1], "train-killed-00000000", home.owner(), {}) as run_id:
-    tracking.log_models(model, model, np.array([1], dtype="uint64"), rows, models.predict(model, rows))
+with runs.run(sys.argv[1], "train-killed-00000000", home.owner(), {}) as run_id:
+    model_files.log_models(model, model, np.array([1], dtype="uint64"), rows, models.predict(model, rows))
     print(run_id, flush=True)
     time.sleep(600)
 """
@@ -104,13 +106,13 @@ def client(store: Store) -> mlflow.MlflowClient:
 def logged(store: Store) -> Logged:
     judged = Pipeline([("model", Ridge(alpha=1.0))]).fit(ROWS, [1.0, 2.0, 3.0, 5.0])
     shipped = Pipeline([("model", Ridge(alpha=0.1))]).fit(ROWS, [1.0, 2.0, 3.0, 5.0])
-    experiment = tracking.ensure_experiment("logged", store.artifacts)
-    with tracking.run(experiment, "train-logged-aaaaaaaa", home.owner(), {"task": "regression", "seed": "0"}) as run_id:
-        tracking.log_dataset("logged", "sklearn:diabetes", "a" * 64)
-        tracking.log_metrics({"rmse": 1.5, "r2": float("nan"), "spread": float("inf")})
-        tracking.log_text("<p>ü</p>", "reports/train.html")
-        tracking.tag_run(tracking.WARNINGS_TAG, "few_rows")
-        model_id = tracking.log_models(shipped, judged, FITTED_ROWS, ROWS, models.predict(judged, ROWS))
+    experiment = runs.ensure_experiment("logged", store.artifacts)
+    with runs.run(experiment, "train-logged-aaaaaaaa", home.owner(), {"task": "regression", "seed": "0"}) as run_id:
+        runs.log_dataset("logged", "sklearn:diabetes", "a" * 64)
+        runs.log_metrics({"rmse": 1.5, "r2": float("nan"), "spread": float("inf")})
+        runs.log_text("<p>ü</p>", "reports/train.html")
+        runs.tag_run(runs.WARNINGS_TAG, "few_rows")
+        model_id = model_files.log_models(shipped, judged, FITTED_ROWS, ROWS, models.predict(judged, ROWS))
     return Logged(run_id, model_id, shipped, judged)
 
 
@@ -125,8 +127,8 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_an_experiment_is_made_once_with_its_artifacts_in_the_home(store: Store, client: mlflow.MlflowClient) -> None:
-    first = tracking.ensure_experiment("houses", store.artifacts)
-    assert tracking.ensure_experiment("houses", "file:///elsewhere") == first
+    first = runs.ensure_experiment("houses", store.artifacts)
+    assert runs.ensure_experiment("houses", "file:///elsewhere") == first
     assert client.get_experiment(first).artifact_location == f"{store.artifacts}/houses"
 
 
@@ -134,21 +136,21 @@ def test_artifacts_that_cannot_be_reached_are_told_before_anything_is_fitted(sto
     for name, value in {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody", "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
-    message = refusal(lambda: tracking.ensure_experiment("remote", "s3://nowhere"))
+    message = refusal(lambda: runs.ensure_experiment("remote", "s3://nowhere"))
     assert message.startswith("the artifacts at s3://nowhere cannot be reached: ")
     assert mlflow.get_experiment_by_name("remote") is None
 
 
 def test_a_deleted_experiment_is_told_with_the_command_that_restores_it(store: Store, client: mlflow.MlflowClient) -> None:
-    experiment = tracking.ensure_experiment("deleted", store.artifacts)
+    experiment = runs.ensure_experiment("deleted", store.artifacts)
     client.delete_experiment(experiment)
-    message = refusal(lambda: tracking.ensure_experiment("deleted", store.artifacts))
+    message = refusal(lambda: runs.ensure_experiment("deleted", store.artifacts))
     assert message == (
         f"the MLflow experiment 'deleted' was deleted; bring it back with `mlflow experiments restore --experiment-id {experiment}`,"
         " or use another name with --use-case"
     )
     client.restore_experiment(experiment)
-    assert tracking.ensure_experiment("deleted", store.artifacts) == experiment
+    assert runs.ensure_experiment("deleted", store.artifacts) == experiment
 
 
 def test_a_store_that_cannot_be_used_is_told_in_one_sentence(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +160,7 @@ def test_a_store_that_cannot_be_used_is_told_in_one_sentence(store: Store, tmp_p
         ("nonsense://host", "unsupported URI 'nonsense://host'"),
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        message = refusal(lambda: tracking.ensure_experiment("houses", store.artifacts))
+        message = refusal(lambda: runs.ensure_experiment("houses", store.artifacts))
         assert message.startswith("MLflow does not find or create the experiment 'houses': ")
         assert reason in message
 
@@ -171,7 +173,7 @@ def test_a_run_ends_as_finished_with_what_it_was_given(logged: Logged, client: m
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "train-logged-aaaaaaaa"
     assert run.data.params == {"task": "regression", "seed": "0"}
-    assert run.data.tags[tracking.OWNER_TAG] == home.owner()
+    assert run.data.tags[runs.OWNER_TAG] == home.owner()
 
 
 def test_a_run_names_its_dataset(logged: Logged, client: mlflow.MlflowClient) -> None:
@@ -187,18 +189,18 @@ def test_figures_that_are_no_numbers_are_left_out(logged: Logged, client: mlflow
 
 @pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
 def test_a_run_in_which_something_is_raised_ends_as_failed(store: Store, client: mlflow.MlflowClient, raised: type[BaseException]) -> None:
-    experiment = tracking.ensure_experiment("failing", store.artifacts)
-    with pytest.raises(raised), tracking.run(experiment, f"train-failing-{raised.__name__}", home.owner(), {}) as run_id:
+    experiment = runs.ensure_experiment("failing", store.artifacts)
+    with pytest.raises(raised), runs.run(experiment, f"train-failing-{raised.__name__}", home.owner(), {}) as run_id:
         raise raised
     assert client.get_run(run_id).info.status == "FAILED"
     assert mlflow.active_run() is None
 
 
 def test_a_run_keeps_its_texts_and_tags(logged: Logged, client: mlflow.MlflowClient) -> None:
-    assert tracking.text_of(logged.run_id, "reports/train.html") == "<p>ü</p>"
-    assert tracking.text_of(logged.run_id, "explanation.json") == ""
-    assert tracking.text_of("no such run", "explanation.json") == ""
-    assert client.get_run(logged.run_id).data.tags[tracking.WARNINGS_TAG] == "few_rows"
+    assert runs.text_of(logged.run_id, "reports/train.html") == "<p>ü</p>"
+    assert runs.text_of(logged.run_id, "explanation.json") == ""
+    assert runs.text_of("no such run", "explanation.json") == ""
+    assert client.get_run(logged.run_id).data.tags[runs.WARNINGS_TAG] == "few_rows"
 
 
 def test_artifacts_never_land_in_the_current_folder(store: Store, logged: Logged) -> None:
@@ -212,36 +214,36 @@ def test_artifacts_never_land_in_the_current_folder(store: Store, logged: Logged
 
 
 def test_a_version_comes_back_as_it_was_registered(logged: Logged) -> None:
-    registered = tracking.register("register", logged.model_id, ATTEMPT, 0.1 + 0.2)
+    registered = model_registry.register("register", logged.model_id, ATTEMPT, 0.1 + 0.2)
     assert (registered.number, registered.run_id, registered.attempt, registered.spread) == (1, logged.run_id, ATTEMPT, 0.1 + 0.2)
     assert type(registered.number) is int
-    assert tracking.newest_version("register") == registered
-    assert tracking.get_version("register", 1) == registered
+    assert model_registry.newest_version("register") == registered
+    assert model_registry.get_version("register", 1) == registered
 
 
 def test_the_manifest_holds_the_digest_of_every_file(logged: Logged) -> None:
-    registered = tracking.register("manifest", logged.model_id, ATTEMPT, None)
+    registered = model_registry.register("manifest", logged.model_id, ATTEMPT, None)
     assert set(registered.manifest) == set(MANIFEST_FILES)
     for file, sha256 in registered.manifest.items():
-        assert hashlib.sha256(tracking.fetch("manifest", 1, file)).hexdigest() == sha256
+        assert hashlib.sha256(model_files.fetch("manifest", 1, file)).hexdigest() == sha256
     assert registered.spread is None
 
 
 def test_what_is_fetched_is_what_was_fitted(logged: Logged) -> None:
-    registered = tracking.register("fetched", logged.model_id, ATTEMPT, None)
+    registered = model_registry.register("fetched", logged.model_id, ATTEMPT, None)
     for file, fitted in ((SHIPPED_FILE, logged.shipped), (JUDGED_FILE, logged.judged)):
-        loaded = models.load(tracking.fetch("fetched", 1, file), registered.manifest[file], file)
+        loaded = models.load(model_files.fetch("fetched", 1, file), registered.manifest[file], file)
         assert loaded.predict(ROWS).tobytes() == fitted.predict(ROWS).tobytes()
-    hashes = models.load_hashes(tracking.fetch("fetched", 1, FITTED_ROWS_FILE), registered.manifest[FITTED_ROWS_FILE], "hashes")
+    hashes = models.load_hashes(model_files.fetch("fetched", 1, FITTED_ROWS_FILE), registered.manifest[FITTED_ROWS_FILE], "hashes")
     assert hashes.tolist() == sorted(FITTED_ROWS.tolist())
 
 
 def test_a_model_that_is_logged_for_a_classifier_has_a_signature(store: Store) -> None:
-    experiment = tracking.ensure_experiment("signature", store.artifacts)
+    experiment = runs.ensure_experiment("signature", store.artifacts)
     labels = np.array(["no", "no", "yes", "yes"])
     shipped = Pipeline([("model", Ridge())]).fit(ROWS, [0.0, 0.0, 1.0, 1.0])
-    with tracking.run(experiment, "train-signature-00000000", home.owner(), {}):
-        model_id = tracking.log_models(shipped, shipped, FITTED_ROWS, ROWS, Prediction(labels, np.full((4, 2), 0.5), ("no", "yes")))
+    with runs.run(experiment, "train-signature-00000000", home.owner(), {}):
+        model_id = model_files.log_models(shipped, shipped, FITTED_ROWS, ROWS, Prediction(labels, np.full((4, 2), 0.5), ("no", "yes")))
     signature = mlflow.models.get_model_info(f"models:/{model_id}").signature
     assert signature is not None
     assert signature.inputs.to_dict() == [{"type": "double", "name": "size", "required": True}]
@@ -249,87 +251,86 @@ def test_a_model_that_is_logged_for_a_classifier_has_a_signature(store: Store) -
 
 
 def test_requirements_are_explicit_and_those_of_this_environment(logged: Logged) -> None:
-    assert tracking.requirements() == [f"{name}=={installed(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "scipy")]
-    tracking.register("required", logged.model_id, ATTEMPT, None)
-    stored = tracking.fetch("required", 1, "requirements.txt").decode().split()
-    assert stored == [f"mlflow=={installed('mlflow')}", *tracking.requirements()]
+    assert model_files.requirements() == [f"{name}=={installed(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "scipy")]
+    model_registry.register("required", logged.model_id, ATTEMPT, None)
+    stored = model_files.fetch("required", 1, "requirements.txt").decode().split()
+    assert stored == [f"mlflow=={installed('mlflow')}", *model_files.requirements()]
 
 
 def test_the_newest_version_is_the_last_by_number(logged: Logged, client: mlflow.MlflowClient) -> None:
-    tracking.register("many", logged.model_id, ATTEMPT, None)
+    model_registry.register("many", logged.model_id, ATTEMPT, None)
     tags = client.get_model_version("many", "1").tags
     for _ in range(10):
         client.create_model_version("many", f"models:/{logged.model_id}", logged.run_id, tags)
-    newest = tracking.newest_version("many")
+    newest = model_registry.newest_version("many")
     assert newest is not None
     assert newest.number == 11
 
 
 def test_a_decision_stands_on_its_version(logged: Logged) -> None:
-    registered = tracking.register("decided", logged.model_id, ATTEMPT, None)
+    registered = model_registry.register("decided", logged.model_id, ATTEMPT, None)
     assert registered.decision == ""
     assert not registered.answers(ATTEMPT)
-    tracking.tag_decision("decided", 1, "not_worse", "loss −2 % against the champion's")
-    decided = tracking.newest_version("decided")
+    model_registry.tag_decision("decided", 1, "not_worse", "loss −2 % against the champion's")
+    decided = model_registry.newest_version("decided")
     assert decided == replace(registered, decision="not_worse")
     assert decided.answers(ATTEMPT)
 
 
 def test_what_nobody_has_registered_is_not_found() -> None:
-    assert tracking.newest_version("unheard-of") is None
-    assert tracking.get_version("unheard-of", 1) is None
-    assert tracking.aliases("unheard-of") == {}
+    assert model_registry.newest_version("unheard-of") is None
+    assert model_registry.get_version("unheard-of", 1) is None
+    assert model_registry.aliases("unheard-of") == {}
 
 
 def test_a_version_that_somebody_else_registered_is_told_in_one_sentence(logged: Logged, client: mlflow.MlflowClient) -> None:
     client.create_registered_model("foreign")
     client.create_model_version("foreign", f"models:/{logged.model_id}", logged.run_id)
     told = "version 1 of 'foreign' was not registered by Evergreen; use another name with --use-case"
-    assert refusal(lambda: tracking.newest_version("foreign")) == told
-    for tag, value in ((tracking.ATTEMPT_TAG, '{"rows": 5}'), (tracking.ATTEMPT_TAG, "?"), (tracking.ATTEMPT_TAG, "[]")):
+    assert refusal(lambda: model_registry.newest_version("foreign")) == told
+    for tag, value in ((model_registry.ATTEMPT_TAG, '{"rows": 5}'), (model_registry.ATTEMPT_TAG, "?"), (model_registry.ATTEMPT_TAG, "[]")):
         client.set_model_version_tag("foreign", "1", tag, value)
-        assert refusal(lambda: tracking.get_version("foreign", 1)) == told
+        assert refusal(lambda: model_registry.get_version("foreign", 1)) == told
 
 
 def test_versions_of_somebody_else_beside_ours_are_listed_apart(logged: Logged, client: mlflow.MlflowClient) -> None:
-    tracking.register("shared", logged.model_id, ATTEMPT, None)
+    model_registry.register("shared", logged.model_id, ATTEMPT, None)
     client.create_model_version("shared", f"models:/{logged.model_id}", logged.run_id)
-    assert tracking.foreign_versions("shared") == [2]
-    assert [version.number for version in tracking.versions("shared")] == [1]
-    newest = tracking.newest_version("shared")
+    assert model_registry.foreign_versions("shared") == [2]
+    assert [version.number for version in model_registry.versions("shared")] == [1]
+    newest = model_registry.newest_version("shared")
     assert newest is not None
     assert newest.number == 1
 
 
-def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "PAGE", 1)
+def test_every_version_of_ours_names_its_rows(logged: Logged, client: mlflow.MlflowClient) -> None:
     for damaged in client.search_registered_models("name = 'foreign'"):
         client.delete_registered_model(damaged.name)
     client.create_registered_model("of others")
     client.create_model_version("of others", "file:///elsewhere")
     for lake in ("", '{"use_case": "naming"}'):
-        tracking.register("naming", logged.model_id, ATTEMPT, None, lake)
-    found = [rows for rows in tracking.named_rows() if rows.use_case in ("naming", "of others")]
+        model_registry.register("naming", logged.model_id, ATTEMPT, None, lake)
+    found = [rows for rows in model_registry.named_rows(page_versions=1) if rows.use_case in ("naming", "of others")]
     assert sorted(found, key=lambda rows: rows.version) == [
         NamedRows("naming", 1, ATTEMPT.snapshot, ""),
         NamedRows("naming", 2, ATTEMPT.snapshot, '{"use_case": "naming"}'),
     ]
-    client.set_model_version_tag("naming", "1", tracking.ATTEMPT_TAG, "[]")
-    assert refusal(lambda: list(tracking.named_rows())).startswith("version 1 of 'naming' was not registered by Evergreen")
+    client.set_model_version_tag("naming", "1", model_registry.ATTEMPT_TAG, "[]")
+    assert refusal(lambda: list(model_registry.named_rows())).startswith("version 1 of 'naming' was not registered by Evergreen")
     client.delete_registered_model("naming")
 
 
 def test_a_file_that_is_missing_is_told_in_one_sentence(store: Store, logged: Logged) -> None:
-    tracking.register("missing", logged.model_id, ATTEMPT, None)
-    told = refusal(lambda: tracking.fetch("missing", 1, "nothing.txt"))
+    model_registry.register("missing", logged.model_id, ATTEMPT, None)
+    told = refusal(lambda: model_files.fetch("missing", 1, "nothing.txt"))
     assert told.startswith("models:/missing/1/nothing.txt cannot be fetched from the registry: ")
     assert told.endswith("No such artifact: 'nothing.txt'")
     away = [model.rename(model.with_suffix(".away")) for model in store.home.rglob("model.skops")]
-    told = refusal(lambda: tracking.fetch("missing", 1, SHIPPED_FILE))
+    told = refusal(lambda: model_files.fetch("missing", 1, SHIPPED_FILE))
     for model in away:
         model.rename(model.with_suffix(".skops"))
     assert told.endswith("No such artifact: 'model.skops'")
-    assert "version=7) not found" in refusal(lambda: tracking.fetch("missing", 7, SHIPPED_FILE))
+    assert "version=7) not found" in refusal(lambda: model_files.fetch("missing", 7, SHIPPED_FILE))
     assert list(store.here.iterdir()) == []
 
 
@@ -380,7 +381,7 @@ def silence(address: str) -> bool:
     client.create_registered_model("distant")
     client.create_model_version("distant", address)
     with pytest.raises(StoreError) as refused:
-        tracking.fetch("distant", 1, SHIPPED_FILE)
+        model_files.fetch("distant", 1, SHIPPED_FILE)
     client.delete_registered_model("distant")
     return isinstance(refused.value, SilentStoreError)
 
@@ -389,25 +390,25 @@ def silence(address: str) -> bool:
 
 
 def test_aliases_point_at_versions_by_their_numbers(logged: Logged) -> None:
-    tracking.register("aliased", logged.model_id, ATTEMPT, None)
-    tracking.register("aliased", logged.model_id, ATTEMPT, None)
-    tracking.set_alias("aliased", "champion", 1)
-    assert tracking.aliases("aliased") == {"challenger": 2, "champion": 1}
-    assert {type(number) for number in tracking.aliases("aliased").values()} == {int}
-    tracking.set_alias("aliased", "champion", 2)
-    assert tracking.aliases("aliased") == {"challenger": 2, "champion": 2}
+    model_registry.register("aliased", logged.model_id, ATTEMPT, None)
+    model_registry.register("aliased", logged.model_id, ATTEMPT, None)
+    model_registry.set_alias("aliased", "champion", 1)
+    assert model_registry.aliases("aliased") == {"challenger": 2, "champion": 1}
+    assert {type(number) for number in model_registry.aliases("aliased").values()} == {int}
+    model_registry.set_alias("aliased", "champion", 2)
+    assert model_registry.aliases("aliased") == {"challenger": 2, "champion": 2}
 
 
 def test_an_alias_of_what_is_not_there_is_told_in_one_sentence(logged: Logged) -> None:
-    tracking.register("unaliased", logged.model_id, ATTEMPT, None)
-    message = refusal(lambda: tracking.set_alias("unaliased", "champion", 9))
+    model_registry.register("unaliased", logged.model_id, ATTEMPT, None)
+    message = refusal(lambda: model_registry.set_alias("unaliased", "champion", 9))
     assert message.startswith("MLflow does not set the alias 'champion' of unaliased to version 9: ")
-    assert "unheard-of" in refusal(lambda: tracking.set_alias("unheard-of", "champion", 1))
+    assert "unheard-of" in refusal(lambda: model_registry.set_alias("unheard-of", "champion", 1))
 
 
 def test_writers_that_race_for_a_new_alias_all_succeed(logged: Logged) -> None:
     for _ in range(2):
-        tracking.register("raced", logged.model_id, ATTEMPT, None)
+        model_registry.register("raced", logged.model_id, ATTEMPT, None)
     failures: list[StoreError] = []
     start = threading.Barrier(8)
 
@@ -415,7 +416,7 @@ def test_writers_that_race_for_a_new_alias_all_succeed(logged: Logged) -> None:
         start.wait()
         try:
             for alias in ("champion", "previous", "third"):
-                tracking.set_alias("raced", alias, number)
+                model_registry.set_alias("raced", alias, number)
         except StoreError as error:
             failures.append(error)
 
@@ -425,7 +426,7 @@ def test_writers_that_race_for_a_new_alias_all_succeed(logged: Logged) -> None:
     for writer in writers:
         writer.join()
     assert failures == []
-    assert set(tracking.aliases("raced")) == {"challenger", "champion", "previous", "third"}
+    assert set(model_registry.aliases("raced")) == {"challenger", "champion", "previous", "third"}
 
 
 # ------------------------------------------------------------------------------------------------------- what is left over
@@ -434,56 +435,56 @@ def test_writers_that_race_for_a_new_alias_all_succeed(logged: Logged) -> None:
 @pytest.fixture(scope="module")
 def killed(store: Store) -> tuple[str, str, str]:
     """Kill a process in the middle of its run; gives the experiment, the run, and what it said of itself while it lived."""
-    experiment = tracking.ensure_experiment("killed", store.artifacts)
+    experiment = runs.ensure_experiment("killed", store.artifacts)
     with subprocess.Popen([sys.executable, "-c", KILLED_RUN, experiment], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         run_id = process.stdout.readline().strip()
-        assert tracking.close_dead_runs(experiment, home.is_dead) == 0
+        assert runs.close_dead_runs(experiment, home.is_dead) == 0
         process.kill()
-    return experiment, run_id, mlflow.MlflowClient().get_run(run_id).data.tags[tracking.OWNER_TAG]
+    return experiment, run_id, mlflow.MlflowClient().get_run(run_id).data.tags[runs.OWNER_TAG]
 
 
 def test_the_run_of_a_killed_process_is_closed_and_its_model_removed(client: mlflow.MlflowClient, killed: tuple[str, str, str]) -> None:
     experiment, run_id, _ = killed
     assert client.get_run(run_id).info.status == "RUNNING"
     assert len(client.search_logged_models([experiment])) == 1
-    assert tracking.dead_runs("killed", home.is_dead) == [run_id]
-    assert tracking.close_dead_runs(experiment, home.is_dead) == 1
-    assert tracking.dead_runs("killed", home.is_dead) == tracking.dead_runs("unheard-of", home.is_dead) == []
+    assert runs.dead_runs("killed", home.is_dead) == [run_id]
+    assert runs.close_dead_runs(experiment, home.is_dead) == 1
+    assert runs.dead_runs("killed", home.is_dead) == runs.dead_runs("unheard-of", home.is_dead) == []
     assert client.get_run(run_id).info.status == "KILLED"
     assert client.search_logged_models([experiment]) == []
-    assert tracking.close_dead_runs(experiment, home.is_dead) == 0
+    assert runs.close_dead_runs(experiment, home.is_dead) == 0
 
 
 def test_the_model_of_a_killed_run_stays_when_it_is_a_version(
     store: Store, client: mlflow.MlflowClient, killed: tuple[str, str, str]
 ) -> None:
-    experiment = tracking.ensure_experiment("killed-late", store.artifacts)
+    experiment = runs.ensure_experiment("killed-late", store.artifacts)
     model = Pipeline([("model", Ridge())]).fit(ROWS, [1.0, 2.0, 3.0, 5.0])
-    with tracking.run(experiment, "train-killed-late-00000000", killed[2], {}) as run_id:
-        model_id = tracking.log_models(model, model, FITTED_ROWS, ROWS, models.predict(model, ROWS))
-        tracking.register("killed-late", model_id, ATTEMPT, None)
+    with runs.run(experiment, "train-killed-late-00000000", killed[2], {}) as run_id:
+        model_id = model_files.log_models(model, model, FITTED_ROWS, ROWS, models.predict(model, ROWS))
+        model_registry.register("killed-late", model_id, ATTEMPT, None)
     client.update_run(run_id, status="RUNNING")
-    assert tracking.close_dead_runs(experiment, home.is_dead) == 1
+    assert runs.close_dead_runs(experiment, home.is_dead) == 1
     assert client.get_run(run_id).info.status == "KILLED"
     assert [logged.model_id for logged in client.search_logged_models([experiment])] == [model_id]
-    assert tracking.fetch("killed-late", 1, SHIPPED_FILE)
+    assert model_files.fetch("killed-late", 1, SHIPPED_FILE)
 
 
 def test_a_run_that_somebody_else_has_open_stays_open(store: Store, client: mlflow.MlflowClient) -> None:
-    experiment = tracking.ensure_experiment("open", store.artifacts)
-    runs = [
+    experiment = runs.ensure_experiment("open", store.artifacts)
+    open_runs = [
         client.create_run(experiment).info.run_id,
-        client.create_run(experiment, tags={tracking.OWNER_TAG: "elsewhere:1:0.0"}).info.run_id,
+        client.create_run(experiment, tags={runs.OWNER_TAG: "elsewhere:1:0.0"}).info.run_id,
     ]
-    assert tracking.close_dead_runs(experiment, home.is_dead) == 0
-    assert {client.get_run(run_id).info.status for run_id in runs} == {"RUNNING"}
+    assert runs.close_dead_runs(experiment, home.is_dead) == 0
+    assert {client.get_run(run_id).info.status for run_id in open_runs} == {"RUNNING"}
 
 
 def test_a_registered_model_without_versions_is_removed_and_no_other(logged: Logged, client: mlflow.MlflowClient) -> None:
     client.create_registered_model("empty")
-    tracking.register("filled", logged.model_id, ATTEMPT, None)
+    model_registry.register("filled", logged.model_id, ATTEMPT, None)
     for name in ("empty", "filled", "unheard-of"):
-        tracking.remove_empty_model(name)
+        model_registry.remove_empty_model(name)
     assert [found.name for found in client.search_registered_models("name = 'empty'")] == []
-    assert tracking.newest_version("filled") is not None
+    assert model_registry.newest_version("filled") is not None

@@ -50,7 +50,8 @@ def count(frame, event, _):
 def stop_in(step):
     moment, _, name = step.partition(" ")
     module, _, function = name.partition(".")
-    found = next(sys.modules[path] for path in (f"tasks.adapters.{module}", f"tasks.{module}") if path in sys.modules)
+    paths = (f"tasks.{package}{module}" for package in ("adapters.tracking.", "adapters.", ""))
+    found = next(sys.modules[path] for path in paths if path in sys.modules)
     original = getattr(found, function)
     def stopping(*arguments, **options):
         moment == "call" or original(*arguments, **options)

@@ -36,25 +36,31 @@ CROWNED = "return ledger.crown"
 # A training first decides that it begins; a new champion stands in its table, and the rows that say why are not written yet, when their
 # values are asked for.
 BRIEFLY = {
-    "train": ("return ledger.decide", "return tracking.register", CROWNED),
+    "train": ("return ledger.decide", "return model_registry.register", CROWNED),
     "promote": (CROWNED,),
-    "rollback": ("return versions.load_rival", "call ledger._values", CROWNED, "return tracking.set_alias", "return tracking.set_seal"),
+    "rollback": (
+        "return versions.load_rival",
+        "call ledger._values",
+        CROWNED,
+        "return model_registry.set_alias",
+        "return model_registry.set_seal",
+    ),
 }
 THOROUGHLY = {
     "train": (
-        "return tracking.ensure_experiment",
-        "return tracking.log_dataset",
-        "call tracking.log_models",
-        "return tracking.log_models",
-        "call tracking.set_alias",
-        "return tracking.register",
+        "return runs.ensure_experiment",
+        "return runs.log_dataset",
+        "call model_files.log_models",
+        "return model_files.log_models",
+        "call model_registry.set_alias",
+        "return model_registry.register",
         "return promotion.smoke",
         "return ledger.decide",
         "call ledger.crown",
         CROWNED,
-        "call tracking.set_seal",
-        "return tracking.set_seal",
-        "return tracking.tag_decision",
+        "call model_registry.set_seal",
+        "return model_registry.set_seal",
+        "return model_registry.tag_decision",
         "return evaluation.report_training",
     ),
     "promote": (
@@ -64,18 +70,18 @@ THOROUGHLY = {
         "call ledger._values",
         "call ledger.crown",
         CROWNED,
-        "call tracking.set_alias",
-        "return tracking.set_alias",
-        "return tracking.set_seal",
-        "call tracking.tag_decision",
-        "return tracking.tag_decision",
+        "call model_registry.set_alias",
+        "return model_registry.set_alias",
+        "return model_registry.set_seal",
+        "call model_registry.tag_decision",
+        "return model_registry.tag_decision",
     ),
     "rollback": (
         "return promotion.earlier_champion",
         "call ledger.crown",
         *BRIEFLY["rollback"],
-        "call tracking.set_alias",
-        "call tracking.set_seal",
+        "call model_registry.set_alias",
+        "call model_registry.set_seal",
     ),
 }
 
@@ -116,7 +122,12 @@ end()
 """
 
 # Steps that are come to whatever the gate says; and whoever reads the champion sets a seal that lags behind, before anything is decided.
-EITHER_WAY = ("return tracking.tag_decision", "return evaluation.report_training", "call tracking.set_seal", "return tracking.set_seal")
+EITHER_WAY = (
+    "return model_registry.tag_decision",
+    "return evaluation.report_training",
+    "call model_registry.set_seal",
+    "return model_registry.set_seal",
+)
 
 
 @dataclass(frozen=True)

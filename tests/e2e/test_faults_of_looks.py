@@ -32,7 +32,7 @@ THOROUGHLY = (
     "return ledger.claim",
     "call choosing.choose",
     "return training.fit_judged",
-    "return tracking.register",
+    "return model_registry.register",
 )
 
 

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks.adapters import ledger, tracking
+from tasks.adapters import ledger
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_registry
 from tasks.core.lake.values import LakeSnapshot
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def test_the_life_of_rows_with_broken_batches_late_labels_and_kills(clerk: Clerk
     a_held_batch_is_accepted_with_a_reason(clerk)
     lake = Lake(str(clerk.desk.home / "lake"), "houses")
     for version, report in ((1, before), (2, after)):
-        snapshot = LakeSnapshot.from_text(tags_of(clerk, version)[tracking.LAKE_TAG])
+        snapshot = LakeSnapshot.from_text(tags_of(clerk, version)[model_registry.LAKE_TAG])
         assert (snapshot.digest, len(lake.read(snapshot))) == (report["snapshot"]["digest"], snapshot.rows)
 
 

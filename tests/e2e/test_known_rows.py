@@ -16,7 +16,7 @@ import yaml
 from tasks.adapters import ledger
 from tasks.adapters.lake import Lake
 from tasks.core.deliveries import TAKEN
-from tasks.ingestion import SAME_KEY
+from tasks.rows import SAME_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks.adapters import ledger, tracking
+from tasks.adapters import ledger
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_registry
 from tasks.core.deliveries import TAKEN
 from tasks.core.lake.values import LakeSnapshot
 
@@ -192,7 +193,7 @@ def named_by_version(life: Life, version: int) -> LakeSnapshot:
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{life.desk.home / 'mlflow.db'}")
-    return LakeSnapshot.from_text(client.get_model_version("bikes", str(version)).tags[tracking.LAKE_TAG])
+    return LakeSnapshot.from_text(client.get_model_version("bikes", str(version)).tags[model_registry.LAKE_TAG])
 
 
 def predictions(life: Life, name: str) -> pd.Series[float]:

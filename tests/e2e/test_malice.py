@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mlflow import MlflowClient
 
-from tasks.adapters.tracking import MANIFEST_TAG
+from tasks.adapters.tracking.model_registry import MANIFEST_TAG
 from tasks.core.champions import JUDGED_FILE, SHIPPED_FILE
 from tests import malice
 from tests.houses import copy_home

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from tasks import cards, standing
-from tasks.adapters import home, ledger, tracking
+from tasks.adapters import home, ledger
+from tasks.adapters.tracking import model_registry
 from tasks.core.errors import SilentStoreError, StoreError, UnsafeModelError, UsageError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
 
@@ -101,9 +102,9 @@ def test_explain_compare_and_card_let_an_alias_that_was_moved_follow_the_ledger_
         lambda: standing.compare(CompareOptions(use_case="pumps", versions=(1, 2))),
         lambda: cards.card(CardOptions(use_case="pumps")),
     ):
-        tracking.set_alias("pumps", "champion", 1)
+        model_registry.set_alias("pumps", "champion", 1)
         list(ask())
-        assert tracking.aliases("pumps")["champion"] == 3
+        assert model_registry.aliases("pumps")["champion"] == 3
 
 
 def test_bytes_that_were_swapped_are_told_by_explain_and_refused_by_compare_and_card(models: list[Path]) -> None:

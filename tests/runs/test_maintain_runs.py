@@ -17,8 +17,9 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Pending, Running
 
 from tasks import maintenance, record
-from tasks.adapters import home, ledger, tracking
+from tasks.adapters import home, ledger
 from tasks.adapters.lake import Lake
+from tasks.adapters.tracking import model_registry
 from tasks.core.champions import Epoch
 from tasks.core.decisions import Entry
 from tasks.core.errors import StoreError, UsageError
@@ -50,7 +51,7 @@ def life(project: Project) -> tuple[pd.DataFrame, LakeSnapshot, Run]:
     for seed in (1, 2):
         ingest(project, seed)
     assert project.train(use_case="pumps").flow_run.state.name == "Promoted"
-    (named,) = [rows for rows in tracking.named_rows() if rows.use_case == "pumps"]
+    (named,) = [rows for rows in model_registry.named_rows() if rows.use_case == "pumps"]
     snapshot = LakeSnapshot.from_text(named.lake)
     rows = lake().read(snapshot)
     for seed in (3, 4):

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from tasks import cards, standing
-from tasks.adapters import home, ledger, tracking
+from tasks.adapters import home, ledger
+from tasks.adapters.tracking import model_registry
 from tasks.core.decisions import broken_link
 from tasks.core.errors import NotReproducedError, StoreError, UnsafeModelError, UsageError
 from tasks.core.options import CardOptions, CompareOptions, ExplainOptions, StatusOptions
@@ -208,7 +209,7 @@ def test_the_ledger_tells_the_whole_story_in_an_unbroken_chain(life: dict[str, R
     assert broken_link(entries()) is None
     line = ledger.line_of_champions(home.settings().ledger_address, "boilers")
     assert [epoch.version for epoch in line] == [1, 2, 1, 2, 1, 3, 4, 2]
-    assert {alias: tracking.aliases("boilers")[alias] for alias in ("champion", "previous")} == {"champion": 2, "previous": 4}
+    assert {alias: model_registry.aliases("boilers")[alias] for alias in ("champion", "previous")} == {"champion": 2, "previous": 4}
 
 
 @pytest.mark.usefixtures("life")
@@ -217,7 +218,7 @@ def test_the_champion_names_the_last_row_of_the_ledger() -> None:
 
     tags = mlflow.MlflowClient().get_model_version("boilers", "2").tags
     last = entries()[-1]
-    assert tags[tracking.LEDGER_TAG] == f"{last.number}:{last.digest}"
+    assert tags[model_registry.LEDGER_TAG] == f"{last.number}:{last.digest}"
 
 
 @pytest.mark.usefixtures("life")
@@ -273,7 +274,7 @@ def test_two_versions_are_compared_on_rows_that_neither_was_fitted_on() -> None:
 
 @pytest.mark.usefixtures("life")
 def test_doctor_finds_an_alias_that_was_moved_by_hand_and_the_next_reader_repairs_it(project: Project) -> None:
-    tracking.set_alias("boilers", "champion", 1)
+    model_registry.set_alias("boilers", "champion", 1)
     with pytest.raises(StoreError, match="1 thing is broken; see above"):
         (told,) = standing.doctor(StatusOptions(use_case="boilers"))
     (told,) = standing.status(StatusOptions(use_case="boilers"))
@@ -328,7 +329,7 @@ def test_nobody_goes_back_to_files_that_were_swapped_or_are_gone(project: Projec
             decide(project, "rollback", version=1, because=WHY).state.result()
     model.write_bytes(content)
     assert entries() == before
-    assert tracking.aliases("boilers")["champion"] == 2
+    assert model_registry.aliases("boilers")["champion"] == 2
 
 
 @pytest.mark.usefixtures("life")

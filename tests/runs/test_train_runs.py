@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from tasks import data, registry
-from tasks.adapters import home, ledger, tracking
+from tasks.adapters import home, ledger
+from tasks.adapters.tracking import model_registry, runs
 from tasks.core import search, splits
 from tasks.core.errors import DataRefusedError, UsageError
 from tasks.core.options import TrainOptions
@@ -120,7 +121,7 @@ def test_a_better_challenger_becomes_champion_and_its_predecessor_is_previous(li
     better = life["better"]
     assert better.flow_run.state.name == "Promoted"
     assert (better.report.version, better.report.decision.code) == (3, "better")
-    assert tracking.aliases("prices") == {"challenger": 4, "champion": 3, "previous": 1}
+    assert model_registry.aliases("prices") == {"challenger": 4, "champion": 3, "previous": 1}
 
 
 def test_a_worse_challenger_leaves_the_champion_in_place(life: dict[str, Run]) -> None:
@@ -158,7 +159,7 @@ def test_a_blend_of_several_candidates_is_judged_registered_and_loaded_like_any_
     assert sum(members.values()) == pytest.approx(1)
     assert all(ranked["blend"].loss < 0.99 * ranked[name].loss for name in members)
     assert (run.flow_run.state.name, run.report.aliases) == ("Promoted", ("challenger", "champion"))
-    assert tracking.params_of(run.report.run_id)["candidate"] == "blend"
+    assert runs.params_of(run.report.run_id)["candidate"] == "blend"
     assert len(registry.load_model("waves").predict(table)) == 400
 
 
@@ -173,7 +174,7 @@ def test_a_search_spends_no_more_trials_than_it_may_and_ships_the_settings_that_
     best = scores[0]
     assert (best.recipe, best.candidate) != ("nearest_neighbours", "nearest_neighbours")
     assert best.settings["neighbours"] == registry.load_model("hills")["model"].n_neighbors
-    assert tracking.params_of(run.report.run_id)["settings/neighbours"] == str(best.settings["neighbours"])
+    assert runs.params_of(run.report.run_id)["settings/neighbours"] == str(best.settings["neighbours"])
     again = project.train(use_case="hills", trials=9, again=True)
     assert [(score.candidate, score.loss) for score in again.report.leaderboard if score.candidate != "dummy"] == [
         (score.candidate, score.loss) for score in scores
@@ -217,7 +218,7 @@ def test_a_leak_is_told_in_the_log_the_summary_the_page_and_mlflow_and_again_whe
     page = Path(run.report.links["report"]).read_text(encoding="utf-8")
     assert page.index("<h2>Warnings</h2>") < page.index("<h2>Gate</h2>")
     assert "name the column under drop:, or skip the check where it is known beforehand" in page
-    assert mlflow.get_run(run.report.run_id).data.tags[tracking.WARNINGS_TAG] == "single_column"
+    assert mlflow.get_run(run.report.run_id).data.tags[runs.WARNINGS_TAG] == "single_column"
     again = project.train(use_case="leaks")
     assert again.flow_run.state.name == "Unchanged"
     assert [told.as_json() for told in again.report.doubts] == [doubt.as_json()]
@@ -279,7 +280,7 @@ def test_refused_data_fail_the_run_with_one_sentence_and_no_stack_trace(project:
     assert "is refused by refused.json: table columns to match set" in run.flow_run.state.message
     assert [line for line in run.log if line == run.error.message] == [run.error.message] * 2, "once for the task and once for the flow"
     assert not any("Traceback" in line for line in run.log)
-    assert tracking.newest_version("refused") is None
+    assert model_registry.newest_version("refused") is None
 
 
 def test_rows_in_order_of_time_are_judged_on_the_last_of_them_and_shipped_with_all_of_them(
@@ -332,7 +333,7 @@ def test_another_target_is_refused_with_the_way_out(project: Project, life: dict
     assert run.error.where == "--use-case"
     assert "with another target and columns (regression of 'y'; missing: a; further: y)" in run.flow_run.state.message
     assert "give this table a name of its own with --use-case" in run.flow_run.state.message
-    assert tracking.newest_version("prices").number == 4
+    assert model_registry.newest_version("prices").number == 4
 
 
 @pytest.mark.usefixtures("project")

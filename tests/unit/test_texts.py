@@ -6,16 +6,17 @@ import resource
 import tempfile
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import StoreError
-from tasks.core.reading import blob, store, texts
+from tasks.core.reading import texts
 from tasks.core.reading.blob import Blob, OpenFile, Spool
 from tasks.core.reading.records import physical_lines
-from tasks.core.reading.store import Columns
+from tasks.core.reading.store import PIECE_ROWS, Columns, Store
 from tasks.core.reading.texts import Text, whole_lines
 
 if TYPE_CHECKING:
@@ -112,9 +113,8 @@ def test_parts_are_put_together_to_whole_lines(parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("held_bytes", [0, 10**6])
-def test_columns_are_the_same_in_memory_and_in_a_file(held_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blob, "HELD_BYTES", held_bytes)
-    columns = Columns()
+def test_columns_are_the_same_in_memory_and_in_a_file(held_bytes: int) -> None:
+    columns = Columns(Store(held_bytes))
     columns.extend([pd.Series(["a", "é"], dtype="str"), pd.Series(["", "x\ny"], dtype="str")])
     columns.extend([pd.Series(["c"], dtype="str"), pd.Series(["z"], dtype="str")])
     assert [column.tolist() for column in columns] == [["a", "é", "c"], ["", "x\ny", "z"]]
@@ -124,19 +124,18 @@ def test_columns_are_the_same_in_memory_and_in_a_file(held_bytes: int, monkeypat
     assert [column.tolist() for column in kept.below(columns[:])] == [["a", "c", "a", "é", "c"], ["", "z", "", "x\ny", "z"]]
 
 
-@pytest.mark.parametrize("pieces", [[[]], [[], [1.0, 2.0, 3.0]], [[1.0], [2.0, 3.0, 4.0, 5.0], []], [[1.0, 2.0], [3.0, 4.0]]])
-def test_columns_are_in_equal_pieces_however_they_came(pieces: list[list[float]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PIECE_ROWS", 2)
-    columns, whole = Columns(), [value for piece in pieces for value in piece]
-    columns.add_pieces(pd.Series(piece, dtype="float64") for piece in pieces)
-    columns.add(pd.Series(whole, dtype="float64"))
+@pytest.mark.parametrize("halves", [[0], [0, 3], [1, 4, 0], [2, 2]])
+def test_columns_are_in_equal_pieces_however_they_came(halves: list[int]) -> None:
+    columns, whole = Columns(), np.arange(sum(halves) * PIECE_ROWS / 2)
+    pieces = np.split(whole, np.cumsum(halves[:-1]) * (PIECE_ROWS // 2))
+    columns.add_pieces(pd.Series(piece) for piece in pieces)
+    columns.add(pd.Series(whole))
     assert [[part.tolist() for part in frame] for frame in columns.frames()] == [
-        [whole[start : start + 2]] * 2 for start in range(0, max(1, len(whole)), 2)
+        [whole[start : start + PIECE_ROWS].tolist()] * 2 for start in range(0, max(1, len(whole)), PIECE_ROWS)
     ]
 
 
 @pytest.mark.parametrize("values", [[1.5, None], ["a", None], pd.to_datetime(["2024-01-31 10:30", None])])
-def test_values_of_each_type_come_back_from_a_file_as_they_were(values: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blob, "HELD_BYTES", 0)
+def test_values_of_each_type_come_back_from_a_file_as_they_were(values: object) -> None:
     column = pd.Series(values)
-    pd.testing.assert_series_equal(Columns.of([column])[0], column, check_names=False)
+    pd.testing.assert_series_equal(Columns.of([column], Store(held_bytes=0))[0], column, check_names=False)

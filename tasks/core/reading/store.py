@@ -71,7 +71,8 @@ class Piece:
 class Store:
     """Keeps pieces of columns, and moves them to a file once they are more than memory should hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, held_bytes: int | None = None) -> None:
+        self._held_bytes = blob.HELD_BYTES if held_bytes is None else held_bytes
         self._spool = Spool(held_bytes=0)
         self._held: list[Piece] = []
         self._size = 0
@@ -81,7 +82,7 @@ class Store:
         piece = Piece(values, len(values), self._spool, values.dtype)
         self._held.append(piece)
         self._size += int(values.nbytes)
-        if self._size > blob.HELD_BYTES:
+        if self._size > self._held_bytes:
             for each in self._held:
                 each.put_away()
             self._held, self._size = [], 0
