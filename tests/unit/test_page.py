@@ -243,6 +243,12 @@ def test_an_address_with_a_backslash_is_plain_text_because_browsers_read_it_as_a
     assert document.words["dd"].count("report") == 1
 
 
+def test_the_page_of_a_training_run_folds_what_holds_and_what_was_not_asked() -> None:
+    told = trained("regression", "a")
+    assert Document(told).words["summary"] == ["Seconds that each step took"]
+    assert "1 of 1 expectation of a fail" in told
+
+
 def test_the_page_of_a_training_run_shows_repairs_and_the_first_twenty_rows_set_aside() -> None:
     page = trained("regression", "ragged")
     assert "<p>1 repairs, 25 rows set aside because they do not fit.</p>" in page
