@@ -392,7 +392,11 @@ def _chart(report: BacktestReport) -> Figure:
 
 def _figure(report: BacktestReport, lines: list[charts.Series], caption: str, y_title: str) -> Figure:
     marks = _marks(report, lines[0])
-    return Figure(caption, charts.line_chart(lines, title=caption, x_title="chunk", y_title=y_title, marks=marks, is_wide=True))
+    wide, narrow = (
+        charts.line_chart(lines, title=caption, x_title="chunk", y_title=y_title, marks=marks, width=width)
+        for width in (charts.WIDE, charts.WIDTH)
+    )
+    return Figure(caption, wide, narrow=narrow)
 
 
 def _places(report: BacktestReport) -> list[int]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core import validation_page
 from tasks.core.deliveries import STATE_NAMES, TAKEN
 from tasks.core.hiding import without_values
 from tasks.core.names import counted
-from tasks.core.page import Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten
+from tasks.core.page import CELL_LIMIT, Badge, Facts, Page, Section, Table, Text, Verdict, render, shorten, with_commands
 from tasks.core.profiles import Profile
-from tasks.core.validation import WORST_FIRST
+from tasks.core.standing import minute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from tasks.core.deliveries import BatchEntry
     from tasks.core.findings import Inspection, Judgement
-    from tasks.core.page import Cell, Outcome, Tone
+    from tasks.core.page import Cell, Tone
     from tasks.core.profiles import ColumnProfile
     from tasks.core.reading.terms import SetAside
-    from tasks.core.validation import Consequence
 
 SHOWN_ROWS = 20
 SHOWN_EXAMPLES = 3
@@ -29,7 +29,6 @@ MAX_EXAMPLE = 60
 TONES: dict[str, Tone] = {
     "ingested": "good", "mended": "good", "accepted": "neutral", "held": "bad", "refused": "bad", "dismissed": "neutral",
 }  # fmt: skip
-BADGES: dict[Consequence, Outcome] = {"none": "passed", "reported": "warned", "quarantined": "warned", "refused": "failed"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,9 @@ def build(
         examples: The first rows that fail an expectation, by what it expects.
     """
     sentence = entry.reasons[0] if entry.reasons and entry.decision not in TAKEN else tell_rows(entry)
+    found = [finding.message for finding in judgement.inspection.findings] if judgement else []
     sections = (
-        _delivery(entry),
+        _delivery(entry, {sentence, *(message for message in found if len(message) <= CELL_LIMIT)}),
         *([_findings(judgement.inspection)] if judgement and judgement.inspection.findings else []),
         *([_expectations(judgement, examples or {}, pii)] if judgement else []),
         *([_aside(entry, aside, sheet, [*pii, *(judgement.profile.names if judgement else ())], is_hidden=bool(pii))] if aside else []),
@@ -70,18 +70,20 @@ def build(
         *([_columns(judgement.profile)] if judgement else []),
     )
     page = Page(
-        title=f"{entry.use_case}, {entry.name}",
+        title=f"{entry.use_case}, delivery {entry.name}",
         verdict=Verdict(TONES[entry.decision], STATE_NAMES[entry.decision], sentence),
         sections=sections,
-        footer=f"Evergreen · {entry.use_case} · batch {entry.digest} · {entry.decided_at} · {entry.who}",
+        footer=f"Evergreen · {entry.use_case} · batch {entry.digest} · {minute(entry.decided_at)} UTC · {entry.who}",
     )
     return render(page)
 
 
-def _delivery(entry: BatchEntry) -> Section:
-    facts = [("Batch", entry.digest[:16]), ("Decided at", entry.decided_at), ("By", entry.who), ("Brings", entry.kind)]
+def _delivery(entry: BatchEntry, told: Collection[str]) -> Section:
+    """Say what became of it and what to do, but no reason that is told elsewhere on the page."""
+    words = [with_commands(text) for text in (tell_rows(entry), *entry.reasons) if text not in told]
+    facts = [("Batch", entry.digest[:16]), ("Decided, UTC", minute(entry.decided_at)), ("By", entry.who), ("Brings", entry.kind)]
     facts += [(name, told) for name, told in (("Because", entry.because), ("Mends batch", entry.mends[:16])) if told]
-    return Section("Delivery", (Text(tell_rows(entry)), *(Text(reason) for reason in entry.reasons), Facts(tuple(facts))))
+    return Section("Delivery", (*map(Text, words), Facts(tuple(facts))))
 
 
 def tell_rows(entry: BatchEntry) -> str:
@@ -106,22 +108,12 @@ def _findings(inspection: Inspection) -> Section:
 
 def _expectations(judgement: Judgement, examples: Mapping[str, Sequence[Example]], pii: Collection[str]) -> Section:
     validation = judgement.whole
-    if not validation.results:
-        return Section("Expectations", (Text(validation.summary),))
     hidden = {*pii, *(column.name for column in judgement.profile.columns if column.pii)}
-    rows = [
-        (
-            r.expectation,
-            r.severity,
-            Badge(BADGES[r.consequence], r.consequence),
-            len(r.failing_rows),
-            "; ".join(_spell(example, r.columns, hidden) for example in examples.get(r.expectation, ())),
-            r.problem or r.found or r.notes,
-        )
-        for r in sorted(validation.results, key=lambda r: (*WORST_FIRST, "none").index(r.consequence))
-    ]
-    columns = ("expectation", "severity", "consequence", "failing rows", "the first of them", "why")
-    return Section("Expectations", (Text(validation.summary), Table(validation.suite or "What the key is for", columns, rows)))
+    told = {
+        r.expectation: "; ".join(_spell(example, r.columns, hidden) for example in examples.get(r.expectation, ()))
+        for r in validation.results
+    }
+    return Section("Expectations", validation_page.blocks(validation, told))
 
 
 def _spell(example: Example, columns: Sequence[str], hidden: Collection[str]) -> str:
@@ -142,7 +134,9 @@ def _aside(entry: BatchEntry, aside: Sequence[SetAside], sheet: str, names: Coll
         return Section("Rows set aside", (Text("The first rows that are set aside even if the batch is accepted."), table))
     among = f"The first {len(rows)} of {counted(entry.rows.quarantined, 'row')}"
     told = f"{among}; all of them are in the quarantine of the lake, and in a sheet."
-    how = f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
+    how = with_commands(
+        f"To mend them, correct the cells in the sheet and deliver it: python -m flows.ingest {sheet} --use-case {entry.use_case}"
+    )
     hint = "Rows that satisfy everything then are taken in, once each; the others stay set aside, and the sheet may come again."
     personal = [Text("The sheet holds personal values.")] if is_hidden else []
     return Section("Rows set aside", (Text(told), Text(how), Text(hint), *personal, table))
@@ -155,8 +149,9 @@ def _changes(profile: Profile, before: BatchEntry) -> Section:
     pairs.sort(key=lambda pair: _change(*pair), reverse=True)
     rows = [(now.name, _share(past), _share(now), _middle(past), _middle(now), past.distinct, now.distinct) for now, past in pairs]
     columns = ("column", "missing then", "now", "median then", "now ", "distinct then", "now  ")
-    told = f"Then is {before.name}, taken at {before.decided_at}: {counted(last.rows, 'row')}; now {profile.rows:,}."
-    return Section("What changed since the last batch", (Text(told), Table("Columns, the greatest change first", columns, rows)))
+    told = f"Then: {counted(last.rows, 'row')} of {before.name}, taken {minute(before.decided_at)} UTC; now: {profile.rows:,}."
+    table = Table("Columns, the greatest change first", columns, rows, numeric=columns[1:3])
+    return Section("What changed since the last batch", (Text(told), table))
 
 
 def _change(now: ColumnProfile, past: ColumnProfile) -> float:
@@ -193,7 +188,7 @@ def _moment(microseconds: float) -> str:
 def _columns(profile: Profile) -> Section:
     rows = [(c.name, c.kind, _share(c), c.distinct, _shown(c, c.minimum), _middle(c), _shown(c, c.maximum)) for c in profile.columns]
     columns = ("column", "kind", "missing", "distinct", "least", "middle", "most")
-    return Section("Columns", (Table(f"What the {profile.rows:,} rows hold", columns, rows),))
+    return Section("Columns", (Table(f"Values of {counted(profile.rows, 'row')}", columns, rows, numeric=("missing",)),))
 
 
 def _shown(column: ColumnProfile, value: float | None) -> Cell:

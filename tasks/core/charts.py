@@ -16,7 +16,7 @@ from tasks.core.page import Svg, number, safe, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-WIDTH = 480
+WIDTH = 420
 WIDE = 992
 
 Sign: TypeAlias = Literal["dot", "diamond", "cross", "ring"]
@@ -104,11 +104,11 @@ def scatter_chart(
     if not points:
         return _no_data(title)
     ticks = _ticks([value for point in points for value in point], 6)
-    frame, x_axis, y_axis = _frame(ticks, ticks, (x_title, y_title), size=(420, 420), x_text=_tick_format(ticks))
+    frame, x_axis, y_axis = _frame(ticks, ticks, (x_title, y_title), size=(WIDTH, WIDTH), x_text=_tick_format(ticks))
     ends = f"M{_xy(x_axis.start, y_axis.start)}L{_xy(x_axis.end, y_axis.end)}"
     diagonal = f'<path d="{ends}" {_LINE} stroke-opacity=".6" stroke-dasharray="5 4"/>'
     dots = "".join(f'<circle cx="{x_axis.at(x):.1f}" cy="{y_axis.at(y):.1f}" r="2.6"/>' for x, y in points)
-    return _svg(title, 420, [*frame, diagonal, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'], 420)
+    return _svg(title, WIDTH, [*frame, diagonal, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'])
 
 
 def residual_chart(predicted: Sequence[float], residuals: Sequence[float], *, title: str) -> Svg:
@@ -118,10 +118,10 @@ def residual_chart(predicted: Sequence[float], residuals: Sequence[float], *, ti
         return _no_data(title)
     x_ticks, y_ticks = _ticks([x for x, _ in points], 6), _ticks([0.0, *(y for _, y in points)], 6)
     titles = ("Predicted", "True minus predicted")
-    frame, x_axis, y_axis = _frame(x_ticks, y_ticks, titles, size=(420, 420), x_text=_tick_format(x_ticks))
+    frame, x_axis, y_axis = _frame(x_ticks, y_ticks, titles, size=(WIDTH, WIDTH), x_text=_tick_format(x_ticks))
     zero = f'<path d="M{_xy(x_axis.start, y_axis.at(0))}H{x_axis.end:.1f}" {_LINE} stroke-opacity=".6" stroke-dasharray="5 4"/>'
     dots = "".join(f'<circle cx="{x_axis.at(x):.1f}" cy="{y_axis.at(y):.1f}" r="2.6"/>' for x, y in points)
-    return _svg(title, 420, [*frame, zero, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'], 420)
+    return _svg(title, WIDTH, [*frame, zero, f'<g {_fill(0)} fill-opacity=".45">{dots}</g>'])
 
 
 def whisker_chart(rows: Sequence[Interval], *, title: str, x_title: str, reference: float = math.nan) -> Svg:
@@ -198,24 +198,26 @@ def line_chart(
     y_title: str,
     x_text: Callable[[float], str] | None = None,
     marks: Sequence[Marks] = (),
-    is_wide: bool = False,
+    width: int = WIDTH,
 ) -> Svg:
     """Show lines over a common x, the first one on top, each with its band if it has one, and marks on them.
 
-    `x_text` words the ticks where x is not a plain number.
+    `x_text` words the ticks where x is not a plain number. A line that the title of y names needs no key.
     """
     points = [(x, value) for one in series for x, *values in _points(one) for value in values if _is_drawable(x, value)]
     if not points:
         return _no_data(title)
-    size = (WIDE if is_wide else WIDTH), 320
-    key, top = _key([one.name for one in series], size[0], [one for one in marks if one.points])
-    x_ticks, y_ticks = _ticks([x for x, _ in points], size[0] // 80), _ticks([y for _, y in points], 5)
+    size = width, 320
+    drawn = [one for one in marks if one.points]
+    is_told = len(series) == 1 and not drawn and series[0].name in y_title
+    key, top = ([], 0.0) if is_told else _key([one.name for one in series], width, drawn)
+    x_ticks, y_ticks = _ticks([x for x, _ in points], width // 80), _ticks([y for _, y in points], 5)
     x_text = x_text or _tick_format(x_ticks)
     frame, x_axis, y_axis = _frame(x_ticks, y_ticks, (x_title, y_title), size=size, x_text=x_text, top=top)
     bands = (_band(one, x_axis, y_axis, index) for index, one in enumerate(series))
     lines = [_line(one, x_axis, y_axis, index) for index, one in enumerate(series)]
     signs = (_sign(one.sign, x_axis.at(x), y_axis.at(y)) for one in marks for x, y in one.points if _is_drawable(x, y))
-    return _svg(title, size[1], [*key, *frame, *bands, *reversed(lines), *signs], size[0])
+    return _svg(title, size[1], [*key, *frame, *bands, *reversed(lines), *signs], width)
 
 
 _LINE = 'fill="none" stroke="currentColor"'
@@ -240,10 +242,9 @@ def _xy(x: float, y: float) -> str:
 
 
 def _svg(title: str, height: float, parts: Iterable[str], width: int = WIDTH) -> Svg:
-    # On a phone a chart shrinks only as far as its text stays readable; beyond that its box scrolls.
     return Svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height:.0f}" viewBox="0 0 {width} {height:.0f}" '
-        f'font-family="system-ui, sans-serif" font-size="{_FONT}" fill="currentColor" style="min-width:{round(width * 0.7)}px">'
+        f'font-family="system-ui, sans-serif" font-size="{_FONT}" fill="currentColor">'
         f"<title>{safe(title)}</title>{''.join(parts)}</svg>"
     )
 
@@ -436,7 +437,7 @@ def _line(series: Series, x_axis: _Axis, y_axis: _Axis, index: int) -> str:
     runs = [[(x_axis.at(x), y_axis.at(y)) for x, y in run] for run in _runs(zip(series.x, series.y, strict=True))]
     path = "".join("M" + "L".join(_xy(*point) for point in run) for run in runs if len(run) > 1)
     # A point between two gaps is a dot of its own: the dashes of the line would leave it out.
-    dots = "".join(f'<circle cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="2" {_fill(index)}/>' for run in runs if len(run) == 1)
+    dots = "".join(f'<circle cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="3" {_fill(index)}/>' for run in runs if len(run) == 1)
     return (f'<path d="{path}" {_stroke(index)} stroke-linecap="round"/>' if path else "") + dots
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.core import charts
 from tasks.core.monitoring import moment_in_words
 from tasks.core.names import counted
-from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, render
-from tasks.core.retraining import in_words
+from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, render, with_commands
+from tasks.core.retraining import Choice, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,10 +35,10 @@ def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
     return render(
         Page(
             title=f"{report.use_case}: version {report.version} under watch",
-            verdict=Verdict(TONES[choice.outcome], report.state_name, f"because {'; '.join(choice.reasons)}"),
+            verdict=Verdict(TONES[choice.outcome], report.state_name, with_commands(f"because {'; '.join(choice.reasons)}")),
             facts=Facts(tuple(_facts(report))),
             sections=(
-                Section("Loss over time", tuple(_loss(looks))),
+                Section("Loss over time", tuple(_loss(report, looks))),
                 Section("How late labels are", tuple(_lag(looks))),
                 Section("Signals", (_signals(report),)),
                 Section("Features", tuple(_features(report))),
@@ -105,16 +105,16 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, Cell]]:
     yield "Data", "broken" if report.broken else report.data
     if report.done:
         yield "Done", report.done
-    if report.performance:
-        yield "Loss now", str(report.performance)
-    if report.estimated:
-        yield "Estimated without labels", f"{report.estimated}, if rows of like predictions err as before"
     if report.drawing:
         yield "Drawn by Evidently", Link("the rows of this look beside those of the champion", PurePath(report.drawing).name)
     yield "Next look", moment_in_words(report.next_check) if report.next_check else "when asked"
 
 
-def _loss(looks: Sequence[Entry]) -> Iterator[Block]:
+def _loss(report: MonitorReport, looks: Sequence[Entry]) -> Iterator[Block]:
+    if report.performance:
+        yield Text(f"Now: {report.performance}.")
+    if report.estimated:
+        yield Text(f"Estimated without labels: {report.estimated}, if rows of like predictions err as before.")
     seen = [(place, told) for place, entry in enumerate(looks, 1) if (told := _performance(entry))]
     if not seen:
         yield Text("No look had enough labels yet.")
@@ -131,8 +131,8 @@ def _loss(looks: Sequence[Entry]) -> Iterator[Block]:
         charts.Series("estimated before labels", places, line("estimated")),
     ]
     name = str(seen[-1][1]["loss"])
-    chart = charts.line_chart(lines, title="Loss over time", x_title="look", y_title=name, x_text=_dates(looks), is_wide=True)
-    yield Figure("Mean loss of newly labelled rows at each look, with its 95 % band, beside what it was on the gate rows", chart)
+    caption = "Mean loss of newly labelled rows at each look, with its 95 % band, beside what it was on the gate rows"
+    yield _over_looks(caption, looks, lines, "Loss over time", name)
 
 
 def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
@@ -146,14 +146,26 @@ def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
         charts.Series(told, places, [lag.get(name, math.nan) for lag in lags])
         for told, name in (("in the middle", "median_days"), ("nine of ten", "ninetieth_days"))
     ]
-    chart = charts.line_chart(lines, title="Label lag", x_title="look", y_title="days", x_text=_dates(looks), is_wide=True)
-    yield Figure("Days from a row to its label, of the labels that came before each look", chart)
+    yield _over_looks("Days from a row to its label, of the labels that came before each look", looks, lines, "Label lag", "days")
+
+
+def _over_looks(caption: str, looks: Sequence[Entry], lines: Sequence[charts.Series], title: str, y_title: str) -> Figure:
+    wide, narrow = (
+        charts.line_chart(lines, title=title, x_title="look", y_title=y_title, x_text=_dates(looks), width=width)
+        for width in (charts.WIDE, charts.WIDTH)
+    )
+    return Figure(caption, wide, narrow=narrow)
 
 
 def _dates(looks: Sequence[Entry]) -> Callable[[float], str]:
     """Word the place of a look by its day, by its hour where all are of one day, and by both where some days have several."""
-    days = {entry.decided_at[:10] for entry in looks}
-    shown = slice(11, 16) if len(days) == 1 else slice(5, 10) if len(days) == len(looks) else slice(5, 16)
+
+    def can_tell(shown: slice) -> bool:
+        return len({entry.decided_at[shown] for entry in looks}) == len(looks)
+
+    is_of_one_day = len({entry.decided_at[:10] for entry in looks}) == 1
+    by_hour = slice(11, 16) if can_tell(slice(11, 16)) else slice(11, 19)
+    shown = by_hour if is_of_one_day else slice(5, 10) if can_tell(slice(10)) else slice(5, 16)
     told = [entry.decided_at[shown].replace("T", " ") for entry in looks]
     return lambda place: told[int(place) - 1] if place == int(place) and 0 < place <= len(told) else ""
 
@@ -171,12 +183,12 @@ def _value(told: Mapping[str, Any] | None, of: str, more: float, half: str) -> f
 
 def _signals(report: MonitorReport) -> Block:
     if not report.choice.signals:
-        return Text("Nothing came that shows anything.")
+        return Text("Nothing came to judge by.")
     rows = [
-        (signal.name, signal.value, signal.limit, Badge("warned", "fired") if signal.fired else Badge("passed", "quiet"), in_words(signal))
+        (signal.name, Badge("warned", "fired") if signal.fired else Badge("passed", "quiet"), in_words(signal), signal.value, signal.limit)
         for signal in report.choice.signals
     ]
-    return Table("What asks for a retrain when it reaches its limit", ("signal", "value", "limit", "is", "in words"), rows)
+    return Table("What asks for a retrain when it reaches its limit", ("signal", "outcome", "in words", "value", "limit"), rows)
 
 
 def _features(report: MonitorReport) -> Iterator[Block]:
@@ -185,16 +197,22 @@ def _features(report: MonitorReport) -> Iterator[Block]:
         can = "a model tells new rows from old ones" if report.together.is_drifted else "no model tells new rows from old ones"
         yield Text(f"All features at once: {can} (area under its ROC curve {report.together}, 0.5 is chance).")
     rows = [
-        (each.name, each.effect, each.q, each.importance, Badge("warned", "moved") if each.is_drifted else Badge("passed", "in place"))
+        (each.name, Badge("warned", "moved") if each.is_drifted else Badge("passed", "in place"), each.effect, each.q, each.importance)
         for each in report.features[:LISTED_FEATURES]
     ]
     if not rows:
         yield Text("Nothing to compare: no rows came, or the champion is not made from ingested rows.")
         return
     told = f"Distance from the rows that the champion was made from, of {counted(len(report.features), 'feature')}, those that matter first"
-    yield Table(told, ("feature", "effect", "q", "importance", "is"), rows)
+    yield Table(told, ("feature", "outcome", "effect", "q", "importance"), rows)
+    yield Text("Effect: how far apart the values are, from 0 to 1. q: the share of features so far apart that are so by chance.")
 
 
 def _looks(looks: Sequence[Entry]) -> Table:
-    rows = [(entry.decided_at[:16].replace("T", " "), entry.version, entry.code.replace("_", " "), entry.reason) for entry in looks[::-1]]
-    return Table("The last ones, from the ledger", ("when, UTC", "champion", "decision", "because"), rows[:LISTED_LOOKS])
+    rows = [(entry.decided_at[5:16].replace("T", " "), _decision(entry), entry.reason, entry.version) for entry in looks[::-1]]
+    return Table("The last ones, from the ledger", ("when, UTC", "decision", "because", "champion"), rows[:LISTED_LOOKS])
+
+
+def _decision(entry: Entry) -> str:
+    told: Mapping[str, Any] = entry.inputs.get("decision", {})  # type: ignore[assignment]
+    return Choice(told.get("outcome", entry.code), entry.code, ()).in_words

@@ -23,12 +23,15 @@ OUTCOME_SYMBOLS: dict[Outcome, str] = {
     "passed": "✓", "failed": "✕", "warned": "!", "not applicable": "—", "skipped": "»", "waived": "≈",
 }  # fmt: skip
 CELL_LIMIT = 160
+LONG_CELL = 24
 TOOLTIP_LIMIT = 2_000
 
 # Control characters, lone surrogates (no file can hold them) and bidirectional overrides, which would reverse what follows a value.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # Browsers read a backslash as a slash, so two of them would begin an address of another host.
 SAFE_HREF = re.compile(r"https?://\S+|(?!//)[^\s:\\]+")
+_UNBREAKABLE = re.compile(r"(?<=\d) (?=[%±])|(?<=±) ")
+_COMMAND = re.compile(r"python -m flows[^;`]*")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -76,7 +79,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names its rows.
+    """A table whose first column names its rows; other columns in which nothing stands are left out.
 
     Args:
         caption: What the table shows, also read out by screen readers.
@@ -84,6 +87,7 @@ class Table:
         rows: Cells, as many in each row as there are columns.
         numeric: Headings of columns that hold numbers as text; columns of numbers are recognised.
         marked: Row number (from 0) -> the word that sets it apart, for example `{2: "chosen"}`.
+        is_folded: Whether only its caption is seen until a reader opens it.
     """
 
     caption: str
@@ -91,6 +95,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     numeric: Sequence[str] = ()
     marked: Mapping[int, str] = field(default_factory=dict[int, str])
+    is_folded: bool = False
 
     def __post_init__(self) -> None:
         """Refuse rows that do not fit the headings."""
@@ -102,11 +107,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart from `tasks.core.charts`, or the bytes of a PNG; `alt` says what a PNG shows to those who cannot see it."""
+    """A chart from `tasks.core.charts`, or the bytes of a PNG.
+
+    Args:
+        caption: What it shows.
+        image: The chart.
+        alt: What a PNG shows, for those who cannot see it.
+        narrow: The same chart for narrow windows, in which a wide one would be too small to read.
+    """
 
     caption: str
     image: Svg | bytes
     alt: str = ""
+    narrow: Svg | None = None
 
     def __post_init__(self) -> None:
         """Refuse bytes that no browser would show."""
@@ -187,13 +200,27 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def with_commands(text: str) -> str:
+    """Mark commands as code, each up to a semicolon.
+
+    >>> with_commands("take it in: python -m flows.ingest --accept ab; or wait")
+    'take it in: `python -m flows.ingest --accept ab`; or wait'
+    """
+    return _COMMAND.sub(r"`\g<0>`", text)
+
+
 def safe(text: str) -> str:
     """Give a text that can stand in HTML or XML, in an element or an attribute, without changing what is around it."""
     return escape(_UNPRINTABLE.sub("\ufffd", text))
 
 
 def _prose(text: str) -> str:
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe(text))
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", _words(text))
+
+
+def _words(text: str) -> str:
+    """Keep a number on one line with its percent sign and its plus or minus."""
+    return safe(_UNBREAKABLE.sub("\u00a0", text))
 
 
 def _cell(cell: Cell) -> str:
@@ -250,28 +277,43 @@ def _facts(facts: Facts) -> str:
 
 
 def _table(table: Table) -> str:
-    kinds = [' class="number"' if is_numeric else "" for is_numeric in _numeric_columns(table)]
-    head = "".join(f'<th scope="col"{kind}>{_cut(name)}</th>' for name, kind in zip(table.columns, kinds, strict=True))
-    rows = "\n".join(_row(row, kinds, table.marked.get(line, "")) for line, row in enumerate(table.rows))
-    body = rows or f'<tr><td class="none" colspan="{len(table.columns)}">No rows</td></tr>'
-    caption = safe(table.caption)
-    return (
+    columns = [*_told_columns(table)]
+    head = "".join(f'<th scope="col"{kind}>{_cut(table.columns[index])}</th>' for index, kind in columns)
+    rows = "\n".join(_row(row, columns, table.marked.get(line, "")) for line, row in enumerate(table.rows))
+    body = rows or f'<tr><td class="none" colspan="{len(columns)}">No rows</td></tr>'
+    caption = _words(table.caption)
+    shown = (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">\n<table>\n<caption><span>{caption}</span></caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
+    return f"<details>\n<summary>{caption}</summary>\n{shown}\n</details>" if table.is_folded else shown
 
 
-def _row(row: Sequence[Cell], kinds: Sequence[str], mark: str) -> str:
+def _row(row: Sequence[Cell], columns: Sequence[tuple[int, str]], mark: str) -> str:
     name = _cell(row[0]) + (f' <span class="mark">{safe(mark)}</span>' if mark else "")
-    cells = "".join(f"<td{kind}>{_cell(cell)}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
+    cells = "".join(f"<td{kind}>{_cell(row[index])}</td>" for index, kind in columns[1:])
     kind = ' class="marked"' if mark else ""
-    return f'<tr{kind}><th scope="row"{kinds[0]}>{name}</th>{cells}</tr>'
+    return f'<tr{kind}><th scope="row"{columns[0][1]}>{name}</th>{cells}</tr>'
 
 
-def _numeric_columns(table: Table) -> Iterable[bool]:
+def _told_columns(table: Table) -> Iterable[tuple[int, str]]:
+    """Yield the place of each column in which something stands, and its class."""
     for index, name in enumerate(table.columns):
-        filled = [row[index] for row in table.rows if row[index] is not None]
-        yield name in table.numeric or (bool(filled) and all(_is_number(cell) for cell in filled))
+        cells = [row[index] for row in table.rows]
+        if index and cells and all(cell == "" for cell in cells):
+            continue
+        filled = [cell for cell in cells if cell is not None]
+        lengths = [len(cell) for cell in cells if isinstance(cell, str)]
+        if name in table.numeric or (filled and all(_is_number(cell) for cell in filled)):
+            yield index, ' class="number"'
+        elif max(lengths, default=0) > LONG_CELL:
+            yield index, ' class="long"'
+        else:
+            yield index, "" if any(map(_has_words, cells)) else ' class="wordless"'
+
+
+def _has_words(cell: Cell) -> bool:
+    return isinstance(cell, str) and any(map(str.isalpha, cell))
 
 
 def _is_number(cell: object) -> bool:
@@ -282,8 +324,9 @@ def _figure(figure: Figure) -> str:
     image = figure.image
     if isinstance(image, bytes):
         image = f'<img alt="{safe(figure.alt or figure.caption)}" src="data:image/png;base64,{b64encode(image).decode()}">'
-    caption = safe(figure.caption)
-    return f'<figure>\n<figcaption>{caption}</figcaption>\n<div class="scroll" tabindex="0">{image}</div>\n</figure>'
+    if figure.narrow:
+        image = f'<div class="wide">{image}</div>\n<div class="narrow">{figure.narrow}</div>'
+    return f"<figure>\n<figcaption>{_words(figure.caption)}</figcaption>\n{image}\n</figure>"
 
 
 _STYLE = """
@@ -332,9 +375,9 @@ code { padding: 0.1em 0.3em; border-radius: 4px; background: var(--surface); fon
 dt, caption, figcaption, thead th, footer { font-size: 0.8125rem; line-height: 1.4; }
 dt, thead th, footer { color: var(--muted); }
 dd { margin: 0; font-weight: 550; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: 0 0 1.5rem; }
 .scroll:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-table { width: 100%; margin: 0 0 1.5rem; border-collapse: collapse; font-size: 0.875rem; }
+table { width: 100%; border-collapse: collapse; font-size: 0.875rem; }
 caption, figcaption { padding-bottom: 0.375rem; font-weight: 600; text-align: left; }
 caption span { position: sticky; left: 0; display: inline-block; max-width: calc(100vw - 2rem); }
 th, td {
@@ -344,7 +387,8 @@ th, td {
 thead th { border-bottom-color: var(--muted); font-weight: 500; vertical-align: bottom; overflow-wrap: normal; }
 tbody th, td { overflow-wrap: break-word; }
 tbody th { font-weight: 500; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+tbody .number, tbody .wordless { white-space: nowrap; }
 .none { color: var(--muted); }
 .marked { background: var(--surface); box-shadow: inset 3px 0 var(--series-1); }
 .marked th, .marked td { font-weight: 650; }
@@ -354,20 +398,36 @@ tbody th { font-weight: 500; }
 }
 .mark { border: 1px solid; color: var(--muted); line-height: 1.4; }
 .badge { white-space: nowrap; print-color-adjust: exact; }
-.figures { display: flex; flex-wrap: wrap; gap: 1.25rem 2rem; margin: 0 0 1.5rem; }
+.figures {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1.25rem 2rem; margin: 0 0 1.5rem;
+}
 figure { min-width: 0; max-width: 100%; margin: 0; break-inside: avoid; }
 svg, img { display: block; max-width: 100%; height: auto; }
 img { background: #fff; }
+figure:has(.narrow) { grid-column: 1 / -1; }
+.narrow { display: none; }
+details { margin: 0 0 1.5rem; border-bottom: 1px solid var(--line); }
+.scroll + details { margin-top: -1rem; }
+summary { padding: 0.5rem 0.75rem; color: var(--link); font-size: 0.875rem; cursor: pointer; }
+summary:focus-visible { outline: 2px solid var(--link); }
+details caption { display: none; }
 footer { margin-top: 3rem; padding-top: 0.75rem; border-top: 1px solid var(--line); }
+@media screen and (max-width: 48rem) {
+  .wide { display: none; }
+  .narrow { display: block; }
+  .narrow svg { width: 100%; max-width: 34rem; }
+}
 @media (max-width: 40rem) {
   body { padding: 1.25rem 1rem 2rem; }
   h1 { font-size: 1.375rem; }
   .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.75rem 1rem; }
   th, td { padding: 0.375rem 0.5rem; }
+  .long { min-width: 8rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .scroll { overflow: visible; }
+  details::details-content { content-visibility: visible; height: auto; }
   tr { break-inside: avoid; }
 }
 """

@@ -328,9 +328,9 @@ def in_words(signal: Signal) -> str:
     >>> in_words(Signal("growth", 1.25, 1.2, fired=True))
     'there are 1.25 times the labelled rows of the last attempt (limit 1.2)'
     """
+    above = f"the loss is above the reference, and what is beyond noise adds up to {signal.value:.3g} times the reference"
     what = {
-        "performance": f"the loss is above the reference, and what is beyond noise adds up to {signal.value:.3g} times the reference "
-        f"(limit {signal.limit:g} times)",
+        "performance": f"{above if signal.value else 'the loss is not above the reference beyond noise'} (limit {signal.limit:g} times)",
         "prediction": f"predictions have shifted by {signal.value:.2f} (limit {signal.limit:g})",
         "growth": f"there are {signal.value:.3g} times the labelled rows of the last attempt (limit {signal.limit:g})",
         "staleness": f"the last attempt was {_ago(round(signal.value))} (limit {signal.limit:g})",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tasks.core import charts, gate, training_plots
+from tasks.core import charts, gate, training_plots, validation_page
 from tasks.core.learning import would_more_help
 from tasks.core.metrics import row_losses
+from tasks.core.names import counted
 from tasks.core.page import Badge, Facts, Figure, Page, Section, Table, Text, Tone, Verdict, number, render, shorten
 from tasks.core.results import LINEAR
 from tasks.core.summary import describe
@@ -94,7 +95,7 @@ def _result(report: TrainReport, evidence: Evidence, explanation: Explanation) -
         told += f" {report.threshold}, {why}."
     if won and any(score.candidate in LINEAR for score in report.leaderboard) and explanation.against_linear is None:
         told += " It is the linear candidate itself."
-    columns = ("compared with", "gate rows", "loss", "95 % from", "to")
+    columns = ("compared with", "gate rows", "loss", "95\u00a0% from", "to")
     return Section("Result", (Text(told), Table("Loss of the judged fit against others, row by row", columns, rows, numeric=columns[2:])))
 
 
@@ -108,10 +109,15 @@ def _percents(compared: Comparison) -> tuple[str, str, str]:
 def _gate(report: TrainReport) -> Section:
     shown = [(c, c.how_to_pass if c.outcome in ("failed", "warned", "waived") else "") for c in report.decision.checks]
     rows = [(c.code.replace("_", " "), Badge(c.outcome), c.value, c.limit, to_pass) for c, to_pass in shown]
-    columns = ("check", "outcome", "found", "limit", "to pass")
+    asked = [row for row in rows if row[1].outcome != "not applicable"]
+    unasked = [(name, why) for name, badge, why, *_ in rows if badge.outcome == "not applicable"]
     waiver = gate.waiving(report.decision, report.use_case, report.version)
-    told = [Text(f"Whoever knows better promotes it all the same: {waiver}")] if waiver else []
-    return Section("Gate", (Table("Checks between the challenger and the champion", columns, rows), *told))
+    blocks = (
+        Table("Checks between the challenger and the champion", ("check", "outcome", "found", "limit", "to pass"), asked),
+        *([Text(f"Whoever knows better promotes it all the same: `{waiver}`")] if waiver else []),
+        *([Table(f"{counted(len(unasked), 'check')} not applicable", ("check", "because"), unasked, is_folded=True)] if unasked else []),
+    )
+    return Section("Gate", blocks)
 
 
 def _metrics(report: TrainReport, study: Study, evidence: Evidence) -> Section:
@@ -220,17 +226,12 @@ def _reading(report: TrainReport) -> list[Section]:
 def _validation(report: TrainReport) -> Section:
     if not report.validation.suite:
         return Section("Validation", (Text("Not applicable: this use case has no suite in `expectations/`."),))
-    rows = [
-        (r.expectation, r.severity, Badge("passed" if r.consequence == "none" else "failed"), len(r.failing_rows), r.consequence, r.notes)
-        for r in report.validation.results
-    ]
-    columns = ("expectation", "severity", "outcome", "failing rows", "consequence", "notes")
-    return Section("Validation", (Text(report.validation.summary), Table(report.validation.suite, columns, rows)))
+    return Section("Validation", validation_page.blocks(report.validation))
 
 
 def _time(report: TrainReport) -> Section:
     rows = [(stage.replace("_", " "), _seconds(seconds)) for stage, seconds in report.seconds.items()]
-    return Section("Time", (Table("Seconds that each step took", ("step", "seconds"), rows, numeric=("seconds",)),))
+    return Section("Time", (Table("Seconds that each step took", ("step", "seconds"), rows, numeric=("seconds",), is_folded=True),))
 
 
 def _seconds(seconds: float) -> str:

@@ -48,8 +48,10 @@ def of_classes(evidence: Evidence) -> list[Figure]:
         return plots
     return [
         *plots,
-        _curves("ROC: how many of a class are found, at how many false alarms", evidence, shown, roc, ("Others", "Found", "chance")),
-        _curves("Precision: how many that are said to be of a class are", evidence, shown, precision_recall, ("Found", "Precision", "")),
+        _curves("ROC: how many of a class are found, at how many false alarms", evidence, shown, roc, ("False alarms", "Found", "chance")),
+        _curves(
+            "Precision: how many of those said to be of a class are of it", evidence, shown, precision_recall, ("Found", "Precision", "")
+        ),
         _curves("Calibration: whether probabilities come true", evidence, shown, reliability, ("Probability", "Frequency", "exact")),
     ]
 

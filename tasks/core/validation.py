@@ -109,8 +109,12 @@ class Validation:
             return "not applicable (no suite)"
         failed = sorted((r for r in self.results if r.consequence != "none"), key=lambda r: WORST_FIRST.index(r.consequence))
         told = [f"{result.consequence}: {result.expectation}" for result in failed[:2]]
-        without = dict.fromkeys(result.without_rule for result in self.results if result.without_rule)
-        return "; ".join([f"{len(self.results) - len(failed)} of {len(self.results)} expectations hold", *told, *without])
+        return "; ".join([f"{len(self.results) - len(failed)} of {len(self.results)} expectations hold", *told, *self.without_rules])
+
+    @property
+    def without_rules(self) -> tuple[str, ...]:
+        """Say each reason once for which Great Expectations, and no rule of ours, found the rows of some."""
+        return tuple(dict.fromkeys(result.without_rule for result in self.results if result.without_rule))
 
     def raise_if_refused(self, source: str) -> None:
         """Refuse the batch when its suite does.

@@ -53,6 +53,8 @@ def test_the_report_opens_without_errors_requests_or_sideways_scrolling(browser:
     sections = {"Warnings", "Result", "Gate", "Metrics", "What it depends on", "Candidates", "Columns", "Validation"}
     assert sections <= set(page.locator("h2").all_inner_texts())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.querySelectorAll('svg')].every(chart => chart.getBoundingClientRect().right <= innerWidth)")
+    assert not page.locator("details[open]").count()
     # What a reader sees in the dark is dark.
     red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (red + green + blue < 3 * 128) is (scheme == "dark")

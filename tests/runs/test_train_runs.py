@@ -76,7 +76,7 @@ def test_a_run_says_what_fewer_rows_would_have_come_to(life: dict[str, Run]) -> 
     assert quarter["low"] < quarter["difference"] < quarter["high"]
     page = Path(report.links["report"]).read_text(encoding="utf-8")
     assert "<h2>Would more rows help?</h2>" in page
-    assert f"Fitted to {half['rows']} rows it loses {100 * half['difference']:.1f} % more" in page
+    assert f"Fitted to {half['rows']} rows it loses {100 * half['difference']:.1f}\u00a0% more" in page
 
 
 def test_a_run_keeps_the_name_that_a_person_typed(life: dict[str, Run]) -> None:

@@ -114,6 +114,36 @@ def test_what_fails_is_shown_worst_first_with_its_first_rows_and_no_personal_val
     assert "Eve," not in page
 
 
+def test_what_fails_is_open_and_what_holds_is_folded_away_below_it() -> None:
+    failing = ExpectationResult("'size': small", "critical", success=False, columns=("size",))
+    holding = [ExpectationResult(f"'{name}': known", "critical", success=True) for name in ("owner", "site")]
+    judgement = Judgement(Validation("houses.json", (holding[0], failing, holding[1])), profile(70.0), Inspection(()))
+    page = batch_page.build(replace(ENTRY, decision="refused", reasons=("houses.json: ...",)), judgement, None, (), "", ())
+    opened, folded = html.unescape(page).split("<details>")
+    assert "1 of 3 expectations of houses.json fail</span>" in opened
+    assert "'size': small" in opened
+    assert "known" not in opened
+    assert folded.startswith("\n<summary>2 of 3 expectations of houses.json hold</summary>")
+    assert folded.count("known") == 2
+
+
+def test_a_reason_is_told_once_beside_the_finding_and_commands_are_code() -> None:
+    finding = Finding("unit-changed", "critical", "size", "'size' came as 1,000 times its values", {})
+    on = "deliver it in order, then: python -m flows.ingest --dismiss ab; or take it in as it is: python -m flows.ingest --accept ab"
+    held = replace(ENTRY, decision="held", reasons=("houses.json: it fails", finding.message, on))
+    page = html.unescape(batch_page.build(held, Judgement(Validation(""), profile(70.0), Inspection((finding,))), None, (), "", ()))
+    assert page.count("houses.json: it fails") == page.count(finding.message) == 1
+    assert (
+        "then: <code>python -m flows.ingest --dismiss ab</code>; or take it in as it is: <code>python -m flows.ingest --accept ab</code>"
+        in page
+    )
+    long = replace(finding, message="x" * 200)
+    page = batch_page.build(
+        replace(held, reasons=("it fails", long.message)), Judgement(Validation(""), profile(70.0), Inspection((long,))), None, (), "", ()
+    )
+    assert f"<p>{long.message}</p>" in page, "a cell of the table would cut it"
+
+
 def test_what_would_be_set_aside_is_shown_where_nothing_was_taken() -> None:
     judgement = Judgement(Validation(""), profile(70.0), Inspection(()))
     page = batch_page.build(replace(ENTRY, decision="held"), judgement, None, ASIDE, "", ())

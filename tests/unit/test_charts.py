@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.charts import (
+    WIDE,
     Interval,
     Marks,
     Series,
@@ -51,7 +52,7 @@ def draw_all(name: str, a: float, b: float, c: float) -> list[Svg]:
         whisker_chart([Interval(name, a, *sorted((b, c))), Interval(name, b, a, a)], title=name, x_title=name, reference=c),
         bar_chart([(name, a), (name, b), ("", c)], title=name, x_title=name),
         matrix_chart([[3, 0], [1, 2]], [name, name], title=name),
-        line_chart(series, title=name, x_title=name, y_title=name, is_wide=True),
+        line_chart(series, title=name, x_title=name, y_title=name, width=WIDE),
     ]
 
 
@@ -124,6 +125,13 @@ def test_a_gap_in_the_values_is_a_gap_in_the_line_and_a_point_between_two_gaps_i
     dashed = [path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("stroke-dasharray") == "7 3"]
     assert [re.sub(r"[-\d. ]+", "", path) for path in dashed] == ["Mh", "ML"], "the sample in the key, and the two points that are joined"
     assert len(list(root.iter(f"{SVG}circle"))) == 2
+
+
+def test_a_line_that_the_title_of_its_axis_names_needs_no_key() -> None:
+    one, other = Series("brier", [1, 2], [1.0, 2.0]), Series("judged", [1, 2], [2.0, 1.0])
+    assert "brier" not in words(line_chart([one], title="Loss", x_title="x", y_title="mean brier"))
+    assert "brier" in words(line_chart([one], title="Loss", x_title="x", y_title="found"))
+    assert {"brier", "judged"} <= set(words(line_chart([one, other], title="Loss", x_title="x", y_title="mean brier")))
 
 
 def test_marks_are_told_apart_by_their_signs_and_named_in_the_key() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
-from tasks.core.monitor_page import as_prometheus
+from tasks.core.monitor_page import as_prometheus, build
 from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, with_rise
 from tasks.core.retraining import Choice, Sample, Signal, Watch
 from tasks.core.watching import Estimate
@@ -64,6 +65,21 @@ def test_only_the_last_delivery_can_break_the_data() -> None:
     assert broken_since([held, taken], SINCE, TAKEN) is None
     assert broken_since([held], "2026-03-03T15:00:00+00:00", TAKEN) is None
     assert broken_since([held, batch("dismissed", "2026-03-03T14:00:07+00:00")], SINCE, TAKEN) is None
+
+
+def looked(at: str, outcome: str, code: str) -> Entry:
+    performance = {"loss": "brier", "value": 0.2, "half": 0.1, "reference": 0.1, "estimated": None}
+    inputs = {"decision": {"outcome": outcome}, "performance": performance, "window": {"label_lag": {"median_days": 1.0}}}
+    return Entry("houses", "monitor", 4, code, "a reason", "ann@host", f"2026-03-03T{at}+00:00", inputs=inputs)
+
+
+def test_the_page_of_a_look_draws_its_charts_for_wide_and_for_narrow_windows_and_tells_looks_apart() -> None:
+    report = MonitorReport("houses", 4, 3, Window("", SINCE, 10, 5), Choice("keep", "keep", ("no signal reaches its limit",)), MEMORY)
+    page = build(report, [looked("14:00:05", "blocked", "cooldown"), looked("14:00:45", "keep", "keep")])
+    assert re.findall(r'<div class="(\w+)"><svg[^>]*viewBox="0 0 (\d+)', page) == [("wide", "992"), ("narrow", "420")] * 2
+    assert {"14:00:05", "14:00:45"} <= set(re.findall(r"<text[^>]*>([^<]*)", page)), "seconds where minutes do not tell them apart"
+    assert "<td>blocked (cooldown)</td>" in page
+    assert "<td>keep</td>" in page
 
 
 def test_prometheus_reads_a_look() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core import train_page
+from tasks.core.charts import WIDE, WIDTH, Series, line_chart
 from tasks.core.evidence import Evidence, Explanation
 from tasks.core.gate import Check, Comparison, Decision
 from tasks.core.honesty import Doubt
@@ -44,7 +45,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 OPEN_ENDED = {"meta", "link", "img"}
 ELEMENTS = re.compile(
     "html|head|meta|link|title|style|body|main|header|footer|section|div|h1|h2|p|span|strong|code|a|dl|dt|dd|table|caption|thead|tbody|tr|th|td"
-    "|figure|figcaption|img|svg|text|path|rect|circle|g"
+    "|figure|figcaption|img|svg|text|path|rect|circle|g|details|summary"
 )
 
 
@@ -182,15 +183,50 @@ def test_a_figure_refuses_bytes_that_are_no_png(image: bytes) -> None:
 def test_columns_of_numbers_are_aligned_and_columns_of_words_are_not() -> None:
     rows = [("a", 1.5, "2", 3, True), ("b", None, "", "-", False)]
     page = page_of(Table("All", ("name", "figure", "text", "mixed", "flag"), rows, numeric=("text",)))
-    assert re.findall(r'<th scope="col"( class="number")?>(\w+)', page) == [
-        ("", "name"), (' class="number"', "figure"), (' class="number"', "text"), ("", "mixed"), ("", "flag"),
-    ]  # fmt: skip
+    assert re.findall(r'<th scope="col" class="number">(\w+)', page) == ["figure", "text"]
 
 
 def test_an_empty_table_says_so_and_a_long_cell_is_cut_with_the_whole_at_hand() -> None:
     assert Document(page_of(Table("None", ("a", "b"), []))).words["td"] == ["No rows"]
     document = Document(page_of(Table("Long", ("a", "b"), [("x", "y" * 5_000)])))
     assert "y" * 159 + "…" in document.words["span"]
+
+
+def test_a_table_that_is_folded_shows_its_caption_and_is_closed() -> None:
+    page = page_of(Table("2 checks", ("a", "b"), [("x", "y"), ("z", "y")], is_folded=True))
+    assert Document(page).words["summary"] == ["2 checks"]
+    assert re.search(r"<details>\n<summary>.*</summary>\n.*?<table>.*</table>.*?</details>", page, re.DOTALL)
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    rows = [("x", "", "", None), ("y", "", "here", None)]
+    page = page_of(Table("Checks", ("check", "to pass", "note", "number"), rows))
+    assert re.findall(r'<th scope="col"[^>]*>(\w+)', page) == ["check", "note", "number"]
+    assert page.count("<td") == 4
+
+
+def test_columns_of_dates_stay_on_one_line_and_those_of_many_words_have_room() -> None:
+    page = page_of(Table("Looks", ("what", "when", "why"), [("kept", "2026-03-03 14:00", "so it is " * 9), ("kept", "", "")]))
+    assert re.findall(r'<th scope="col"( class="\w+")?>(\w+)', page) == [
+        ("", "what"),
+        (' class="wordless"', "when"),
+        (' class="long"', "why"),
+    ]
+
+
+def test_a_number_is_not_parted_from_its_sign_at_the_end_of_a_line() -> None:
+    page = page_of(Text("95 % of 0.5 ± 2 %"))
+    assert "<p>95\u00a0% of 0.5\u00a0±\u00a02\u00a0%</p>" in page
+
+
+def test_a_figure_has_another_drawing_for_narrow_windows() -> None:
+    wide, narrow = (line_chart([Series("a", [1, 2], [1.0, 2.0])], title="Loss", x_title="x", y_title="y", width=w) for w in (WIDE, WIDTH))
+    page = page_of(Figure("Loss", wide, narrow=narrow))
+    Document(page)
+    assert f'<div class="wide">{wide}</div>' in page
+    assert f'<div class="narrow">{narrow}</div>' in page
+    assert page.index(".narrow { display: none; }") < page.index(".narrow { display: block; }")
+    assert "min-width" not in wide + narrow, "a chart never scrolls"
 
 
 @given(st.floats(-1e300, 1e300))
@@ -207,10 +243,16 @@ def test_an_address_with_a_backslash_is_plain_text_because_browsers_read_it_as_a
     assert document.words["dd"].count("report") == 1
 
 
+def test_the_page_of_a_training_run_folds_what_holds_and_what_was_not_asked() -> None:
+    told = trained("regression", "a")
+    assert Document(told).words["summary"] == ["Seconds that each step took"]
+    assert "1 of 1 expectation of a fail" in told
+
+
 def test_the_page_of_a_training_run_shows_repairs_and_the_first_twenty_rows_set_aside() -> None:
     page = trained("regression", "ragged")
     assert "<p>1 repairs, 25 rows set aside because they do not fit.</p>" in page
-    assert '<tr><th scope="row">ragged</th><td>ragged</td><td>1, 2</td></tr>' in page
+    assert '<tr><th scope="row">ragged</th><td>ragged</td><td class="wordless">1, 2</td></tr>' in page
     assert page.count('<tr><th scope="row" class="number">3</th><td>ragged</td><td>ragged</td></tr>') == 20
 
 

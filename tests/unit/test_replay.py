@@ -175,7 +175,7 @@ def test_the_page_shows_a_curve_for_each_policy_and_a_mark_for_each_act() -> Non
     assert "After which chunk what was decided" in page
     assert "a fit after each 5 chunks" in page
     for caption in ("Loss that was saved so far", "Mean loss of each chunk"):
-        chart = page.partition(f"<figcaption>{caption}")[2].partition("</figure>")[0]
+        chart = page.partition(f"<figcaption>{caption}")[2].partition("</svg>")[0]
         for name in ("policy", "never", "every", "periodic_5", "hindsight", "promoted", "returned", "rejected", "alarm"):
             assert f">{name}</text>" in chart
         assert chart.count('r="8.5"') == 1 + policy.alarms

@@ -139,6 +139,7 @@ def test_budgets_count_the_attempts_of_this_day_and_month_in_utc() -> None:
 def test_a_large_rise_is_told_in_times_of_the_reference() -> None:
     told = in_words(Signal("performance", 25.65, 0.1, fired=True))
     assert told == "the loss is above the reference, and what is beyond noise adds up to 25.6 times the reference (limit 0.1 times)"
+    assert in_words(Signal("performance", 0.0, 0.1, fired=False)) == "the loss is not above the reference beyond noise (limit 0.1 times)"
 
 
 def test_in_the_long_run_no_more_attempts_are_made_than_allowed() -> None:
