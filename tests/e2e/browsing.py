@@ -61,6 +61,11 @@ class Person:
         self.page.goto(f"{self.stack.pages[program]}{path}")
         self.see(program, *told)
 
+    def follow(self, link: str, name: str, *told: str) -> None:
+        """Click a link, and see that where it leads shows texts."""
+        self.page.get_by_role("link", name=link, exact=True).click()
+        self.see(name, *told)
+
     def keep(self, name: str) -> None:
         folder = Path(os.environ.get("SCREENSHOTS") or self.stack.folder / "screenshots")
         folder.mkdir(parents=True, exist_ok=True)

@@ -144,6 +144,7 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     assert len(stack.runs("train/market")) == 1
     with person_at(stack) as person:
         person.visit("evidently", "/", "market")
+        person.follow("market", "evidently-dashboard", "Loss", "Signal: performance", "Label lag", "Decisions")
 
 
 def assert_that_a_person_has_the_last_word(stack: Stack, wait_for: Callable[..., None]) -> None:
