@@ -23,7 +23,7 @@ from tasks.core.scoring import fit_inputs
 from tasks.core.snapshot import infer, split_at, target_of
 from tasks.core.use_case import LAKE
 from tasks.core.watching import columns_of
-from tasks.post import losses_of, made_at, truth_of
+from tasks.post import footprint_of, losses_of, made_at, truth_of
 from tasks.quick import Quick
 from tasks.record import task
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tasks.core.monitoring import MonitorReport, Performance
-    from tasks.core.retraining import Signal
     from tasks.core.snapshot import Batch, Case
     from tasks.core.table import Schema
     from tasks.post import Post, Seen
@@ -50,12 +49,11 @@ log = logging.getLogger("evergreen")
 @task
 def decide(post: Post, seen: Seen, performance: Performance | None, broken: str) -> tuple[Choice, Memory]:
     """Say what to do, by the rules that a backtest replays, and what the next look has to know."""
-    limits, before = post.case.use_case.retrain, replace(post.memory, asked_by="", returns_to=0)
+    before = replace(post.memory, asked_by="", returns_to=0, returns_with=0.0)
     if broken or performance is None:
-        signals = _without_labels(post, seen)
-        waits = seen.window.labelled - seen.window.folded
-        choice = retraining.decide(post.memory.watch, signals, limits, Circumstances(incident=broken, is_labelled=False, waiting=waits))
-        after = before if broken else replace(before, rows_until=seen.window.until)  # what is broken is looked at again
+        choice, rows = _without_labels(post, seen, broken), seen.window.rows
+        # What is broken is looked at again, and rows that are too few to show a shift wait for more.
+        after = before if broken or 0 < rows < retraining.LEAST_SHIFT_ROWS else replace(before, rows_until=seen.window.until)
     else:
         choice, after = _with_labels(post, seen, replace(before, rows_until=seen.window.until, labels_until=seen.window.until))
     if choice.outcome in ("retrain", "return"):
@@ -73,7 +71,7 @@ def _wishing(post: Post, choice: Choice, after: Memory) -> Memory:
 def _wishing_still(post: Post, choice: Choice, after: Memory) -> tuple[Choice, Memory]:
     """Want again what the last look wanted and nobody did, now or, where that is blocked, with a later look."""
     wish = post.memory
-    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to)
+    after = replace(after, asked_by=wish.asked_by, returns_to=wish.returns_to, returns_with=wish.returns_with)
     if choice.outcome != "keep":
         return choice, after
     wanted = f"version {wish.returns_to} back" if wish.returns_to else "a training"
@@ -82,10 +80,20 @@ def _wishing_still(post: Post, choice: Choice, after: Memory) -> tuple[Choice, M
     return Choice(outcome, "asked_before", (told,), choice.signals, wish.returns_to or None), after
 
 
-def _without_labels(post: Post, seen: Seen) -> tuple[Signal, ...]:
+def _without_labels(post: Post, seen: Seen, broken: str) -> Choice:
+    """Look at predictions alone, and at what labels before showed where something kept it from being acted on."""
+    limits, memory = post.case.use_case.retrain, post.memory
     said = columns_of(seen.said.take(seen.is_new), post.footprint.classes) if seen.is_new.any() else None
-    limits = post.case.use_case.retrain
-    return () if said is None else retraining.prediction_signals(post.footprint.reference, said, limits)
+    signals = () if said is None else retraining.prediction_signals(post.footprint.reference, said, limits)
+    facts = Circumstances(incident=broken, is_labelled=False, waiting=seen.window.labelled - seen.window.folded)
+    choice = retraining.decide(memory.watch, signals, limits, facts)
+    if broken or post.has_open_wish:
+        return choice
+    standing = retraining.standing_signals(memory.watch, memory.labelled, limits)
+    facts = Circumstances(suspect_labels=memory.is_suspect, hold=_hold(post), spent=_spent(post))
+    again = retraining.decide(memory.watch, standing, limits, facts)
+    is_wanted = again.outcome == "retrain" or (again.outcome == "blocked" and choice.outcome == "keep")
+    return replace(again, signals=(*standing, *signals)) if is_wanted else choice
 
 
 def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]:
@@ -100,14 +108,18 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
     watch, signals = retraining.look(post.memory.watch, post.footprint.reference, came, limits)
     held = _hold(post)
     after = with_rise(replace(after, labelled=labelled), watch, seen.labelled_since)
-    better = None if held else retraining.better_again(losses, dict(_earlier(post, seen, rows)))
-    if better is not None:
-        version, compared = better
-        told = f"version {version} is better on {compared.rows:,} newly labelled rows: loss {100 * compared.difference:+.1f} %"
-        return Choice("return", "better_again", (told,), signals, version), after
-    is_suspect = any(signal.fired for signal in signals if signal.name == "performance") and _are_suspect(post, seen, rows)
-    facts = Circumstances(suspect_labels=is_suspect, hold=held, spent=_spent(post))
-    return retraining.decide(watch, signals, limits, facts), after
+    earlier = {} if held else dict(_earlier(post, seen, rows))
+
+    def excess_of(number: int) -> float:
+        then = footprint_of(post.case, versions.find_version(post.address, post.case.name, post.line, number))
+        return retraining.excess_alone(earlier[number], then.reference.losses, then.dummy)
+
+    better = retraining.better_again(losses, earlier, excess_of, post.case.use_case.gate.tolerance)
+    is_rising = any(signal.fired for signal in signals if signal.name == "performance") and not (better and better.is_sound)
+    facts = Circumstances(suspect_labels=is_rising and _are_suspect(post, seen, rows), hold=held, spent=_spent(post))
+    choice = retraining.decide(watch, signals, limits, facts, better)
+    after = replace(after, is_suspect=choice.code == retraining.SUSPECT)
+    return choice, replace(after, returns_with=better.excess) if better and choice.outcome == "return" else after
 
 
 def _hold(post: Post) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tasks import versions
-from tasks.adapters import ledger, models, snapshots
+from tasks.adapters import ledger, models
 from tasks.adapters.lake import Lake
 from tasks.adapters.tracking import runs
 from tasks.core import decisions, splits
@@ -18,17 +18,17 @@ from tasks.core.deliveries import TAKEN
 from tasks.core.drift import find_drift, separation
 from tasks.core.errors import UsageError
 from tasks.core.evidence import EXPLANATION
-from tasks.core.metrics import Prediction, row_losses
+from tasks.core.metrics import Prediction
 from tasks.core.monitoring import Memory, Performance, Window, broken_since, catch_up
 from tasks.core.profiles import Profile
 from tasks.core.recipe import Recipe
 from tasks.core.retraining import Sample, Watch
 from tasks.core.scoring import fit_inputs
 from tasks.core.sight import LEAST_ROWS
-from tasks.core.snapshot import infer, target_of
+from tasks.core.snapshot import infer
 from tasks.core.use_case import UseCase
-from tasks.core.watching import FOOTPRINT, Footprint, columns_of, estimate
-from tasks.post import Post, Seen, losses_of, reference_rows, truth_of
+from tasks.core.watching import columns_of, estimate
+from tasks.post import Post, Seen, footprint_of, losses_of, reference_rows, truth_of
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tasks.adapters.lake.news import Came, News
-    from tasks.core.champions import Epoch, Version
+    from tasks.core.champions import Epoch
     from tasks.core.drift import FeatureDrift, Separation
     from tasks.core.scoring import Scorer
     from tasks.core.snapshot import Case
@@ -66,7 +66,7 @@ def take_post(case: Case, scorer: Scorer) -> Post:
     version = versions.find_version(address, case.name, line, line[-1].version)
     memory, has_open_wish = _remember(case, line)
     time = runs.params_of(version.run_id).get("time", "")
-    return Post(case, lake, line, version, scorer, _footprint(case, version), memory, has_open_wish, time, datetime.now(UTC))
+    return Post(case, lake, line, version, scorer, footprint_of(case, version), memory, has_open_wish, time, datetime.now(UTC))
 
 
 def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, bool]:
@@ -80,17 +80,6 @@ def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, bool]:
     since, memory = ledger.decisions_after(address, case.name, last.number), Memory.from_json(last.inputs["memory"])  # type: ignore[arg-type]
     was_done = any(entry.kind in ("gate", *decisions.CROWNING) for entry in since)
     return catch_up(memory, since, line[-1].epoch), not was_done and bool(memory.asked_by or memory.returns_to)
-
-
-def _footprint(case: Case, version: Version) -> Footprint:
-    """Give what a version's judged fit did on its gate rows, as its run kept it, or else as it does again."""
-    if kept := Footprint.from_text(runs.text_of(version.run_id, FOOTPRINT)):
-        return kept
-    log.info("looking at the gate rows of version %s, of which its run kept nothing", version.number)
-    study = versions.study_again(case, version)
-    rows = snapshots.read(study.snapshot.path).iloc[study.split.gate]
-    said, y = models.predict(versions.load_rival(case, version).judged, rows[study.schema.features]), target_of(rows, study.schema)
-    return Footprint.of(study.loss, y, said, float(row_losses(study.loss, y, said).mean()))
 
 
 # ------------------------------------------------------------------------------------------------------------ what came

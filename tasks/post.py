@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.adapters import ledger, snapshots
+from tasks import versions
+from tasks.adapters import ledger, models, snapshots
+from tasks.adapters.tracking import runs
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import Prediction, row_losses
 from tasks.core.sight import MOST_ROWS
 from tasks.core.snapshot import target_of
 from tasks.core.table import Column, Schema
+from tasks.core.watching import FOOTPRINT, Footprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
     from tasks.core.monitoring import Memory, Window
     from tasks.core.scoring import Scorer
     from tasks.core.snapshot import Case
-    from tasks.core.watching import Footprint
+
+log = logging.getLogger("evergreen")
 
 
 @dataclass(frozen=True)
@@ -122,3 +127,14 @@ def reference_rows(post: Post) -> pd.DataFrame:
     counts: Mapping[str, int] = judged.inputs.get("rows", {}) if judged else {}  # type: ignore[assignment]
     every = max(1, (counts.get("fit", 0) + counts.get("gate", 0)) // MOST_ROWS)
     return pd.concat([df.iloc[::every] for df in frames], ignore_index=True)
+
+
+def footprint_of(case: Case, version: Version) -> Footprint:
+    """Give what a version's judged fit did on its gate rows, as its run kept it, or else as it does again."""
+    if kept := Footprint.from_text(runs.text_of(version.run_id, FOOTPRINT)):
+        return kept
+    log.info("looking at the gate rows of version %s, of which its run kept nothing", version.number)
+    study = versions.study_again(case, version)
+    rows = snapshots.read(study.snapshot.path).iloc[study.split.gate]
+    said, y = models.predict(versions.load_rival(case, version).judged, rows[study.schema.features]), target_of(rows, study.schema)
+    return Footprint.of(study.loss, y, said, float(row_losses(study.loss, y, said).mean()))

@@ -57,7 +57,7 @@ def entry_of(
     return Entry(case.name, kind, version, code, reason, home.person(), now, because, inputs or {})
 
 
-def find_version(address: str, use_case: str, line: list[Epoch], number: int | None) -> Version:
+def find_version(address: str, use_case: str, line: Sequence[Epoch], number: int | None) -> Version:
     """Find a version, the champion by default, with the digests that the ledger has of its files, and none where it has none.
 
     Raises:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.alarms import Alarm
+from tasks.core.decisions import CROWNING
 from tasks.core.names import counted, on_one_line
 from tasks.core.retraining import Choice, Watch
 
@@ -45,6 +46,8 @@ class Memory:
         labelled: Rows that had a label then.
         asked_by: The retrain that was asked for; empty where none was.
         returns_to: The version that was to come back; 0 where none was.
+        returns_with: Its own loss beyond its reference, as `Better` has it.
+        is_suspect: Whether the labels that were looked at last are.
         risen_since: When the rows began to arrive on which the loss rose beyond what explains it; empty while it does not.
         is_proven: Whether the champion surely beat the dummy when it was judged.
     """
@@ -56,6 +59,8 @@ class Memory:
     labelled: int = 0
     asked_by: str = ""
     returns_to: int = 0
+    returns_with: float = 0.0
+    is_suspect: bool = False
     risen_since: str = ""
     is_proven: bool = True
 
@@ -101,12 +106,13 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
             watch = watch.attempted(tried, is_promoted=is_promoted)
             proven[entry.version] = _beats_dummy(entry)
         elif entry.kind == "restore":
-            watch = watch.returned()
+            watch = watch.returned(memory.returns_with)
     if epoch == memory.epoch:
         return dataclasses.replace(memory, watch=watch)
     crowned = [entry.version for entry in since if entry.kind in ("promote", "approve")]
-    memory = dataclasses.replace(memory, epoch=epoch, is_proven=not crowned or proven.get(crowned[-1], True))
-    return with_rise(memory, dataclasses.replace(watch, excess=0.0), "")
+    is_back = next((entry.kind == "restore" for entry in reversed(since) if entry.kind in CROWNING), False)
+    memory = dataclasses.replace(memory, epoch=epoch, is_suspect=False, is_proven=not crowned or proven.get(crowned[-1], True))
+    return with_rise(memory, dataclasses.replace(watch, excess=memory.returns_with if is_back else 0.0), "")
 
 
 def _beats_dummy(judged: Entry) -> bool:

@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tasks.core import gate, splits, windows
 from tasks.core.monitoring import Memory, with_rise
-from tasks.core.retraining import LEAST_REFERENCE, Circumstances, Labelled, Reference, Signal, Watch, better_again, decide, look, spent
+from tasks.core.retraining import (
+    LEAST_REFERENCE,
+    Better,
+    Circumstances,
+    Labelled,
+    Reference,
+    Signal,
+    Watch,
+    better_again,
+    decide,
+    excess_alone,
+    look,
+    spent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -266,11 +279,17 @@ class _Run:
 
     def _act(self, chunk: int, signals: Sequence[Signal], losses: np.ndarray) -> Step:
         history, rows = self.history, self.history.rows(chunk - self.history.delay)
-        if (found := better_again(losses, self._earlier(rows))) is not None:
-            return self._return(chunk, self.versions[found[0]])
+        earlier = self._earlier(rows)
+
+        def excess_of(place: int) -> float:
+            return excess_alone(earlier[place], self._reference(self.versions[place]).losses, history.dummy)
+
+        better = better_again(losses, earlier, excess_of, history.tolerance)
         now = history.times[chunk - 1] if history.times else None
         facts = Circumstances(spent=spent(self.attempts, now, self.limits) if now else "")
-        choice = decide(self.memory.watch, signals, self.limits, facts)
+        choice = decide(self.memory.watch, signals, self.limits, facts, better)
+        if better is not None and choice.outcome == "return":
+            return self._return(chunk, better)
         if choice.outcome != "retrain" or chunk == history.chunks:
             return Step(chunk, 0, "" if choice.outcome == "keep" else choice.code, choice.reasons)
         self.causes[choice.code] = self.causes.get(choice.code, 0) + 1
@@ -297,11 +316,12 @@ class _Run:
         fits = {place: self._fit(self.versions[place]) for place in (others[-self.limits.return_to :] if self.limits.return_to else [])}
         return {place: fit.of(rows) for place, fit in fits.items() if fit.start <= rows.start}
 
-    def _return(self, chunk: int, version: Version) -> Step:
-        self.champion, self.reference = version, self._reference(version)
+    def _return(self, chunk: int, better: Better) -> Step:
+        self.champion = self.versions[better.version]
+        self.reference = self._reference(self.champion)
         self.returns += 1
-        self._go_on(self.memory.watch.returned(), is_proven=True)
-        return Step(chunk, 0, "returned", (f"the version of check {version[0]} is better on the newest labelled rows",))
+        self._go_on(self.memory.watch.returned(better.excess), is_proven=True)
+        return Step(chunk, 0, "returned", (f"the version of check {self.champion[0]} is better on the newest labelled rows",))
 
     def _attempt(self, version: Version, reasons: tuple[str, ...]) -> Step:
         chunk, since = version

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from tasks.core import gate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -30,6 +30,8 @@ QUANTILES = 1001
 LEAST_REFERENCE = 0.01  # of the dummy's loss: below it a rise in shares has no meaning
 MOST_WAITED = 4  # looks
 MOST_ALLOWED = 3.0  # attempts that may be saved up
+URGENT = 0.5  # times the reference: a larger rise lets one attempt be made ahead of the allowance, and is no cure for another one
+SUSPECT = "labels_suspect"
 SURELY_BETTER = 2.5  # standard errors, for several versions are looked at on each batch
 
 Outcome = Literal["keep", "retrain", "return", "blocked", "alarm"]
@@ -97,7 +99,7 @@ class Watch:
         tried_at: The batch of the last attempt to retrain.
         tried_rows: Labelled rows then.
         setbacks: Attempts in a row that were rejected, or promoted and taken back.
-        allowance: Attempts that may be made now.
+        allowance: Attempts that may be made now; below 0 after one that was made ahead.
     """
 
     batch: int = 0
@@ -118,9 +120,12 @@ class Watch:
             allowance=self.allowance - 1,
         )
 
-    def returned(self) -> Watch:
-        """Give what is remembered after an earlier version came back."""
-        return dataclasses.replace(self, excess=0.0, setbacks=self.setbacks + 1)
+    def returned(self, excess: float) -> Watch:
+        """Give what is remembered after an earlier version came back, whose own loss is so far beyond its reference.
+
+        Where it is not, the champion was a mistake, or what was true before is true again. Where it is, the world has turned from both.
+        """
+        return dataclasses.replace(self, excess=excess, setbacks=self.setbacks + (excess == 0))
 
 
 @dataclass(frozen=True)
@@ -206,27 +211,68 @@ class Choice:
         return {"outcome": self.outcome, "code": self.code, "reasons": list(self.reasons), "signals": [vars(each) for each in self.signals]}
 
 
+@dataclass(frozen=True)
+class Better:
+    """An earlier version that the newest labelled rows show to be better than the champion.
+
+    Attributes:
+        version: Which.
+        compared: With the champion.
+        excess: Its own loss beyond its reference, as `Watch` has it; 0 where that is not urgent.
+    """
+
+    version: int
+    compared: gate.Comparison
+    excess: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether it is as good as it was when it was judged."""
+        return self.excess == 0
+
+    def as_choice(self, signals: Sequence[Signal]) -> Choice:
+        """Bring it back."""
+        told = f"version {self.version} is better on {self.compared.rows:,} newly labelled rows: "
+        told += f"loss {gate.signed_percent(self.compared.difference)}"
+        if not self.is_sound:
+            told += f", though its own is above its reference, and what is beyond noise adds up to {self.excess:.3g} times that"
+        return Choice("return", "better_again", (told,), tuple(signals), self.version)
+
+
 def look(watch: Watch, reference: Reference, came: Labelled, limits: Retraining) -> tuple[Watch, tuple[Signal, ...]]:
     """Fold a batch of labels into what is remembered, once and in order, and say what it shows.
 
     Performance is a one-sided CUSUM (Page 1954) of the rise of a proper loss beyond its standard errors, so that a rise that is small
     and lasts counts as much as a large one. Growth and staleness are no signs of damage: more rows, or newer ones, mostly help.
     """
-    now = Sample.of(came.losses)
-    sure = SURE_OF_FEW if min(now.rows, reference.losses.rows) < FEW_ROWS else SURE_OF_MANY
-    rise = now.mean - reference.losses.mean - sure * math.hypot(now.error, reference.losses.error)
-    scale = max(reference.losses.mean, LEAST_REFERENCE * came.dummy) or 1.0
-    excess = max(0.0, watch.excess + rise / scale)
-    batch = watch.batch + 1
-    grown = came.rows / max(1, watch.tried_rows)
-    after = dataclasses.replace(watch, batch=batch, excess=excess, allowance=min(MOST_ALLOWED, watch.allowance + limits.share))
-    signals = (
-        Signal("performance", excess, limits.performance, fired=excess >= limits.performance),
-        *prediction_signals(reference, came.said, limits),
+    excess = max(0.0, watch.excess + _rise(came.losses, reference.losses, came.dummy))
+    after = dataclasses.replace(watch, batch=watch.batch + 1, excess=excess, allowance=min(MOST_ALLOWED, watch.allowance + limits.share))
+    performance, *others = standing_signals(after, came.rows, limits)
+    return after, (performance, *prediction_signals(reference, came.said, limits), *others)
+
+
+def excess_alone(losses: np.ndarray, reference: Sample, dummy: float) -> float:
+    """Give the excess that these losses alone are, shape (n,), where it is urgent; else 0."""
+    rise = _rise(losses, reference, dummy)
+    return rise if rise >= URGENT else 0.0
+
+
+def _rise(losses: np.ndarray, reference: Sample, dummy: float) -> float:
+    """Give by how much a loss is beyond a reference and the standard errors of both, as a share of that reference."""
+    now = Sample.of(losses)
+    sure = SURE_OF_FEW if min(now.rows, reference.rows) < FEW_ROWS else SURE_OF_MANY
+    rise = now.mean - reference.mean - sure * math.hypot(now.error, reference.error)
+    return rise / (max(reference.mean, LEAST_REFERENCE * dummy) or 1.0)
+
+
+def standing_signals(watch: Watch, rows: int, limits: Retraining) -> tuple[Signal, ...]:
+    """Say what is remembered to ask for a retrain, of so many labelled rows: performance, growth and staleness."""
+    grown, waited = rows / max(1, watch.tried_rows), watch.batch - watch.tried_at
+    return (
+        Signal("performance", watch.excess, limits.performance, fired=watch.excess >= limits.performance),
         Signal("growth", grown, limits.growth, fired=grown >= limits.growth),
-        Signal("staleness", batch - watch.tried_at, limits.staleness, fired=batch - watch.tried_at >= limits.staleness),
+        Signal("staleness", waited, limits.staleness, fired=waited >= limits.staleness),
     )
-    return after, signals
 
 
 def prediction_signals(reference: Reference, said: np.ndarray, limits: Retraining) -> tuple[Signal, ...]:
@@ -259,19 +305,37 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(np.subtract(*shares)).max())
 
 
-def decide(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: Circumstances = NOTHING) -> Choice:
-    """Say what to do about a champion: damage and doubts about labels block, then signals ask, then costs may say *not now*."""
+def decide(
+    watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: Circumstances = NOTHING, better: Better | None = None
+) -> Choice:
+    """Say what to do about a champion: damage and doubts about labels block, then signals ask, then costs may say *not now*.
+
+    An earlier version that is better comes back before all that where it is as good as it was when it was judged. Where it is not, the
+    lesser of two evils is no cure: it comes back only where nothing else is to be done now.
+    """
     if facts.incident:
         return Choice("blocked", "data_broken", (facts.incident,), tuple(signals))
-    fired = [signal for signal in signals if signal.fired]
     if not facts.is_labelled:
-        shifted = any(signal.name == "prediction" for signal in fired)
-        came = f"{facts.waiting:,} labels have come, which are too few" if facts.waiting else "no label has come since the last look"
-        told = f"predictions have shifted, and {came}; bring labels" if shifted else came
-        return Choice("alarm" if shifted else "keep", "labels_needed" if shifted else "keep", (told,), tuple(signals))
+        return _unlabelled(signals, facts.waiting)
+    if better is not None and better.is_sound:
+        return better.as_choice(signals)
+    choice = _as_asked(watch, signals, limits, facts)
+    is_idle = choice.outcome == "keep" or choice.code in ("cooldown", "budget")
+    return better.as_choice(signals) if better is not None and is_idle else choice
+
+
+def _unlabelled(signals: Sequence[Signal], waiting: int) -> Choice:
+    shifted = any(signal.name == "prediction" and signal.fired for signal in signals)
+    came = f"{waiting:,} labels have come, which are too few" if waiting else "no label has come since the last look"
+    told = f"predictions have shifted, and {came}; bring labels" if shifted else came
+    return Choice("alarm" if shifted else "keep", "labels_needed" if shifted else "keep", (told,), tuple(signals))
+
+
+def _as_asked(watch: Watch, signals: Sequence[Signal], limits: Retraining, facts: Circumstances) -> Choice:
+    fired = [signal for signal in signals if signal.fired]
     if facts.suspect_labels and any(signal.name == "performance" for signal in fired):
         told = "the loss rose, and a quick model of the newly labelled rows alone does not beat the dummy; look at the labels"
-        return Choice("blocked", "labels_suspect", (told,), tuple(signals))
+        return Choice("blocked", SUSPECT, (told,), tuple(signals))
     if not fired:
         return Choice("keep", "keep", ("no signal reaches its limit",), tuple(signals))
     asked = tuple(in_words(signal) for signal in fired)
@@ -291,7 +355,8 @@ def _not_now(watch: Watch, limits: Retraining, facts: Circumstances) -> tuple[st
         return "cooldown", f"the last attempt was {_ago(waited)}, and {wait} must pass" + (" after setbacks" if backed_off else "")
     if facts.spent:
         return "budget", facts.spent
-    if watch.allowance < 1:
+    is_urgent = watch.excess >= URGENT and not watch.setbacks
+    if watch.allowance < (0 if is_urgent else 1):
         return "budget", f"an attempt is made for {1 / limits.share:.3g} looks in the mean, and {watch.allowance:.2f} are saved up"
     return None
 
@@ -342,7 +407,9 @@ def _ago(looks: int) -> str:
     return f"{looks} look{'' if looks == 1 else 's'} ago"
 
 
-def better_again(champion: np.ndarray, earlier: Mapping[int, np.ndarray]) -> tuple[int, gate.Comparison] | None:
+def better_again(
+    champion: np.ndarray, earlier: Mapping[int, np.ndarray], excess_of: Callable[[int], float], tolerance: float
+) -> Better | None:
     """Find the earlier version that the newest labelled rows show to be better than the champion, by most; None where none is.
 
     This is the probation of a new champion, and it goes on: where what was true before is true again, so is its model.
@@ -350,10 +417,16 @@ def better_again(champion: np.ndarray, earlier: Mapping[int, np.ndarray]) -> tup
     Args:
         champion: Its losses, shape (n,), on rows that no version was fitted on.
         earlier: The losses of the same rows by version.
+        excess_of: Gives a version's `excess`.
+        tolerance: Of the gate: what is better by less is not worth a change.
     """
     found = {version: gate.compare(losses, champion, blocks=min(BLOCKS, len(champion))) for version, losses in earlier.items()}
-    better = {version: seen for version, seen in found.items() if seen.difference + SURELY_BETTER * seen.error < 0}
+    better = {
+        version: seen
+        for version, seen in found.items()
+        if seen.difference + SURELY_BETTER * seen.error < 0 and seen.difference < -tolerance
+    }
     if not better:
         return None
     version = min(better, key=lambda each: better[each].difference)
-    return version, better[version]
+    return Better(version, better[version], excess_of(version))

@@ -130,6 +130,25 @@ def test_where_the_world_turns_a_champion_is_retrained_once_on_what_is_true_now_
     assert [epoch.code for epoch in ledger.line_of_champions(settings().ledger_address, "turned")][-1] == "restored"
 
 
+def test_where_the_world_turns_from_every_version_the_least_bad_of_them_is_no_answer(project: Project) -> None:
+    begin(project, "many")
+    deliver(project, "many", rows(7, ROWS // 2))
+    assert look(project, "many").choice.code == "growth"
+    deliver(project, "many", rows(8, 2 * ROWS, turn=-1.0))
+    turned = look(project, "many")
+    assert (turned.version, turned.choice.code) == (2, "performance"), turned.choice.reasons
+    assert turned.done.startswith("version 3 was trained: promoted")
+
+
+def test_small_deliveries_without_labels_add_up_until_a_shift_would_show(project: Project) -> None:
+    begin(project, "drops", first=5 * ROWS)
+    codes = list[str]()
+    for seed in range(20, 25):
+        deliver(project, "drops", rows(seed, FEW).assign(a=lambda df: df["a"] + 12).drop(columns="y"))
+        codes.append(look(project, "drops").choice.code)
+    assert codes == ["keep", "keep", "keep", "labels_needed", "keep"]
+
+
 def test_where_labels_come_late_the_newer_rows_are_those_whose_labels_showed_the_turn(project: Project) -> None:
     begin(project, "behind")
     turned = rows(1, 2 * ROWS, turn=-1.0)
@@ -196,7 +215,7 @@ def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_chang
     assert len(list((settings().home / "evidently").glob("*/snapshots/*.json"))) == 1
 
 
-def test_a_hold_stands_above_what_newer_rows_say(project: Project) -> None:
+def test_a_hold_stands_above_what_newer_rows_say_and_what_it_forbade_is_done_when_it_ends(project: Project) -> None:
     begin(project, "held")
     deliver(project, "held", rows(1, ROWS // 4))
     project.train(use_case="held")
@@ -205,6 +224,12 @@ def test_a_hold_stands_above_what_newer_rows_say(project: Project) -> None:
     report = look(project, "held")
     assert (report.choice.outcome, report.choice.code) == ("blocked", "hold")
     assert "I know better" in report.choice.reasons[-1]
+    assert look(project, "held").choice.code == "hold", "nothing came, and it still waits"
+    project.decide("rollback", use_case="held", release=True, because="it was so")
+    done = look(project, "held")
+    assert (done.window.labelled, done.choice.code) == (0, "performance")
+    assert done.done.startswith("version 3 was trained: promoted")
+    assert look(project, "held").choice.code == "keep"
 
 
 def test_a_champion_that_cannot_be_used_is_an_alarm_until_it_can(project: Project) -> None:
