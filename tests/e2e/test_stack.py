@@ -20,6 +20,7 @@ import yaml
 
 from tests.e2e.browsing import person_at
 from tests.e2e.stacks import Stack, stack_of
+from tests.receivers import Receiver, web_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,12 +32,19 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture
-def stack(desk: Desk) -> Iterator[Stack]:
+def people() -> Iterator[Receiver]:
+    """Give who is told of alarms."""
+    with web_hook() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def stack(desk: Desk, people: Receiver) -> Iterator[Stack]:
     """Give what a person clones, with nothing up; what a test that failed leaves up is ended."""
     for name in ("flows", "tasks", "expectations", "deployments"):
         shutil.copytree(ROOT / name, desk.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "prefect.yaml", desk.folder)
-    stack = stack_of(desk.folder, desk.environment())
+    stack = stack_of(desk.folder, {**desk.environment(), "EVERGREEN_ALARMS": f"json://127.0.0.1:{people.port}"})
     yield stack
     stack.down()
 
@@ -169,7 +177,9 @@ def assert_that_nothing_is_left_open(stack: Stack, champions: dict[str, int], wa
     wait_for(lambda: stack.call("/flow_runs/filter", running) == [], "no run is open", 120)
 
 
-def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(stack: Stack, wait_for: Callable[..., None]) -> None:
+def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothing(
+    stack: Stack, people: Receiver, wait_for: Callable[..., None]
+) -> None:
     def ended(run_id: str) -> bool:
         return stack.run(run_id)["state_type"] in FINAL
 
@@ -192,6 +202,8 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
     assert stack.up() == {**first, "started": ["worker"]}
     wait_for(lambda: ended(asked["id"]), "the run whose process was killed is told as crashed", 60)
     assert stack.run(asked["id"])["state_type"] == "CRASHED"
+    told = f"run {asked['name']} ended as Crashed: The process of this run was killed."
+    wait_for(lambda: any(told in hook["message"] for hook in people.hooks), "people are told of it", 120)
     assert len(stack.runs("train/diabetes")) == 1
     assert stack.up() == {**first, "started": []}
 
