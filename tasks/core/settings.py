@@ -29,7 +29,7 @@ class Settings(BaseModel):
     artifacts_url: str = Field("", description="Where MLflow keeps artifacts; default `artifacts` in the home.")
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default `ledger.db` in the home.")
     lake_url: str = Field("", description="Folder or URL (s3://bucket/path) of all lakes; default `lake` in the home.")
-    reports_url: str = Field("", description="Where browsers find the folder `reports` of the home.")
+    reports_url: str = Field("", description="Where browsers find the folder `reports` of the home; default where `up` serves it.")
     alarms: SecretStr = Field(SecretStr(""), description="Who is told of alarms: addresses of Apprise, or NAME=ADDRESS, between blanks.")
 
     @field_validator("reports_url")
