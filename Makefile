@@ -23,7 +23,7 @@ run: $(RUNTIME) ## Train on the bundled table, or on yours: make run ARGS="data.
 demo: $(RUNTIME) ## Play the life of a model in two minutes: weeks of a simulated market, in a new folder evergreen-demo
 	@$(BIN)/python -m flows demo $(ARGS)
 
-up: $(RUNTIME) ## Start Prefect, a worker, MLflow and Evidently on this machine: make up ARGS="--prefect-port 4300"
+up: $(RUNTIME) ## Start Prefect, a worker, MLflow, Evidently and the reports on this machine: make up ARGS="--prefect-port 4300"
 	@$(BIN)/python -m flows up $(ARGS)
 
 down: ## End what `make up` has started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ def notify(case: Case, raised: Sequence[Alarm], *, watched: Collection[str]) -> 
         UsageError: an address is none, or a name is that of no channel.
     """
     known = check_channels(case)
+    raised = [replace(alarm, link=case.settings.link_to(alarm.link)) for alarm in raised]
     for alarm in raised:
         log.warning("alarm: %s", alarm.line)
     if not _can_remember(case.settings):

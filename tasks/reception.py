@@ -20,6 +20,7 @@ from tasks.core.errors import DataRefusedError
 from tasks.core.findings import Arrival
 from tasks.core.incidents import inspect_delivery
 from tasks.core.lake.values import Terms
+from tasks.core.markdown import leading_to
 from tasks.core.mending import Aside, Pile
 from tasks.core.reading.reader import as_frame
 
@@ -190,7 +191,9 @@ class Reception:
             snapshots.write_text(batch_page.build(entry, judgement, before, aside, sheet, pii, examples), page)
         report = BatchReport(entry, is_known=is_known, page=str(page), sheet=sheet)
         self.reports.append(report)
-        record.publish_text(f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}\n\nPage: `{page}`")
+        record.publish_text(
+            f"{entry.use_case}-batch", f"**{report.outcome}** · {report.message}\n\n{leading_to('Page', settings.link_to(str(page)))}"
+        )
         if entry.decision in TAKEN:
             log.info("%s", report.message)
         else:

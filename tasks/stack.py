@@ -37,7 +37,7 @@ RETRIES = "7"  # of a request to Prefect's server, in four minutes: time to star
 NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 # What a person has set for another server, and no program of this one may read.
 FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "EVERGREEN_RECORD")
-HEALTH = {"mlflow": "/health", "evidently": "/api/version"}
+HEALTH = {"mlflow": "/health", "evidently": "/api/version", "reports": "/"}
 STAYS = "a run of this home still records on Prefect's server, which ends with it"
 
 
@@ -105,7 +105,7 @@ class _Stack:
 
 
 def up(options: UpOptions) -> Iterator[StackReport]:
-    """Start what is not up: Prefect's server, a worker, MLflow's and Evidently's pages; deploy the use cases of the project.
+    """Start what is not up: Prefect's server, a worker, MLflow's and Evidently's pages, the reports; deploy the use cases of the project.
 
     Raises:
         UsageError: a port is not free, or a use case or the project's prefect.yaml is wrong.
@@ -125,7 +125,7 @@ def _ports(options: UpOptions, started: programs.Programs) -> dict[str, int]:
     Raises:
         UsageError: it is, or was when others were started that count on it, on another one.
     """
-    asked = {"prefect": options.prefect_port, "mlflow": options.mlflow_port, "evidently": options.evidently_port}
+    asked = {name: getattr(options, f"{name}_port") for name in PORTS}
     are_up = any(started.find(name) for name in (*PORTS, "worker"))
     ports: dict[str, int] = {}
     for name, port in asked.items():
@@ -151,6 +151,8 @@ def _up(stack: _Stack) -> StackReport:
         stack.start("mlflow", _mlflow_command(stack))
     if "evidently" in missing:
         stack.start("evidently", _evidently_command(stack))
+    if "reports" in missing:
+        stack.start("reports", _reports_command(stack))
     stack.wait("prefect", lambda: server.is_healthy(stack.api))
     if "worker" in missing:
         _start_worker(stack)
@@ -217,6 +219,10 @@ def _mlflow_command(stack: _Stack) -> list[str]:
 def _evidently_command(stack: _Stack) -> list[str]:
     reach = ["--host", programs.LOOPBACK, "--port", str(stack.ports["evidently"])]
     return [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(stack.settings.home / "evidently"), *reach]
+
+
+def _reports_command(stack: _Stack) -> list[str]:
+    return [sys.executable, "-m", "tasks.adapters.report_server", str(stack.settings.home / "reports"), str(stack.ports["reports"])]
 
 
 def _start_worker(stack: _Stack) -> None:

@@ -12,6 +12,7 @@ from tasks.adapters import home, ledger, reports, snapshots
 from tasks.core import cron, monitor_page
 from tasks.core.decisions import Entry
 from tasks.core.lake.values import LakeSnapshot
+from tasks.core.markdown import leading_to
 from tasks.core.monitoring import MonitorReport, facts_of
 from tasks.core.sight import Sight
 from tasks.post import reference_rows
@@ -79,9 +80,13 @@ def _count_held(post: Post) -> int:
     return len(held - settled)
 
 
+def _last_looks(case: Case) -> list[Entry]:
+    return ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SHOWN_LOOKS)
+
+
 def _write_page(case: Case, told: MonitorReport) -> None:
     """Write the page, unless a later look has."""
-    looks = ledger.last_decisions(case.settings.ledger_address, case.name, "monitor", SHOWN_LOOKS)
+    looks = _last_looks(case)
     if looks[-1].number == told.row:
         snapshots.write_text(monitor_page.build(told, looks), Path(told.page))
 
@@ -92,13 +97,14 @@ def conclude(case: Case, told: MonitorReport, done: str = "") -> MonitorReport:
     told = replace(told, done=done)
     if done:
         _write_page(case, told)
-    record.publish_text(f"{case.name}-monitor", monitor_page.as_markdown(told))
+    looks = [entry for entry in _last_looks(case) if entry.number <= told.row]
+    record.publish_text(f"{case.name}-monitor", monitor_page.as_markdown(told, looks, case.settings.link_to(told.page)))
     return told
 
 
 @task
 def draw(post: Post, seen: Seen, told: MonitorReport) -> MonitorReport:
-    """Let Evidently draw the window beside the champion's rows, as a page and in the workspace that its UI shows; the page links to it."""
+    """Let Evidently draw the window beside the champion's rows: in its workspace, and as a page to which page and run lead."""
     drawing = Path(told.page).with_name("evidently.html")
     html = _draw(post, seen, told) if post.case.use_case.monitor.pictures and seen.window.rows else ""
     if not html:
@@ -107,6 +113,8 @@ def draw(post: Post, seen: Seen, told: MonitorReport) -> MonitorReport:
     snapshots.write_text(html, drawing)
     told = replace(told, drawing=str(drawing))
     _write_page(post.case, told)
+    link = leading_to("The rows of the last look beside those of the champion", post.case.settings.link_to(told.drawing))
+    record.publish_text(f"{post.case.name}-evidently", link)
     return told
 
 

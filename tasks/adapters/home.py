@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import json
 import os
 import socket
 import sqlite3
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import StoreError, UsageError
 from tasks.core.settings import Settings
+from tasks.core.stack import page
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,13 +54,24 @@ def known_settings() -> Settings:
 def settings() -> Settings:
     """Read the settings in force: environment before `.env` of the current folder before defaults.
 
+    Where `up` serves the reports, these are where a browser finds them.
+
     Raises:
         UsageError: a setting is wrong, or `.env` cannot be read.
     """
     values = {**_dotenv(Path(".env").absolute()), **os.environ}
     # Whoever has MLflow set up already means that store.
     values.setdefault("EVERGREEN_TRACKING_URI", values.get("MLFLOW_TRACKING_URI", ""))
-    return Settings.from_values(values, Path.cwd())
+    found = Settings.from_values(values, Path.cwd())
+    return found if found.reports_url else found.model_copy(update={"reports_url": _served(found.home)})
+
+
+def _served(home: Path) -> str:
+    """Give the address at which `up` serves the reports of a home, by the note of that; empty where there is none."""
+    try:
+        return page(json.loads((home / "stack" / "reports.json").read_text(encoding="utf-8"))["port"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -42,6 +42,15 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", on_one_line(text)).replace("&", "&amp;").replace("<", "&lt;")
 
 
+def leading_to(text: str, address: str) -> str:
+    """Write a link to a page; where its address is a path, which no browser opens from another page, so that a person can copy it.
+
+    >>> print(leading_to("the page", "http://127.0.0.1:4240/monitor.html"), leading_to("the page", "/srv/monitor.html"))
+    [the page](<http://127.0.0.1:4240/monitor.html>) the page: `/srv/monitor.html`
+    """
+    return _cell(Link(text, address)) if address.startswith(("http://", "https://")) else f"{plain(text)}: `{address}`"
+
+
 def _prose(text: str) -> str:
     return "".join(part if _CODE.fullmatch(part) else plain(part) for part in _CODE.split(text))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tasks.core import charts
+from tasks.core import charts, markdown
 from tasks.core.monitoring import moment_in_words
 from tasks.core.names import counted
-from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, render, with_commands
+from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Table, Text, Verdict, number, render, shorten, with_commands
 from tasks.core.retraining import Choice, in_words
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from tasks.core.monitoring import MonitorReport
     from tasks.core.page import Block, Cell, Tone
 
+    _Gauge: TypeAlias = tuple[str, list[tuple[str, float]]]  # what it tells, and its values by their labels
+
 TONES: dict[str, Tone] = {"keep": "good", "retrain": "neutral", "return": "neutral", "blocked": "bad", "alarm": "bad"}
 LISTED_LOOKS = 15
 LISTED_FEATURES = 20
+LISTED_IN_SHORT = 6
+REASON_IN_SHORT = 70  # Prefect breaks no line of a table
 
 
 def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
@@ -31,11 +36,10 @@ def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
         report: What it found.
         looks: Rows of the ledger, the last one that of this look.
     """
-    choice = report.choice
     return render(
         Page(
-            title=f"{report.use_case}: version {report.version} under watch",
-            verdict=Verdict(TONES[choice.outcome], report.state_name, with_commands(f"because {'; '.join(choice.reasons)}")),
+            title=_title(report),
+            verdict=_verdict(report),
             facts=Facts(tuple(_facts(report))),
             sections=(
                 Section("Loss over time", tuple(_loss(report, looks))),
@@ -49,17 +53,26 @@ def build(report: MonitorReport, looks: Sequence[Entry]) -> str:
     )
 
 
-def as_markdown(report: MonitorReport) -> str:
-    """Give what stands on the run's page in Prefect."""
-    lines = [f"**{report.state_name}** · {report.choice.in_words}", ""]
-    lines += [*(f"- {reason}" for reason in report.choice.reasons), ""]
-    lines += [f"- came: {report.window}", f"- data: {report.data}"]
-    lines += [f"- performance: {report.performance}"] if report.performance else []
-    lines += [f"- signal: {in_words(signal)}{' **fired**' if signal.fired else ''}" for signal in report.choice.signals]
-    moved = [f"`{each.name}` {each.effect:.2f}" for each in report.features if each.is_drifted]
-    lines += [f"- done: {report.done}"] if report.done else []
-    nothing = "none" if report.features else "not compared"
-    return "\n".join([*lines, f"- features that moved: {', '.join(moved) or nothing}", "", f"Page: `{report.page}`"])
+def as_markdown(report: MonitorReport, looks: Sequence[Entry], address: str) -> str:
+    """Give what stands on the run's page in Prefect: the page in short, with a table where that has a chart.
+
+    Args:
+        report: What a look found.
+        looks: Rows of the ledger, the last one that of this look.
+        address: Of the page, for a browser; or else its path.
+    """
+    page = Page(
+        title=_title(report),
+        verdict=_verdict(report),
+        facts=Facts(tuple(_facts(report))),
+        sections=(
+            Section("Loss over time", (*_loss_now(report), _losses(looks))),
+            Section("Signals", (_signals(report, in_short=True),)),
+            Section("Features", tuple(_features(report, LISTED_IN_SHORT))),
+            Section("Last looks", (_looks(looks, in_short=True),)),
+        ),
+    )
+    return f"{markdown.leading_to('The page of the last look', address)}\n\n{markdown.as_markdown(page)}"
 
 
 def as_prometheus(report: MonitorReport, at: float) -> str:
@@ -70,16 +83,22 @@ def as_prometheus(report: MonitorReport, at: float) -> str:
         at: When, in seconds since 1970.
     """
     of = f'use_case="{report.use_case}"'
-    found = report.performance
-    gauges: dict[str, tuple[str, list[tuple[str, float]]]] = {
+    found, due = report.performance, datetime.fromisoformat(report.next_check).timestamp() if report.next_check else None
+    lag = [("", days) for days in report.window.lag_days or ()]
+    expected = {"labelled": found.estimated if found else None, "unlabelled": report.estimated}
+    estimates = {f',rows="{which}"': (each.value, each.half) for which, each in expected.items() if each}
+    gauges: dict[str, _Gauge] = {
         "last_look_seconds": ("when the champion was last looked at, since 1970", [("", at)]),
+        "next_look_seconds": ("when the next look is planned, since 1970", [("", due)] if due else []),
         "champion_version": ("version that was champion then", [("", report.version)]),
         "new_rows": ("rows that came since the look before", [("", report.window.rows)]),
         "new_labels": ("first labels that came since the look before", [("", report.window.labelled)]),
         "data_sound": ("0 where the last delivery is held or refused", [("", float(not report.broken))]),
-        "loss": ("mean loss of newly labelled rows", [("", found.now.mean)] if found else []),
+        **_banded("loss", "mean loss of newly labelled rows", {"": (found.now.mean, 1.96 * found.now.error)} if found else {}),
         "loss_reference": ("mean loss on the gate rows", [("", found.reference.mean)] if found else []),
-        "label_lag_days": ("median days from a row to its label", [("", report.window.lag_days[0])] if report.window.lag_days else []),
+        **_banded("loss_estimated", "mean loss that rows were estimated to have before their labels came", estimates),
+        "label_lag_days": ("median days from a row to its label", lag[:1]),
+        "label_lag_ninetieth_days": ("days after which nine of ten labels have come", lag[1:]),
         "signal": ("evidence that asks for a retrain at its limit", [(f',signal="{s.name}"', s.value) for s in report.choice.signals]),
         "signal_limit": ("that limit", [(f',signal="{s.name}"', s.limit) for s in report.choice.signals]),
         "features_moved": ("features that have moved", [("", sum(each.is_drifted for each in report.features))]),
@@ -91,6 +110,24 @@ def as_prometheus(report: MonitorReport, at: float) -> str:
             lines += [f"# HELP evergreen_{name} {told}", f"# TYPE evergreen_{name} gauge"]
             lines += [f"evergreen_{name}{{{of}{more}}} {value!r}" for more, value in values]
     return "\n".join([*lines, ""])
+
+
+def _banded(name: str, told: str, figures: Mapping[str, tuple[float, float]]) -> dict[str, _Gauge]:
+    """Give gauges of figures, each with half of its 95 % band by its labels, and of the ends of these bands, where they are known."""
+    known = [(labels, value, half) for labels, (value, half) in figures.items() if math.isfinite(half)]
+    return {
+        name: (told, [(labels, value) for labels, (value, _) in figures.items()]),
+        f"{name}_low": (f"low end of the 95 % band of evergreen_{name}", [(each, max(0.0, value - half)) for each, value, half in known]),
+        f"{name}_high": (f"high end of the 95 % band of evergreen_{name}", [(each, value + half) for each, value, half in known]),
+    }
+
+
+def _title(report: MonitorReport) -> str:
+    return f"{report.use_case}: version {report.version} under watch"
+
+
+def _verdict(report: MonitorReport) -> Verdict:
+    return Verdict(TONES[report.choice.outcome], report.state_name, with_commands(f"because {'; '.join(report.choice.reasons)}"))
 
 
 def _facts(report: MonitorReport) -> Iterator[tuple[str, Cell]]:
@@ -110,11 +147,15 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, Cell]]:
     yield "Next look", moment_in_words(report.next_check) if report.next_check else "when asked"
 
 
-def _loss(report: MonitorReport, looks: Sequence[Entry]) -> Iterator[Block]:
+def _loss_now(report: MonitorReport) -> Iterator[Block]:
     if report.performance:
         yield Text(f"Now: {report.performance}.")
     if report.estimated:
         yield Text(f"Estimated without labels: {report.estimated}, if rows of like predictions err as before.")
+
+
+def _loss(report: MonitorReport, looks: Sequence[Entry]) -> Iterator[Block]:
+    yield from _loss_now(report)
     seen = [(place, told) for place, entry in enumerate(looks, 1) if (told := _performance(entry))]
     if not seen:
         yield Text("No look had enough labels yet.")
@@ -133,6 +174,29 @@ def _loss(report: MonitorReport, looks: Sequence[Entry]) -> Iterator[Block]:
     name = str(seen[-1][1]["loss"])
     caption = "Mean loss of newly labelled rows at each look, with its 95 % band, beside what it was on the gate rows"
     yield _over_looks(caption, looks, lines, "Loss over time", name)
+
+
+def _losses(looks: Sequence[Entry]) -> Block:
+    """Give as a table what the chart of the loss shows, the last look first."""
+    seen = [(entry, told) for entry in reversed(looks) if (told := _performance(entry))]
+    if not seen:
+        return Text("No look had enough labels yet.")
+    rows = [(_moment(entry), *map(_with_band, _figures(told)), told["rows"], entry.version) for entry, told in seen[:LISTED_IN_SHORT]]
+    columns = ("when, UTC", str(seen[0][1]["loss"]).replace("_", " "), "on gate rows", "estimated", "rows", "champion")
+    told = "Mean loss of newly labelled rows at the last looks that had enough, beside what it was on the gate rows and what was estimated"
+    return Table(f"{told} before these labels came, each ± half of its 95 % band", columns=columns, rows=rows)
+
+
+def _figures(told: Mapping[str, Any]) -> Iterator[tuple[float | None, float | None]]:
+    """Give a loss, what it was when the champion was judged, and what was estimated, each with half of its band."""
+    yield told["value"], told["half"]
+    yield told["reference"], told.get("reference_half")
+    yield (told["estimated"]["value"], told["estimated"]["half"]) if told["estimated"] else (None, None)
+
+
+def _with_band(figure: tuple[float | None, float | None]) -> str:
+    value, half = figure
+    return number(value) if half is None else f"{number(value)} ± {half:.2g}"
 
 
 def _lag(looks: Sequence[Entry]) -> Iterator[Block]:
@@ -181,24 +245,27 @@ def _value(told: Mapping[str, Any] | None, of: str, more: float, half: str) -> f
     return max(0.0, float(value) + more * float(told[half])) if half else float(value)  # no loss is below 0
 
 
-def _signals(report: MonitorReport) -> Block:
+def _signals(report: MonitorReport, *, in_short: bool = False) -> Block:
     if not report.choice.signals:
         return Text("Nothing came to judge by.")
     rows = [
         (signal.name, Badge("warned", "fired") if signal.fired else Badge("passed", "quiet"), in_words(signal), signal.value, signal.limit)
         for signal in report.choice.signals
     ]
-    return Table("What asks for a retrain when it reaches its limit", ("signal", "outcome", "in words", "value", "limit"), rows)
+    told, columns = "What asks for a retrain when it reaches its limit", ("signal", "outcome", "in words", "value", "limit")
+    if in_short:
+        return Table(told, columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows])
+    return Table(told, columns, rows)
 
 
-def _features(report: MonitorReport) -> Iterator[Block]:
+def _features(report: MonitorReport, most: int = LISTED_FEATURES) -> Iterator[Block]:
     yield Text("For people: features that move say little of whether a retrain pays, so nothing is decided by them.")
     if report.together:
         can = "a model tells new rows from old ones" if report.together.is_drifted else "no model tells new rows from old ones"
         yield Text(f"All features at once: {can} (area under its ROC curve {report.together}, 0.5 is chance).")
     rows = [
         (each.name, Badge("warned", "moved") if each.is_drifted else Badge("passed", "in place"), each.effect, each.q, each.importance)
-        for each in report.features[:LISTED_FEATURES]
+        for each in report.features[:most]
     ]
     if not rows:
         yield Text("Nothing to compare: no rows came, or the champion is not made from ingested rows.")
@@ -208,9 +275,17 @@ def _features(report: MonitorReport) -> Iterator[Block]:
     yield Text("Effect: how far apart the values are, from 0 to 1. q: the share of features so far apart that are so by chance.")
 
 
-def _looks(looks: Sequence[Entry]) -> Table:
-    rows = [(entry.decided_at[5:16].replace("T", " "), _decision(entry), entry.reason, entry.version) for entry in looks[::-1]]
-    return Table("The last ones, from the ledger", ("when, UTC", "decision", "because", "champion"), rows[:LISTED_LOOKS])
+def _looks(looks: Sequence[Entry], *, in_short: bool = False) -> Table:
+    most, longest = (LISTED_IN_SHORT, REASON_IN_SHORT) if in_short else (LISTED_LOOKS, None)
+    rows = [
+        (_moment(entry), _decision(entry), shorten(entry.reason, longest) if longest else entry.reason, entry.version)
+        for entry in looks[: -most - 1 : -1]
+    ]
+    return Table("The last ones, from the ledger", ("when, UTC", "decision", "because", "champion"), rows)
+
+
+def _moment(entry: Entry) -> str:
+    return entry.decided_at[5:16].replace("T", " ")
 
 
 def _decision(entry: Entry) -> str:

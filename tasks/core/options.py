@@ -274,11 +274,12 @@ Port = Annotated[int | None, Field(ge=1, le=65535)]
 
 
 class UpOptions(Options):
-    """Start what runs the use cases on this machine: Prefect's pages and worker, MLflow's and Evidently's pages; deploy them."""
+    """Start what runs the use cases on this machine: Prefect's pages and worker, the pages of MLflow and Evidently, reports; deploy."""
 
     prefect_port: Annotated[Port, Field(description="of Prefect's pages (default: 4200)")] = None
     mlflow_port: Annotated[Port, Field(description="of MLflow's pages (default: 5000)")] = None
     evidently_port: Annotated[Port, Field(description="of Evidently's pages (default: 4230)")] = None
+    reports_port: Annotated[Port, Field(description="of the reports (default: 4240)")] = None
 
 
 class DownOptions(Options):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from tasks.core.errors import UsageError
 
@@ -27,7 +29,15 @@ class Settings(BaseModel):
     artifacts_url: str = Field("", description="Where MLflow keeps artifacts; default `artifacts` in the home.")
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default `ledger.db` in the home.")
     lake_url: str = Field("", description="Folder or URL (s3://bucket/path) of all lakes; default `lake` in the home.")
+    reports_url: str = Field("", description="Where browsers find the folder `reports` of the home; default where `up` serves it.")
     alarms: SecretStr = Field(SecretStr(""), description="Who is told of alarms: addresses of Apprise, or NAME=ADDRESS, between blanks.")
+
+    @field_validator("reports_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")) or len(value.split()) > 1:
+            raise PydanticCustomError("address", "must begin with http:// or https://, and have no blanks")
+        return value
 
     @classmethod
     def from_values(cls, values: Mapping[str, str], folder: Path) -> Settings:
@@ -81,3 +91,14 @@ class Settings(BaseModel):
     def lake_address(self) -> str:
         """Give the absolute folder or URL under which the lakes of all use cases are."""
         return self.lake_url or str(self.home / "lake")
+
+    def link_to(self, page: str) -> str:
+        """Give the address at which a browser finds a page of the home's reports; where nothing serves them, and of other files, the path.
+
+        >>> Settings(home=Path("/srv/state"), reports_url="https://ops/reports/").link_to("/srv/state/reports/houses/monitor.html")
+        'https://ops/reports/houses/monitor.html'
+        """
+        folder = self.home / "reports"
+        if not self.reports_url or not PurePath(page).is_relative_to(folder):
+            return page
+        return f"{self.reports_url.rstrip('/')}/{quote(PurePath(page).relative_to(folder).as_posix())}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PORTS = {"prefect": 4200, "mlflow": 5000, "evidently": 4230}
+PORTS = {"prefect": 4200, "mlflow": 5000, "evidently": 4230, "reports": 4240}
 SHOWN = {
     "prefect": "Deployments, then Run: a form with every option; Runs: what was decided; Automations: what starts by itself",
     "mlflow": "Model training: every run and version, with metrics, plots and files",
     "evidently": "drift of each use case over time",
+    "reports": "every page that was written: of runs, looks, batches and backtests",
 }
 
 

@@ -245,3 +245,16 @@ def test_readers_of_a_store_in_wal_mode_go_on_while_a_writer_works(tmp_path: Pat
         with closing(sqlite3.connect(path, timeout=0)) as reader:
             assert reader.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
             assert reader.execute("SELECT n FROM t").fetchall() == [(1,)]
+
+
+def test_reports_are_found_where_up_serves_them_unless_a_person_says_where(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.settings().reports_url == ""
+    note = here / ".evergreen" / "stack" / "reports.json"
+    note.parent.mkdir(parents=True)
+    note.write_text('{"pid": 1, "start": 1.5, "port": 4241}', encoding="utf-8")
+    assert home.settings().reports_url == "http://127.0.0.1:4241"
+    monkeypatch.setenv("EVERGREEN_REPORTS_URL", "https://ops.example")
+    assert home.settings().reports_url == "https://ops.example"
+    monkeypatch.delenv("EVERGREEN_REPORTS_URL")
+    note.write_text("{", encoding="utf-8")
+    assert home.settings().reports_url == ""

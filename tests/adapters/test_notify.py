@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,13 @@ def test_a_web_hook_is_told_once_again_after_a_day_and_once_when_it_is_over(hook
     assert [tell(case)[0].told for _ in range(3)] == [("ops",), (), ()]
     assert [message["title"] for message in hook.hooks[2:]] == ["houses · over: column 'size' is 1000 times as large"]
     assert tell(case, ALARM)[0].told == ("ops",), "it is a new one"
+
+
+def test_a_page_that_a_browser_finds_is_told_by_its_address(hook: Receiver, tmp_path: Path) -> None:
+    case = case_of(tmp_path, f"ops=json://127.0.0.1:{hook.port}")
+    case = replace(case, settings=case.settings.model_copy(update={"reports_url": "https://ops.example"}))
+    tell(case, replace(ALARM, link=str(case.settings.home / "reports" / "houses" / "monitor.html")))
+    assert hook.hooks[0]["message"] == "Accept the batch, or mend it.\nhttps://ops.example/houses/monitor.html"
 
 
 def test_mail_reaches_a_real_server_as_people_read_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("prefect", "mlflow", "evidently")
+NAMES = ("prefect", "mlflow", "evidently", "reports")
 MARK = "STARTED_BY_EVERGREEN_UP"
 TIMEOUT_S = 60
 

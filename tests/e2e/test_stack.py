@@ -62,8 +62,9 @@ def assert_that_pages_answer(stack: Stack) -> None:
     assert (settings["api_url"], settings["default_ui"]) == (stack.api, "v1")
     assert "<title>MLflow</title>" in content(stack.pages["mlflow"])
     assert "<title>" in content(stack.pages["evidently"])
-    with pytest.raises(HTTPError, match="403"):
-        content(stack.pages["mlflow"], Host="evil.example")
+    for program in ("mlflow", "reports"):
+        with pytest.raises(HTTPError, match="403"):
+            content(stack.pages[program], Host="evil.example")
     listening = {connection.laddr.ip for pid in map(stack.pid_of, stack.ports) for connection in psutil.Process(pid).net_connections()}
     assert listening <= {"127.0.0.1"}
 
@@ -149,10 +150,22 @@ def assert_that_drift_leads_to_one_training(stack: Stack, wait_for: Callable[...
     assert looked["state_name"] == "Crashed", looked["state"]
     looked = go_on_without("prefect", stack.submit("monitor/market", use_case="market"), stack, wait_for, for_s=12)
     assert looked["state_name"] == "Kept", looked["state"]
+    assert_that_a_look_leads_to_its_page(stack, look)
     assert len(stack.runs("train/market")) == 1
     with person_at(stack) as person:
         person.visit("evidently", "/", "market")
         person.follow("market", "evidently-dashboard", "Loss", "Signal: performance", "Label lag", "Decisions")
+
+
+def assert_that_a_look_leads_to_its_page(stack: Stack, run_id: str) -> None:
+    """Its artifact tells in Prefect's pages what came of it, with a link that a browser opens."""
+    with person_at(stack) as person:
+        person.read_artifacts(run_id, "market-monitor")
+        person.page.get_by_text("market-monitor", exact=True).first.click()
+        person.see("artifact-of-a-look", "Loss over time", "Last looks")
+        with person.page.expect_popup() as opened:
+            person.page.get_by_text("The page of the last look").click()
+        opened.value.get_by_text("market: version 2 under watch").wait_for()
 
 
 def assert_that_a_person_has_the_last_word(stack: Stack, wait_for: Callable[..., None]) -> None:
@@ -184,7 +197,7 @@ def test_the_stack_runs_what_is_asked_for_mends_what_was_killed_and_leaves_nothi
         return stack.run(run_id)["state_type"] in FINAL
 
     first = stack.up()
-    assert (first["pages"], first["started"]) == (stack.pages, ["prefect", "mlflow", "evidently", "worker"])
+    assert (first["pages"], first["started"]) == (stack.pages, ["prefect", "mlflow", "evidently", "reports", "worker"])
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     assert first["deployments"] == len(declared) == stack.call("/deployments/count", {})
 
@@ -249,5 +262,5 @@ def test_a_program_that_ends_while_it_starts_is_told_with_its_last_words(stack: 
     assert done.returncode == 1, done.stdout
     assert re.fullmatch(rf"store: prefect ended while it started: .+; see {stack.home}/stack/prefect.log\n", done.stderr), done.stderr
     assert not (stack.home / "stack" / "mlflow.log").exists()
-    assert stack.down()["ended"] == 1
+    assert stack.down()["ended"] == 2
     assert stack.processes() == []

@@ -37,7 +37,9 @@ def life(project: Project) -> dict[str, Run]:
 
     gaps = batch(2)
     gaps.loc[:4, "a"] = None
-    runs = {"first": ingest("m1", batch(1)), "gaps": ingest("m2", gaps), "again": ingest("m2", gaps)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERGREEN_REPORTS_URL", "http://127.0.0.1:4240")
+        runs = {"first": ingest("m1", batch(1)), "gaps": ingest("m2", gaps), "again": ingest("m2", gaps)}
     runs["fault"] = ingest("m3", batch(3).assign(a=lambda df: df["a"] * 1000))
     runs["training"] = project.train(use_case="meters")
     return runs
@@ -52,7 +54,10 @@ def test_rows_that_fail_are_counted_and_shown(life: dict[str, Run]) -> None:
     message = life["gaps"].flow_run.state.message
     assert message.startswith("m2.csv is batch ")
     assert message.endswith(": 200 read = 195 labelled + 0 unlabelled + 5 quarantined")
-    assert set(life["gaps"].artifacts) == {"meters-validation", "meters-batch"}
+    artifacts = life["gaps"].artifacts
+    assert set(artifacts) == {"meters-validation", "meters-batch"}
+    link = r"\[Page\]\(<http://127\.0\.0\.1:4240/meters/batches/\w{16}-ingested\.html>\)"
+    assert re.search(rf"\n\n{link}$", str(artifacts["meters-batch"].data))
 
 
 def test_a_fault_that_the_data_show_fails_the_run_in_one_sentence_that_says_how_to_go_on(life: dict[str, Run]) -> None:

@@ -65,7 +65,9 @@ def test_a_look_tells_what_came_what_it_shows_and_what_was_decided(project: Proj
     assert {feature["name"] for feature in told["features"]} == {"a", "b"}
     page = html.unescape(Path(told["report"]).read_text(encoding="utf-8"))
     assert "because no signal reaches its limit" in page
-    assert "**Kept** · keep" in str(run.artifacts["quiet-monitor"].data)
+    artifact = str(run.artifacts["quiet-monitor"].data)
+    assert "**Kept**: because no signal reaches its limit" in artifact
+    assert artifact.startswith(f"The page of the last look: `{told['report']}`")
     assert 'evergreen_new_labels{use_case="quiet"} 60' in (settings().home / "metrics" / "quiet.prom").read_text(encoding="utf-8")
 
     again = look(project, "quiet")
@@ -201,17 +203,23 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
     assert "2 of 2 attempts of this day (UTC) are made" in spent.choice.reasons[-1]
 
 
-def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_changed_between_features_is_told(project: Project) -> None:
+def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_changed_between_features_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVERGREEN_REPORTS_URL", "http://127.0.0.1:4240")
     begin(project, "mixed", first=3 * ROWS, monitor={"pictures": True})
     mixed = rows(1, 3 * ROWS).assign(b=lambda df: ((df["a"] - 50) / 9).round(3))  # as ever, each on its own
     deliver(project, "mixed", mixed.assign(y=np.random.default_rng(5).permutation(mixed["y"])))
-    report = look(project, "mixed")
+    run = project.monitor(use_case="mixed")
+    report = run.report
     assert (report.choice.outcome, report.choice.code) == ("blocked", "labels_suspect")
     assert report.together is not None
     assert report.together.is_drifted
     assert not any(feature.is_drifted for feature in report.features)
     drawn = (settings().home / "reports" / "mixed" / "evidently.html").read_text(encoding="utf-8")
     assert "Decided: blocked" in drawn
+    assert str(run.artifacts["mixed-monitor"].data).startswith("[The page of the last look](<http://127.0.0.1:4240/mixed/monitor.html>)")
+    assert str(run.artifacts["mixed-evidently"].data).endswith("(<http://127.0.0.1:4240/mixed/evidently.html>)")
     assert len(list((settings().home / "evidently").glob("*/snapshots/*.json"))) == 1
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tasks.core.markdown import as_markdown, plain
+from tasks.core.markdown import as_markdown, leading_to, plain
 from tasks.core.page import Badge, Facts, Figure, Link, Page, Section, Svg, Table, Text, Verdict
 
 HOSTILE = "a|b\n# <script>x()</script> *bold* [link](https://a.b) `code`"
@@ -34,3 +34,8 @@ def test_cells_are_written_as_the_page_shows_them() -> None:
         "| ✕ failed | [page](<../1.html>) | 0.5000 |",
         "| ✓ fine | evil | — |",
     ]
+
+
+def test_only_an_address_is_a_link() -> None:
+    assert leading_to("a *page*", "https://a.b/1.html") == r"[a \*page\*](<https://a.b/1.html>)"
+    assert leading_to("page", "/srv/1.html") == "page: `/srv/1.html`"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
-from tasks.core.monitor_page import as_prometheus, build
+from tasks.core.drift import FeatureDrift
+from tasks.core.monitor_page import as_markdown, as_prometheus, build
 from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, with_rise
 from tasks.core.retraining import Choice, Sample, Signal, Watch
 from tasks.core.watching import Estimate
@@ -82,13 +85,85 @@ def test_the_page_of_a_look_draws_its_charts_for_wide_and_for_narrow_windows_and
     assert "<td>keep</td>" in page
 
 
-def test_prometheus_reads_a_look() -> None:
+def look(**found: object) -> MonitorReport:
     choice = Choice("keep", "keep", ("no signal reaches its limit",), (Signal("growth", 1.05, 1.2, fired=False),))
-    told = as_prometheus(MonitorReport("houses", 4, 3, Window("", SINCE, 10, 5), choice, MEMORY), 1.5)
-    assert 'evergreen_signal{use_case="houses",signal="growth"} 1.05' in told.splitlines()
-    assert 'evergreen_decision{use_case="houses",outcome="keep",code="keep"} 1' in told.splitlines()
-    assert "evergreen_loss{" not in told
+    return MonitorReport("houses", 4, 3, Window("", SINCE, 10, 5, lag_days=found.pop("lag_days", None)), choice, MEMORY, **found)  # type: ignore[arg-type]
+
+
+def gauges(told: str) -> dict[tuple[str, ...], float]:
+    """Read a textfile as Prometheus does: values by names and labels, that of the use case aside."""
+    families = list(text_string_to_metric_families(told))
+    assert all(family.type == "gauge" and family.documentation for family in families)
+    samples = [sample for family in families for sample in family.samples]
+    assert {sample.labels["use_case"] for sample in samples} == {"houses"}
+    return {
+        (each.name.removeprefix("evergreen_"), *(each.labels[name] for name in each.labels if name != "use_case")): each.value
+        for each in samples
+    }
+
+
+def test_prometheus_reads_a_look() -> None:
+    told = as_prometheus(look(), 1.5)
     assert told.endswith("\n")
+    read = gauges(told)
+    assert read["last_look_seconds",] == 1.5
+    assert (read["signal", "growth"], read["signal_limit", "growth"], read["decision", "keep", "keep"]) == (1.05, 1.2, 1)
+    absent = ("loss", "loss_low", "loss_estimated", "label_lag_days", "next_look_seconds")
+    assert {name for name, *_ in read}.isdisjoint(absent), "nothing is told of what is not known"
+
+
+def test_prometheus_reads_of_a_look_what_its_page_shows() -> None:
+    seen = Performance("brier", Sample(200, 0.05, 0.05), Sample(100, 0.2, 0.02), Estimate(0.25, 0.05))
+    when = "2026-11-30T06:30+00:00"
+    read = gauges(as_prometheus(look(performance=seen, estimated=Estimate(0.5, 0.1), next_check=when, lag_days=(2.0, 9.0)), 1.5))
+    assert [read[name,] for name in ("loss", "loss_low", "loss_high", "loss_reference")] == pytest.approx([0.05, 0.0, 0.148, 0.2])
+    for rows, value in (("labelled", 0.25), ("unlabelled", 0.5)):
+        estimated = [read[name, rows] for name in ("loss_estimated", "loss_estimated_low", "loss_estimated_high")]
+        assert estimated == pytest.approx([value, 0.8 * value, 1.2 * value])
+    assert (read["label_lag_days",], read["label_lag_ninetieth_days",]) == (2, 9)
+    assert read["next_look_seconds",] == 1796020200
+
+
+def test_a_band_that_is_not_known_is_not_told() -> None:
+    read = gauges(as_prometheus(look(performance=Performance("brier", Sample(1, 0.3, math.inf), Sample(100, 0.2, 0.02))), 1.5))
+    assert read["loss",] == 0.3
+    assert ("loss_high",) not in read
+
+
+def test_the_artifact_of_a_look_shows_what_its_page_does() -> None:
+    seen = Performance("squared_error", Sample(200, 0.5, 0.1), Sample(100, 0.2, 0.05), Estimate(0.25, 0.05))
+    told = look(
+        performance=seen,
+        estimated=Estimate(0.5, 0.1),
+        next_check="2026-11-30T06:30+00:00",
+        features=(FeatureDrift("rooms", 0.31, 0.001, 0.4, is_drifted=True), FeatureDrift("a|b", 0.05, 0.9, None, is_drifted=False)),
+    )
+    rows = [entry("monitor", performance=None), entry("monitor", performance=Performance.as_json(seen))]
+    looks = [
+        replace(row, code="keep", decided_at=f"2026-11-30T0{hour}:30:00+00:00", reason="a long reason " * 9)
+        for hour, row in enumerate(rows, 5)
+    ]
+    artifact = as_markdown(told, looks, "http://127.0.0.1:4240/houses/monitor.html")
+    assert "**Kept**: because no signal reaches its limit" in artifact
+    assert "\n\nEstimated without labels: 0.5000 ± 0.1000, if rows of like predictions err as before.\n\n" in artifact
+    assert "- Next look: Monday, 2026-11-30 06:30 UTC" in artifact
+    assert lines_of(artifact, "Loss over time") == [
+        "| when, UTC | squared error | on gate rows | estimated | rows | champion |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| 11-30 06:30 | 0.5000 ± 0.2 | 0.2000 ± 0.098 | 0.2500 ± 0.05 | 200 | 4 |",
+    ]
+    assert [line.split(" | ")[0] for line in lines_of(artifact, "Features")[2:]] == ["| rooms", "| a\\|b"]
+    assert lines_of(artifact, "Last looks")[2:] == [
+        f"| 11-30 {hour}:30 | keep | {'a long reason ' * 4}a long reason… | 4 |" for hour in ("06", "05")
+    ]
+    assert artifact.startswith("[The page of the last look](<http://127.0.0.1:4240/houses/monitor.html>)\n\n")
+    assert as_markdown(told, looks, "/srv/monitor.html").startswith("The page of the last look: `/srv/monitor.html`\n\n")
+    assert "No look had enough labels yet." in as_markdown(look(), looks[:1], "")
+
+
+def lines_of(told: str, heading: str) -> list[str]:
+    """Give the lines of the table in a section."""
+    return [line for line in told.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines() if line.startswith("|")]
 
 
 def test_an_estimate_that_did_not_hold_and_classes_that_nobody_knew_are_told() -> None:

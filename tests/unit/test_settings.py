@@ -63,7 +63,7 @@ def test_a_relative_folder_does_not_move_with_the_current_folder(tmp_path: Path,
     assert settings.home == tmp_path / "state"
 
 
-@pytest.mark.parametrize("name", ["home", "project", "record", "tracking_uri", "artifacts_url", "ledger_url", "lake_url"])
+@pytest.mark.parametrize("name", ["home", "project", "record", "tracking_uri", "artifacts_url", "ledger_url", "lake_url", "reports_url"])
 def test_an_empty_value_is_the_default(name: str) -> None:
     assert read(**{name: ""}) == read()
 
@@ -88,6 +88,20 @@ def test_a_value_that_a_setting_cannot_have_is_told_with_its_name() -> None:
     refused = refusal(record="maybe")
     assert refused.where == "EVERGREEN_RECORD"
     assert refused.message == "EVERGREEN_RECORD is 'maybe': input should be a valid boolean, unable to interpret input"
+
+
+def test_a_page_has_an_address_where_the_reports_are_served_and_nothing_else_has() -> None:
+    served = read(reports_url="https://ops.example/evergreen/")
+    page = str(served.home / "reports" / "houses" / "chunks 3.html")
+    assert served.link_to(page) == "https://ops.example/evergreen/houses/chunks%203.html"
+    assert served.link_to("/srv/desk/.evergreen/quarantine/houses/d.csv") == "/srv/desk/.evergreen/quarantine/houses/d.csv"
+    assert read().link_to(page) == page
+
+
+def test_what_no_browser_opens_is_no_address_of_reports() -> None:
+    refused = refusal(reports_url="file:///srv/reports")
+    assert refused.where == "EVERGREEN_REPORTS_URL"
+    assert refused.message == "EVERGREEN_REPORTS_URL is 'file:///srv/reports': must begin with http:// or https://, and have no blanks"
 
 
 def test_settings_cannot_be_changed() -> None:

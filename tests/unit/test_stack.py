@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from tasks.core.stack import DownReport, StackReport, page
 
-PAGES = {"prefect": page(4200), "mlflow": page(5000), "evidently": page(4230)}
+PAGES = {"prefect": page(4200), "mlflow": page(5000), "evidently": page(4230), "reports": page(4240)}
 
 
 def test_whoever_starts_everything_is_told_where_it_is_and_how_it_ends() -> None:
     told = StackReport(PAGES, ("prefect", "worker"), 19, "/srv/.evergreen/stack").as_text().splitlines()
-    assert [line.split()[1] for line in told[:3]] == ["http://127.0.0.1:4200", "http://127.0.0.1:5000", "http://127.0.0.1:4230"]
-    assert told[3:] == [
+    assert [line.split()[1] for line in told[:4]] == [*PAGES.values()]
+    assert told[4:] == [
         "worker     runs what pages, schedules and monitors ask for: 19 deployments",
         "logs       /srv/.evergreen/stack",
         "up         started prefect, worker; `make down` (or `evergreen down`) ends it",
