@@ -98,6 +98,25 @@ def test_labels_that_come_late_are_looked_at_once_and_estimated_before(project: 
     assert (look(project, "late").window.labelled, look(project, "late").choice.code) == (0, "keep")
 
 
+def test_rows_that_no_key_names_count_with_their_labels_however_many_equal_ones_there_were(project: Project) -> None:
+    values = {"candidates": ["logistic"], "monitor": {"pictures": False}, "retrain": {"growth": 2}}
+    project.write_use_case("dice", target="y", **values)
+    for day, count in enumerate((4 * ROWS, 3 * FEW)):
+        thrown = rows(day, count).assign(a=lambda df: (df["a"] / 4).round(), b=lambda df: df["b"].round()).drop(columns="id")
+        project.ingest(use_case="dice", data=project.write_table(f"dice-{day}", thrown))
+        if not day:
+            project.train(use_case="dice")
+    report = look(project, "dice")
+    assert (report.window.rows, report.window.folded, report.window.corrected, report.window.lag_days) == (3 * FEW, 3 * FEW, 0, (0, 0))
+    assert (report.choice.code, report.estimated) == ("keep", None)
+    project.ingest(use_case="dice", data=project.write_table("dice-again", thrown.sample(frac=1, random_state=0)))
+    held = ledger.batches(settings().ledger_address, "dice")[-1]
+    assert "are those of batch 'dice-1.csv' again" in held.reasons[0]
+    project.ingest(use_case="dice", accept=held.digest, because="they were thrown again")
+    report = look(project, "dice")
+    assert (report.window.rows, report.window.folded, report.window.corrected, report.choice.code) == (3 * FEW, 3 * FEW, 0, "keep")
+
+
 def test_a_broken_batch_leads_to_no_training_and_the_next_good_one_goes_on(project: Project) -> None:
     begin(project, "broken")
     deliver(project, "broken", rows(1, turn=-1.0).assign(a=lambda df: df["a"] * 1000))

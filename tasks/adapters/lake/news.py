@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.adapters.lake import arrow, tables
-from tasks.adapters.lake.reading import Standing, State, arrived, observed
-from tasks.core.lake.fresh import FreshKeys
+from tasks.adapters.lake.firsts import MOMENT, FirstsOfKeys, FirstsOfRows, NewLabels, named
+from tasks.adapters.lake.reading import State, arrived, observed
+from tasks.core.lake.fresh import NEVER
 from tasks.core.lake.labels import LabelBook
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-MOMENT = timedelta(microseconds=1)
+    from tasks.adapters.lake.firsts import Firsts
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Came:
         df: Their declared columns, then the target, missing where there is no new label.
         is_new: Whether the row is, shape (n,).
         is_labelled: Whether its label is, shape (n,).
-        lag_s: Seconds from the arrival of a row to that of its new label, NaN where there is none.
+        lag_s: Seconds from the arrival of a row to that of its new label, 0 where that was there before, NaN where there is none.
         arrived_us: When the row arrived, in microseconds since 1970.
     """
 
@@ -74,15 +74,13 @@ class News:
 
     @property
     def labelled(self) -> int:
-        """Count the keys that have a label for the first time."""
-        return self._fresh.left
+        """Count the rows that have a label for the first time; where a key names them, the keys."""
+        return self._firsts.labelled
 
     @cached_property
     def corrected(self) -> int:
         """Count the keys that had a label before and were given another one, or the same again, since rows were last looked at."""
-        if self.rows_since is None or (self.labels_since is not None and self.labels_since >= self.rows_since):
-            return self._fresh.struck
-        return self._fresh.struck_among(self._keys_of_labels(self._of_labels(self.rows_since))) if self._fresh.struck else 0
+        return self._firsts.corrected(self.rows_since)
 
     def chunks(self, most: int) -> Iterator[Came]:
         """Give what came, in the order of its arrival.
@@ -102,41 +100,24 @@ class News:
     def _new_rows(self) -> pc.Expression:
         return arrived(self.state.as_of, self.rows_since + MOMENT if self.rows_since else None)
 
-    def _of_labels(self, since: datetime | None) -> pc.Expression:
-        """Give the condition of labels that arrived after a time."""
-        return self._standing.of_labels(arrived(self.state.as_of, since + MOMENT if since else None))
+    @cached_property
+    def _new_labels(self) -> NewLabels:
+        return NewLabels(self.state, self.labels_since)
 
     @cached_property
-    def _standing(self) -> Standing:
-        return Standing(self.state.observations, self.state.labels)
-
-    def _keys_of_labels(self, condition: pc.Expression) -> Iterator[pd.Series[str]]:
-        if self.state.labels is not None:
-            for window in tables.in_order(self.state.labels, ["_row_key"], condition):
-                yield window["_row_key"].to_pandas()
+    def _has_key(self) -> bool:
+        return bool(arrow.declared(self.state.observations)[0].key)
 
     @cached_property
-    def _fresh(self) -> FreshKeys:
-        """Give the keys of new labels, those struck out that had one before."""
-        condition = self._of_labels(self.labels_since)
-        fresh = FreshKeys(sum(tables.counts(self.state.labels, condition).values()) if self.state.labels else 0)
-        for keys in self._keys_of_labels(condition):
-            fresh.add(keys)
-        fresh.close()
-        if self.labels_since is not None and fresh.left:
-            for keys in self._keys_of_labels(self._standing.of_labels(arrived(self.labels_since))):
-                fresh.strike(keys)
-        return fresh
+    def _firsts(self) -> Firsts:
+        return FirstsOfKeys(self._new_labels) if self._has_key else FirstsOfRows(self._new_labels)
 
     def _with_new_labels(self, before: datetime) -> pc.Expression:
         """Give the condition that a row is of a batch some of whose rows have a new label."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        batches: set[str] = set()
-        for window in tables.in_order(self.state.observations, ["_row_key"], arrived(before)):
-            batches.update(window["_batch"].to_pandas()[self._fresh.hold(window["_row_key"].to_pandas())].unique())
-        return pc.field("_batch").isin(pa.array(sorted(batches), pa.string()))
+        return pc.field("_batch").isin(pa.array(sorted(self._firsts.batches(before)), pa.string()))
 
     def _spread(self, condition: pc.Expression, every: int, *, is_new: bool) -> Iterator[pa.Table]:
         """Give every so many-th of some rows; of those that are not new, of those with a new label."""
@@ -149,7 +130,7 @@ class News:
             return
         place = 0
         for window in tables.in_order(self.state.observations, columns, condition):
-            wanted = window.filter(self._fresh.hold(window["_row_key"].to_pandas()))
+            wanted = window.filter(self._firsts.hold(window))
             yield wanted.take(np.arange(-place % every, wanted.num_rows, every))
             place += wanted.num_rows
 
@@ -159,11 +140,13 @@ class News:
 
         book, asked = LabelBook(), pa.chunked_array([chunk for part in keys for chunk in part.chunks], pa.string()).combine_chunks()
         if self.state.labels is not None and len(asked) and self.labelled:
-            own, among = ["_row_key", arrow.VALUE, arrow.OBSERVED], ("_row_key", asked)
-            for window in tables.in_order(self.state.labels, own, self._of_labels(self.labels_since), among):
+            own, among = ["_row_key", arrow.VALUE, arrow.OBSERVED, arrow.WITH_ROWS], ("_row_key", asked)
+            for window in tables.in_order(self.state.labels, own, self._new_labels.new, among):
                 df = window.to_pandas()
-                df = df[self._fresh.hold(df["_row_key"])]
-                book.add(df["_row_key"], df[arrow.VALUE], df["_arrived_at"].astype("int64"), observed(df, df["_arrived_at"]))
+                came = df["_arrived_at"].astype("int64")
+                if not self._has_key:  # of equal rows each has a label of its own, which was there when it came
+                    came = came.where(~df[arrow.WITH_ROWS], NEVER)
+                book.add(df["_row_key"], df[arrow.VALUE], came, observed(df, df["_arrived_at"]))
         book.close()
         return book
 
@@ -171,9 +154,9 @@ class News:
         import numpy as np
 
         terms, features = arrow.declared(self.state.observations)
-        keys, rows_at = rows["_row_key"].to_pandas(), rows["_arrived_at"].to_pandas().astype("int64").to_numpy()
+        keys, rows_at = named(rows)
         df, labels = arrow.to_frame(rows, features), book.of(keys)
-        is_labelled = labels.notna().to_numpy()
-        df[terms.target] = labels.astype(self.state.columns().kind(terms.target or ""))
-        lag = np.where(is_labelled, (book.arrived(keys) - rows_at) / 1e6, np.nan)
+        is_labelled = labels.notna().to_numpy() & self._firsts.hold(rows)
+        df[terms.target] = labels.where(is_labelled).astype(self.state.columns().kind(terms.target or ""))
+        lag = np.where(is_labelled, (np.maximum(book.arrived(keys), rows_at) - rows_at) / 1e6, np.nan)
         return Came(df, np.full(len(df), is_new), is_labelled, lag, rows_at)
