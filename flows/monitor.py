@@ -16,6 +16,7 @@ from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def monitor(options: MonitorOptions = MonitorOptions()) -> MonitorReport:
     """Look at what came for a champion since the last look, decide by the rules that a backtest replays, and do that.
 
