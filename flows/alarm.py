@@ -14,6 +14,7 @@ from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def alarm(options: AlarmOptions = AlarmOptions()) -> AlarmReport:
     """Tell the channels of a use case of an alarm unless they know it, or that it is over.
 

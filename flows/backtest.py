@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("backtest")
 
-from tasks import backtesting, data, validation
+from tasks import backtesting, data, notify, validation
 from tasks.core.backtest import BacktestReport
 from tasks.core.options import BacktestOptions
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def backtest(options: BacktestOptions = BacktestOptions()) -> BacktestReport:
     """Fit to the rows before each chunk, let every policy choose among these fits, and compare what they lose.
 

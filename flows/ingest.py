@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 from typing import TYPE_CHECKING
 
-from tasks import data, ingestion, known_rows, labels, mending, rows, validation
+from tasks import data, ingestion, known_rows, labels, mending, notify, rows, validation
 from tasks.core.deliveries import IngestReport
 from tasks.core.options import IngestOptions
 from tasks.record import flow
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @flow
+@notify.ends_alarms
 def ingest(options: IngestOptions = IngestOptions()) -> IngestReport:
     """Take what has come for a use case into its lake, or a batch that waits for a person's word.
 

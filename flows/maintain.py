@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("maintain")
 
-from tasks import maintenance
+from tasks import maintenance, notify
 from tasks.core.maintenance import MaintainReport
 from tasks.core.options import MaintainOptions
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def maintain(options: MaintainOptions = MaintainOptions()) -> MaintainReport:
     """Maintain the lake of one use case, or all of them and the home; every snapshot that a model version names stays.
 

@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("promote")
 
-from tasks import data, evaluation, judging, promotion, registry, training, versions
+from tasks import data, evaluation, judging, notify, promotion, registry, training, versions
 from tasks.core.options import PromoteOptions
 from tasks.core.succession import SuccessionReport
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def promote(options: PromoteOptions = PromoteOptions()) -> SuccessionReport:
     """Judge a version again, against whoever is champion now, and make it champion if it passes; or reject it.
 

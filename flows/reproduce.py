@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("reproduce")
 
-from tasks import data, registry, reproduction, training, versions
+from tasks import data, notify, registry, reproduction, training, versions
 from tasks.core.options import ReproduceOptions
 from tasks.core.reproducing import Reproduction
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def reproduce(options: ReproduceOptions = ReproduceOptions()) -> Reproduction:
     """Fit the recorded recipe to the recorded rows again and compare what both say of the gate rows.
 

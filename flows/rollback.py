@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("rollback")
 
-from tasks import data, promotion, registry
+from tasks import data, notify, promotion, registry
 from tasks.core.options import RollbackOptions
 from tasks.core.succession import SuccessionReport
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def rollback(options: RollbackOptions = RollbackOptions()) -> SuccessionReport:
     """Make an earlier version champion again and hold it, or release that hold.
 

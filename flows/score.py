@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("score")
 
-from tasks import data, registry, scoring, validation
+from tasks import data, notify, registry, scoring, validation
 from tasks.core.options import ScoreOptions
 from tasks.core.scoring import ScoreReport
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def score(options: ScoreOptions = ScoreOptions()) -> ScoreReport:
     """Predict the rows of a table that satisfy their suite; the others are set aside with their reasons.
 

@@ -7,13 +7,14 @@ from flows import _entry
 if __name__ == "__main__":
     _entry.main("train")
 
-from tasks import cards, choosing, data, deciding, evaluation, judging, promotion, registry, training, validation
+from tasks import cards, choosing, data, deciding, evaluation, judging, notify, promotion, registry, training, validation
 from tasks.core.options import TrainOptions
 from tasks.core.results import TrainReport
 from tasks.record import flow
 
 
 @flow
+@notify.ends_alarms
 def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     """Take a table with a target to a version in the registry, and to a champion when the gate does not refuse it.
 

@@ -90,7 +90,7 @@ def _without_labels(post: Post, seen: Seen, broken: str) -> Choice:
     if broken or post.has_open_wish:
         return choice
     standing = retraining.standing_signals(memory.watch, memory.labelled, limits)
-    facts = Circumstances(suspect_labels=memory.is_suspect, hold=_hold(post), spent=_spent(post))
+    facts = Circumstances(suspect_labels=retraining.SUSPECT in memory.standing, hold=_hold(post), spent=_spent(post))
     again = retraining.decide(memory.watch, standing, limits, facts)
     is_wanted = again.outcome == "retrain" or (again.outcome == "blocked" and choice.outcome == "keep")
     return replace(again, signals=(*standing, *signals)) if is_wanted else choice
@@ -118,7 +118,6 @@ def _with_labels(post: Post, seen: Seen, after: Memory) -> tuple[Choice, Memory]
     is_rising = any(signal.fired for signal in signals if signal.name == "performance") and not (better and better.is_sound)
     facts = Circumstances(suspect_labels=is_rising and _are_suspect(post, seen, rows), hold=held, spent=_spent(post))
     choice = retraining.decide(watch, signals, limits, facts, better)
-    after = replace(after, is_suspect=choice.code == retraining.SUSPECT)
     return choice, replace(after, returns_with=better.excess) if better and choice.outcome == "return" else after
 
 

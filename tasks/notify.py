@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from tasks import record
 from tasks.adapters import alarms, home, ledger, projects, told
-from tasks.core.alarms import LOG, Alarm, AlarmReport, Told, channels, is_due, is_silenced
+from tasks.core.alarms import ACTION_FAILED, LOG, RUN_FAILED, Alarm, AlarmReport, Told, channels, ended_by, is_due, is_silenced
 from tasks.core.deployments import ALL
-from tasks.core.errors import StoreError, UnsafeModelError, UsageError
+from tasks.core.errors import EvergreenError, StoreError, UnsafeModelError, UsageError
 from tasks.core.monitoring import CHAMPION_UNUSABLE
 from tasks.core.names import dashed, on_one_line
 from tasks.core.page import shorten
@@ -20,12 +22,14 @@ from tasks.core.use_case import MAX_NAME, UseCase
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
 
     from tasks.core.alarms import Channel, State
     from tasks.core.options import AlarmOptions
     from tasks.core.settings import Settings
 
+P = ParamSpec("P")
+R = TypeVar("R")
 LONGEST_TITLE = 90
 log = logging.getLogger("evergreen")
 
@@ -101,6 +105,44 @@ def telling_of_loss(case: Case) -> Generator[None]:
     except (StoreError, UnsafeModelError) as error:
         notify(case, [Alarm(case.name, CHAMPION_UNUSABLE, "the champion cannot be used", error.message)], watched=())
         raise
+
+
+@contextmanager
+def telling_of_training(case: Case) -> Generator[None]:
+    """Tell people when a training fails that is no run of a deployment, which Prefect watches, and let it fail all the same."""
+    try:
+        yield
+    except Exception as error:
+        text = error.message if isinstance(error, EvergreenError) else f"{type(error).__name__}: {error}"
+        notify(case, [Alarm(case.name, f"{RUN_FAILED}.train", "the training that a look asked for failed", text)], watched=())
+        raise
+
+
+def ends_alarms(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a flow that ends well say that alarms about its runs are over: one that failed, came late, or could not be started."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        outcome = function(*args, **kwargs)
+        asked = next(iter((*args, *kwargs.values())), None)
+        use_case = getattr(outcome, "use_case", None) or getattr(asked, "use_case", None) or ALL
+        _end(use_case, ended_by(function.__name__))
+        if automation := record.started_by_automation():
+            _end(ALL, (f"{ACTION_FAILED}.{automation}",))
+        return outcome
+
+    return run
+
+
+def _end(use_case: str, codes: Collection[str]) -> None:
+    """Tell that alarms are over if any stands; what hinders that is a warning, for the run itself ended well."""
+    try:
+        settings = home.settings()
+        is_begun = settings.ledger_url or (settings.home / "ledger.db").exists()
+        if is_begun and (standing := told.standing(settings.ledger_address, use_case, codes)):
+            notify(find_case(use_case), (), watched=standing)
+    except (StoreError, UsageError) as error:
+        log.warning("whether alarms are over was not told: %s", error.message)
 
 
 def _can_remember(settings: Settings) -> bool:

@@ -14,7 +14,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_type_hints
 
 from tasks.adapters import home, memory
-from tasks.core.errors import EvergreenError
+from tasks.core.deployments import REFUSED
+from tasks.core.errors import EvergreenError, UsageError
 from tasks.core.names import dashed, digest, run_name
 
 if TYPE_CHECKING:
@@ -74,12 +75,17 @@ def flow(function: Callable[P, OutcomeT]) -> Callable[P, OutcomeT]:
     if not RECORDING:
         return function
     from prefect import flow as prefect_flow
-    from prefect.states import Completed
+    from prefect.states import Completed, Failed
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> State[OutcomeT]:
         _seconds.set({})
-        outcome = function(*args, **kwargs)
+        try:
+            outcome = function(*args, **kwargs)
+        except UsageError as error:
+            if not _is_of_a_form():
+                raise
+            return Failed(name=REFUSED, message=f"UsageError: {error.message}", data=error)
         return Completed(name=outcome.state_name, message=outcome.state_message, data=outcome)
 
     # Prefect resolves annotations where it finds the function, and that is here instead of in the flow's own file.
@@ -99,15 +105,31 @@ def named(function: Callable[P, OutcomeT], run_name: str) -> Callable[P, Outcome
 
 def started_by() -> str:
     """Say what started this run: a schedule, a deployment that somebody or something asked, or a person's call."""
-    if not RECORDING:
-        return "call"
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
+    flow_run = _own_run()
     if flow_run is None or not flow_run.deployment_id:
         return "call"
     return "schedule" if flow_run.auto_scheduled else "deployment"
+
+
+def started_by_automation() -> str:
+    """Name the automation that started this run as Prefect's events do; empty where none did."""
+    flow_run = _own_run()
+    creator = flow_run.created_by if flow_run else None
+    return f"prefect.automation.{creator.id}" if creator and creator.type == "AUTOMATION" else ""
+
+
+def _is_of_a_form() -> bool:
+    """Say whether a person started this run of a deployment, and sees what becomes of it."""
+    return started_by() == "deployment" and not started_by_automation()
+
+
+def _own_run() -> FlowRun | None:
+    if not RECORDING:
+        return None
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    return context.flow_run if context else None
 
 
 def seconds() -> dict[str, float]:

@@ -13,7 +13,7 @@ from tasks.core import cron, monitor_page
 from tasks.core.decisions import Entry
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.markdown import leading_to
-from tasks.core.monitoring import MonitorReport, facts_of
+from tasks.core.monitoring import MonitorReport, facts_of, with_standing
 from tasks.core.sight import Sight
 from tasks.post import reference_rows
 from tasks.record import task
@@ -39,6 +39,7 @@ def report(
 ) -> MonitorReport:
     """Write down what was found and decided: in the ledger, as a page, and as the value that is returned."""
     (broken, performance, estimated, features, together), (choice, memory) = found, decided
+    memory = with_standing(memory, choice, is_judged=performance is not None and not broken)
     name, epoch = post.case.name, post.epoch
     path = post.case.settings.home / "reports" / name / "monitor.html"
     told = MonitorReport(

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tasks.adapters import databases
-from tasks.core.alarms import Told
+from tasks.core.alarms import Told, standing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
 
     from sqlalchemy import Connection, Table
 
@@ -33,6 +33,21 @@ def past(address: str, alarm: Alarm, channel: Channel) -> list[Told]:
     with _connect(address) as connection:
         rows = connection.execute(select(*columns).where(*mine).order_by(table.c.number)).all()
     return [Told(number, is_recovery, state, datetime.fromisoformat(at), title) for number, is_recovery, state, at, title in rows]
+
+
+def standing(address: str, use_case: str, codes: Collection[str]) -> set[str]:
+    """Name the alarms of these codes that some channel was told of and does not know to be over; cheap where none was ever told."""
+    from sqlalchemy import inspect, select
+
+    table, told = _table(), dict[tuple[str, str], list[Told]]()
+    columns = (table.c.code, table.c.channel, table.c.number, table.c.is_recovery, table.c.state, table.c.at, table.c.title)
+    with _connect(address) as connection:
+        if not inspect(connection).has_table(table.name):
+            return set()
+        mine = select(*columns).where(table.c.use_case == use_case, table.c.code.in_(codes)).order_by(table.c.number)
+        for code, channel, number, is_recovery, state, at, title in connection.execute(mine):
+            told.setdefault((code, channel), []).append(Told(number, is_recovery, state, datetime.fromisoformat(at), title))
+    return {code for (code, _), past in told.items() if standing_of(past)}
 
 
 def claim(address: str, alarm: Alarm, channel: Channel, telling: Told) -> bool:

@@ -20,6 +20,7 @@ State: TypeAlias = Literal["telling", "told", "failed"]
 
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 SETTING = "EVERGREEN_ALARMS"
+RUN_FAILED, RUN_LATE, NOT_MONITORED, ACTION_FAILED = "run_failed", "run_late", "not_monitored", "action_failed"
 PATIENCE = timedelta(minutes=5)  # after which whoever was telling is taken for dead
 LONGEST_TEXT = 2_000
 _ADDRESS = re.compile(r"(?:(?P<name>[a-z0-9][a-z0-9_-]*)=)?(?P<url>(?P<scheme>[A-Za-z0-9]+)://\S*)")
@@ -131,6 +132,15 @@ def standing_of(past: Iterable[Told]) -> Told | None:
     """Give the last time that a channel was told of an alarm that it does not know to be over; None where there is none."""
     told = [each for each in past if each.state == "told"]
     return told[-1] if told and not told[-1].is_recovery else None
+
+
+def ended_by(flow: str) -> tuple[str, ...]:
+    """Name the alarms about runs of a flow that are over when one ends well.
+
+    >>> ended_by("monitor")
+    ('run_failed.monitor', 'run_late.monitor', 'not_monitored')
+    """
+    return (f"{RUN_FAILED}.{flow}", f"{RUN_LATE}.{flow}", *((NOT_MONITORED,) if flow == "monitor" else ()))
 
 
 def channels(terms: Alarms, configured: str) -> tuple[Channel, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from tasks.core import cron
+from tasks.core.alarms import ACTION_FAILED, NOT_MONITORED, RUN_FAILED, RUN_LATE
 from tasks.core.errors import UsageError
 from tasks.core.stack import PORTS, page
 
@@ -24,6 +25,7 @@ MAINTENANCE = "30 1 * * 0"  # weekly, before the week's training
 RETRAIN_WANTED = "evergreen.retrain.wanted"
 ASKED_ONCE_S = 120  # what a monitor asks for again within it is the same wish
 ALARM_ONCE_S = 600
+REFUSED = "Refused"  # what a person started whose options are wrong, and who sees that where it was started
 GRACE_S = 3600  # a monitor may take an hour, or wait for another run
 NEW = f"""\
 # Deploy with `make up`, or on a server of your own with `prefect --no-prompt deploy --all`, after
@@ -174,9 +176,9 @@ def _when_runs_fail(pages: str) -> list[Block]:
     failed = "run {{ flow_run.name }} ended as {{ flow_run.state.name }}: {{ flow_run.state.message }}"
     late = "run {{ flow_run.name }} should have begun by now; is the worker up? (evergreen up)"
     # The name of a state, which names the event, may be any; its type is one of few.
-    types: Block = {"prefect.state-type": ["FAILED", "CRASHED"]}
-    said_failed = {"code": "run_failed.{{ flow.name }}", "text": failed, "link": link}
-    said_late = {"code": "run_late.{{ flow.name }}", "text": late, "link": link}
+    types: Block = {"prefect.state-type": ["FAILED", "CRASHED"], "prefect.state-name": f"!{REFUSED}"}
+    said_failed = {"code": f"{RUN_FAILED}.{{{{ flow.name }}}}", "text": failed, "link": link}
+    said_late = {"code": f"{RUN_LATE}.{{{{ flow.name }}}}", "text": late, "link": link}
     return [
         _when_a_run("fails or crashes", "prefect.flow-run.*", types, said_failed),
         _when_a_run("is late", "prefect.flow-run.Late", {}, said_late),
@@ -205,7 +207,7 @@ def _when_automations_fail() -> Block:
         "expect": ["prefect.automation.action.failed"],
         "match": {"prefect.resource.id": "prefect.automation.*"},
         **_at_most_once_in(ALARM_ONCE_S, for_each="prefect.resource.id"),
-        **_with_options({"use_case": ALL, "code": "action_failed", "text": text}),
+        **_with_options({"use_case": ALL, "code": f"{ACTION_FAILED}.{{{{ event.resource.id }}}}", "text": text}),
     }
 
 
@@ -224,7 +226,7 @@ def _when_unwatched(use_case: str, when: str) -> Block:
         "posture": "Proactive",
         "threshold": 1,
         "within": silence_s,
-        **_with_options({"use_case": use_case, "code": "not_monitored", "text": text}),
+        **_with_options({"use_case": use_case, "code": NOT_MONITORED, "text": text}),
     }
 
 

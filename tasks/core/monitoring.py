@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.alarms import Alarm
 from tasks.core.decisions import CROWNING
 from tasks.core.names import counted, on_one_line
-from tasks.core.retraining import Choice, Watch
+from tasks.core.retraining import Choice, Signal, Watch, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.core.deliveries import BatchEntry
     from tasks.core.drift import FeatureDrift, Separation
     from tasks.core.retraining import Sample
-    from tasks.core.use_case import Loss
+    from tasks.core.use_case import Loss, Retraining
     from tasks.core.watching import Estimate
 
 STATE_NAMES = {"keep": "Kept", "retrain": "Retrains", "return": "Restored", "blocked": "Blocked", "alarm": "Alarm"}
@@ -30,7 +30,7 @@ BLOCKING = {
     "labels_needed": "predictions have shifted, and labels are missing",
 }
 CHAMPION_UNUSABLE = "champion_unusable"
-OVER_WHEN_QUIET = (*BLOCKING, "loss_rising", CHAMPION_UNUSABLE)  # alarms that a look without them ends
+LOSS_RISING = "loss_rising"
 OVERTAKEN = "another champion came first"
 
 
@@ -47,9 +47,9 @@ class Memory:
         asked_by: The retrain that was asked for; empty where none was.
         returns_to: The version that was to come back; 0 where none was.
         returns_with: Its own loss beyond its reference, as `Better` has it.
-        is_suspect: Whether the labels that were looked at last are.
         risen_since: When the rows began to arrive on which the loss rose beyond what explains it; empty while it does not.
         is_proven: Whether the champion surely beat the dummy when it was judged.
+        standing: Codes of alarms about labels that no look since has shown to be over.
     """
 
     watch: Watch = field(default_factory=Watch)
@@ -60,9 +60,9 @@ class Memory:
     asked_by: str = ""
     returns_to: int = 0
     returns_with: float = 0.0
-    is_suspect: bool = False
     risen_since: str = ""
     is_proven: bool = True
+    standing: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Give what the ledger keeps of it."""
@@ -73,7 +73,7 @@ class Memory:
         """Read what `as_json` gave, here or in an earlier release that remembered more."""
         known = {each.name for each in dataclasses.fields(cls)}
         told: dict[str, Any] = {name: value for name, value in kept.items() if name in known}
-        told["watch"] = Watch(**kept["watch"])
+        told |= {"watch": Watch(**kept["watch"]), "standing": tuple(kept.get("standing", ()))}
         return cls(**told)
 
 
@@ -87,6 +87,24 @@ def with_rise(memory: Memory, watch: Watch, began: str) -> Memory:
     """
     rises = watch.excess > 0 or (memory.risen_since != "" and not memory.is_proven)
     return dataclasses.replace(memory, watch=watch, risen_since=(memory.risen_since or began) if rises else "")
+
+
+def with_standing(memory: Memory, choice: Choice, *, is_judged: bool) -> Memory:
+    """Remember which alarms about labels stand: until a look judges new ones; that they lack also until enough new rows do not shift.
+
+    Args:
+        memory: After this look.
+        choice: What it decided.
+        is_judged: Whether it judged performance on new labels.
+    """
+    if choice.code == "data_broken":
+        return memory
+    standing = set[str]() if is_judged else {*memory.standing}
+    if any(signal.name == "prediction" and not signal.fired for signal in choice.signals):
+        standing.discard("labels_needed")
+    if choice.code in BLOCKING:
+        standing.add(choice.code)
+    return dataclasses.replace(memory, standing=tuple(sorted(standing)))
 
 
 def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
@@ -111,7 +129,8 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
         return dataclasses.replace(memory, watch=watch)
     crowned = [entry.version for entry in since if entry.kind in ("promote", "approve")]
     is_back = next((entry.kind == "restore" for entry in reversed(since) if entry.kind in CROWNING), False)
-    memory = dataclasses.replace(memory, epoch=epoch, is_suspect=False, is_proven=not crowned or proven.get(crowned[-1], True))
+    is_proven = not crowned or proven.get(crowned[-1], True)
+    memory = dataclasses.replace(memory, epoch=epoch, is_proven=is_proven, standing=())
     return with_rise(memory, dataclasses.replace(watch, excess=memory.returns_with if is_back else 0.0), "")
 
 
@@ -300,17 +319,35 @@ def facts_of(report: MonitorReport) -> dict[str, float]:
     return {**facts, "labelled_rows": window.labelled, **({"label_lag_days": window.lag_days[0]} if window.lag_days else {})}
 
 
-def alarms_of(report: MonitorReport) -> tuple[Alarm, ...]:
-    """Give what people are to be told of a look: what blocks or lacks, a loss that rises and stays, a version that comes back."""
-    choice, reasons = report.choice, "; ".join(report.choice.reasons)
-    found: dict[str, str] = {}
-    if choice.code in BLOCKING:
-        found[choice.code] = BLOCKING[choice.code]
-    if choice.outcome == "blocked" and any(signal.fired for signal in choice.signals if signal.name == "performance"):
-        found["loss_rising"] = "the loss is rising, and the champion is not retrained"
-    if choice.outcome == "return" and report.done != OVERTAKEN:
-        found["restored"] = f"version {choice.version} comes back, for it is better on the newest labels"
-    return tuple(Alarm(report.use_case, code, title, reasons, report.page) for code, title in found.items())
+def alarms_of(report: MonitorReport, limits: Retraining) -> tuple[Alarm, ...]:
+    """Give what people are to be told of a look, derived from what the ledger keeps of it: what blocks or lacks, and a loss that rises."""
+    choice = report.choice
+    found: dict[str, Sequence[str]] = {}
+    for code in BLOCKING:
+        if code == choice.code:
+            found[code] = choice.reasons
+        elif code in report.memory.standing:
+            found[code] = ("a look before this one found that, and nothing since shows that it is over", *choice.reasons)
+    if _rises(report, limits) and choice.outcome not in ("retrain", "return"):
+        risen = Signal("performance", report.memory.watch.excess, limits.performance, fired=True)
+        found[LOSS_RISING] = tuple(dict.fromkeys([in_words(risen), *choice.reasons]))
+    titles = {**BLOCKING, LOSS_RISING: "the loss is rising, and the champion is not retrained"}
+    return tuple(Alarm(report.use_case, code, titles[code], "; ".join(told), report.page) for code, told in found.items())
+
+
+def watched_by(report: MonitorReport, limits: Retraining) -> tuple[str, ...]:
+    """Name the alarms that are over where a look does not raise them; a loss that rises is not, whatever is done about it."""
+    return (*BLOCKING, CHAMPION_UNUSABLE, *(() if _rises(report, limits) else (LOSS_RISING,)))
+
+
+def _rises(report: MonitorReport, limits: Retraining) -> bool:
+    return report.memory.watch.excess >= limits.performance
+
+
+def restored(report: MonitorReport) -> Alarm:
+    """Give what people are told of a version that came back."""
+    title = f"version {report.choice.version} comes back, for it is better on the newest labels"
+    return Alarm(report.use_case, "restored", title, "; ".join(report.choice.reasons), report.page)
 
 
 def moment_in_words(moment: str) -> str:

@@ -11,7 +11,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "tests" / "unit" / "deployments.yaml"  # with what every trigger says
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-EVENT = {"payload": {"asked_by": "3-17", "reason": "no such deployment"}, "resource": {"name": "retrain wine"}}
+AUTOMATION = {"id": "prefect.automation.1-2", "name": "retrain wine"}
+EVENT = {"payload": {"asked_by": "3-17", "reason": "no such deployment"}, "resource": AUTOMATION}
 FLOW_RUN = {"id": "1-2", "name": "train-wine", "state": {"name": "Crashed", "message": "killed"}}
 CONTEXT = {"event": EVENT, "flow_run": FLOW_RUN, "flow": {"name": "train"}, "deployment": {"name": "wine"}}
 
@@ -60,6 +61,7 @@ def test_what_the_triggers_of_alarms_fill_in_is_text() -> None:
     link = "http://127.0.0.1:4200/runs/flow-run/1-2"
     assert failed == {"use_case": "wine", "code": "run_failed.train", "text": "run train-wine ended as Crashed: killed", "link": link}
     assert (late["code"], late["link"]) == ("run_late.train", link)
+    assert action["code"] == "action_failed.prefect.automation.1-2"
     assert action["text"] == "automation retrain wine could not act: no such deployment"
     assert missed["code"] == "not_monitored"
 

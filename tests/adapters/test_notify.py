@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,15 @@ import pytest
 from tasks import notify as verbs
 from tasks.adapters import alarms, home, ledger, told
 from tasks.core.alarms import LOG, Alarm, Channel, Told
-from tasks.core.errors import UsageError
-from tasks.core.options import AlarmOptions
+from tasks.core.errors import StoreError, UsageError
+from tasks.core.options import AlarmOptions, MaintainOptions, TrainOptions
 from tasks.core.settings import Settings
 from tasks.core.snapshot import Case
 from tasks.core.use_case import UseCase
 from tests.receivers import Receiver, mail_server, web_hook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tasks.core.alarms import AlarmReport
@@ -213,3 +213,100 @@ def test_what_a_call_raises_has_its_first_line_as_title() -> None:
     assert verbs.raised(case, AlarmOptions(over=True)) == []
     with pytest.raises(UsageError, match="say what is the matter, with --text TEXT"):
         verbs.raised(case, AlarmOptions())
+
+
+# ----------------------------------------------------------------------------------------------------- alarms about runs
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let flows find a home of their own, and record nothing."""
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(tmp_path))
+    monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(verbs, "notify", vars(verbs.notify).get("fn", verbs.notify))
+    return tmp_path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    use_case: str = "houses"
+
+
+def flow(name: str, outcome: object = Outcome()) -> Callable[[object], object]:
+    """Make a flow of that name, which ends well."""
+
+    def ends_well(_: object) -> object:
+        return outcome
+
+    ends_well.__name__ = name
+    return verbs.ends_alarms(ends_well)
+
+
+def raise_alarm(use_case: str, *codes: str) -> Case:
+    """Tell of runs as automations do."""
+    case = verbs.find_case(use_case)
+    tell(case, *(Alarm(case.name, code, f"run {code} did not go well", "See there.") for code in codes), watched=())
+    return case
+
+
+def standing(case: Case, *codes: str) -> set[str]:
+    return told.standing(case.settings.ledger_address, case.name, codes)
+
+
+def test_a_run_that_ends_well_ends_the_alarms_about_runs_of_its_flow_and_no_other(at_home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    codes = [f"{code}.{name}" for code in ("run_failed", "run_late") for name in ("train", "monitor")] + ["not_monitored"]
+    case = raise_alarm("houses", *codes)
+    other = raise_alarm("flats", *codes)
+    flow("train")(TrainOptions())
+    assert standing(case, *codes) == {"run_failed.monitor", "run_late.monitor", "not_monitored"}
+    flow("monitor")(TrainOptions())
+    assert standing(case, *codes) == set()
+    assert standing(other, *codes) == {*codes}
+    assert [record.getMessage() for record in caplog.records].count("alarm: houses · over: run run_failed.train did not go well") == 1
+    raise_alarm("houses", "run_failed.train")
+    assert standing(case, *codes) == {"run_failed.train"}, "the next failure is told again"
+
+
+def test_what_is_done_for_all_use_cases_ends_the_alarms_of_all(at_home: Path) -> None:
+    case = raise_alarm("all", "run_failed.maintain")
+    flow("maintain", outcome=None)(MaintainOptions(use_case="houses"))
+    assert standing(case, "run_failed.maintain") == {"run_failed.maintain"}
+    flow("maintain", outcome=None)(MaintainOptions())
+    assert standing(case, "run_failed.maintain") == set()
+
+
+def test_where_no_alarm_was_ever_told_a_run_that_ends_well_leaves_nothing(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow("train")(TrainOptions())
+    assert not (at_home / "home").exists()
+    address = home.settings().ledger_address
+    home.prepare(at_home / "home")
+    ledger.create(address)
+    monkeypatch.setattr(verbs, "notify", None)
+    flow("train")(TrainOptions())
+    assert told.standing(address, "houses", {"run_failed.train"}) == set()
+
+
+def test_a_run_that_ends_well_stays_so_although_nobody_can_be_told(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    raise_alarm("houses", "run_failed.train")
+    monkeypatch.setenv("EVERGREEN_ALARMS", "ops=nosuch://S3CRET")
+    assert flow("train")(TrainOptions()) == Outcome()
+    assert "whether alarms are over was not told: the address of channel ops" in caplog.text
+    assert "S3CRET" not in caplog.text
+
+
+def test_a_training_that_fails_outside_a_deployment_is_an_alarm_and_fails_all_the_same(
+    at_home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    case, silent = verbs.find_case("houses"), StoreError("MLflow does not answer", where="mlflow")
+    with pytest.raises(StoreError), verbs.telling_of_training(case):
+        raise silent
+    with pytest.raises(ZeroDivisionError), verbs.telling_of_training(case):
+        _ = 1 / 0
+    assert "alarm: houses · the training that a look asked for failed; MLflow does not answer" in caplog.text
+    assert "alarm: houses · the training that a look asked for failed; ZeroDivisionError: division by zero" in caplog.text
+    assert standing(case, "run_failed.train") == {"run_failed.train"}
+    flow("train")(TrainOptions())
+    assert standing(case, "run_failed.train") == set()

@@ -92,6 +92,7 @@ def assert_that_a_person_trains_from_the_form(stack: Stack, wait_for: Callable[.
     assert trained["state"]["message"].startswith("version 1 of wine: first version; ")
     wait_for(lambda: ended(emptied), "the form without a use case is refused", 240)
     assert "UsageError: say which use case is meant" in stack.run(emptied)["state"]["message"]
+    assert stack.run(emptied)["state_name"] == "Refused"
     assert re.fullmatch(r"maintain-all-[0-9a-f]{8}", stack.run(planned)["name"])
     assert stack.run(planned)["state_name"] == "Maintained"
 

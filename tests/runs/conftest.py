@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import warnings
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from tasks.core.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from uuid import UUID
 
     import pandas as pd
     from prefect.client.orchestration import SyncPrefectClient
@@ -134,6 +136,22 @@ class Project:
         with client() as prefect:
             created = prefect.create_flow_run(flow, name=run_name, parameters=parameters)
             state = run_flow(flow, flow_run=created, parameters=parameters, return_type="state")
+            return Run(prefect.read_flow_run(created.id), state)
+
+    def maintain_by_deployment(self, automation: UUID | None = None, **options: object) -> Run:
+        """Run a deployment as a worker does, which a form or an automation asked for."""
+        from prefect.flow_engine import run_flow
+
+        from flows.maintain import maintain
+
+        name = base64.b64encode(b"an automation").decode()
+        headers = {"Prefect-Automation-ID": str(automation), "Prefect-Automation-Name": name} if automation else {}
+        parameters = {"options": options}
+        with client() as prefect:
+            place = {"id": prefect.create_deployment(prefect.create_flow(maintain), "all")}
+            asked = prefect.request("POST", "/deployments/{id}/create_flow_run", path_params=place, headers=headers, json={})
+            created = prefect.read_flow_run(asked.json()["id"])
+            state = run_flow(maintain, flow_run=created, parameters=parameters, return_type="state")
             return Run(prefect.read_flow_run(created.id), state)
 
     def write_use_case(self, name: str, **values: object) -> None:

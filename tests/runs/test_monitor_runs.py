@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tasks import cards
-from tasks.adapters import ledger
+from tasks.adapters import ledger, told
 from tasks.adapters.home import settings
 from tasks.core.errors import UsageError
 from tasks.core.lake.values import LakeSnapshot
@@ -31,6 +31,11 @@ def rows(seed: int, count: int = ROWS, turn: float = 1.0) -> pd.DataFrame:
     a, b = draw.normal(50, 9, count).round(3), draw.normal(size=count).round(3)
     is_high = turn * (a - 50) / 9 + 0.3 * draw.normal(size=count) > 0
     return pd.DataFrame({"id": [f"{seed}-{n}" for n in range(count)], "a": a, "b": b, "y": np.where(is_high, "high", "low")})
+
+
+def shifted(seed: int) -> pd.DataFrame:
+    """Draw rows of which the champion predicts another mix."""
+    return rows(seed, 3 * ROWS).query("a > 50")
 
 
 def begin(project: Project, name: str, *, first: int = 2 * ROWS, **values: object) -> None:
@@ -115,6 +120,32 @@ def test_rows_that_no_key_names_count_with_their_labels_however_many_equal_ones_
     project.ingest(use_case="dice", accept=held.digest, because="they were thrown again")
     report = look(project, "dice")
     assert (report.window.rows, report.window.folded, report.window.corrected, report.choice.code) == (3 * FEW, 3 * FEW, 0, "keep")
+
+
+def test_that_labels_are_needed_is_told_once_until_they_come(project: Project) -> None:
+    begin(project, "lacking", first=5 * ROWS)
+    moved = shifted(1)
+    deliver(project, "lacking", moved.drop(columns="y"))
+    first = project.monitor(use_case="lacking")
+    assert first.report.choice.code == "labels_needed"
+    assert "alarm: lacking · predictions have shifted, and labels are missing" in "\n".join(first.log)
+    for _ in range(2):
+        quiet = project.monitor(use_case="lacking")
+        assert (quiet.report.choice.code, quiet.report.memory.standing) == ("keep", ("labels_needed",))
+        assert not any("over:" in line for line in quiet.log)
+    deliver(project, "lacking", moved[["id", "y"]], labels=True)
+    assert "alarm: lacking · over: predictions have shifted, and labels are missing" in project.monitor(use_case="lacking").log
+
+
+def test_an_alarm_whose_look_was_killed_before_it_told_is_told_by_the_next(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(project, "silent", first=5 * ROWS)
+    deliver(project, "silent", shifted(1).drop(columns="y"))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.monitor.alarms_of", lambda *_: (_ for _ in ()).throw(UsageError("killed", where="")))
+        assert project.monitor(use_case="silent").state.is_failed()
+    told = project.monitor(use_case="silent")
+    assert told.report.window.rows == 0
+    assert "alarm: silent · predictions have shifted, and labels are missing; a look before this one found that" in "\n".join(told.log)
 
 
 def test_a_broken_batch_leads_to_no_training_and_the_next_good_one_goes_on(project: Project) -> None:
@@ -208,14 +239,22 @@ def test_newer_rows_that_alone_are_another_table_lead_to_a_training_on_all(proje
 
 def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(project, "killed", retrain={"per_day": 2})
+    deliver(project, "killed", rows(7).assign(a=lambda df: df["a"] * 1000))
+    assert look(project, "killed").choice.code == "data_broken"
     deliver(project, "killed", rows(1, 2 * ROWS, turn=-1.0))
     with monkeypatch.context() as patch:
         patch.setattr("flows.monitor.train", lambda _: (_ for _ in ()).throw(UsageError("killed", where="")))
-        assert project.monitor(use_case="killed").state.is_failed()
+        failed = project.monitor(use_case="killed")
+    assert failed.state.is_failed()
+    assert {
+        "alarm: killed · over: the last delivery is broken",  # told before the training began
+        "alarm: killed · the training that a look asked for failed; killed",
+    } <= {*failed.log}
     asked = ledger.last_decisions(settings().ledger_address, "killed", "monitor", 1)[0].inputs["memory"]["asked_by"]  # type: ignore[index]
     report = look(project, "killed")
     assert (report.choice.code, report.memory.asked_by) == ("asked_before", asked)
     assert report.done.startswith("version 2 was trained")
+    assert told.standing(settings().ledger_address, "killed", {"run_failed.train"}) == set(), "one that ended well ended that alarm"
     deliver(project, "killed", rows(2, 2 * ROWS, turn=-1.0))
     spent = look(project, "killed")
     assert (spent.choice.outcome, spent.choice.code) == ("blocked", "budget")
@@ -251,12 +290,17 @@ def test_a_hold_stands_above_what_newer_rows_say_and_what_it_forbade_is_done_whe
     report = look(project, "held")
     assert (report.choice.outcome, report.choice.code) == ("blocked", "hold")
     assert "I know better" in report.choice.reasons[-1]
-    assert look(project, "held").choice.code == "hold", "nothing came, and it still waits"
+    quiet = project.monitor(use_case="held")
+    assert quiet.report.choice.code == "hold", "nothing came, and it still waits"
+    assert any(line.startswith("alarm: held · the loss is rising, and the champion is not retrained") for line in quiet.log)
     project.decide("rollback", use_case="held", release=True, because="it was so")
-    done = look(project, "held")
-    assert (done.window.labelled, done.choice.code) == (0, "performance")
-    assert done.done.startswith("version 3 was trained: promoted")
-    assert look(project, "held").choice.code == "keep"
+    done = project.monitor(use_case="held")
+    assert (done.report.window.labelled, done.report.choice.code) == (0, "performance")
+    assert done.report.done.startswith("version 3 was trained: promoted")
+    assert not any("over:" in line for line in [*quiet.log, *done.log]), "the loss is where it was"
+    last = project.monitor(use_case="held")
+    assert last.report.choice.code == "keep"
+    assert "alarm: held · over: the loss is rising, and the champion is not retrained" in last.log
 
 
 def test_a_champion_that_cannot_be_used_is_an_alarm_until_it_can(project: Project) -> None:

@@ -155,6 +155,15 @@ def test_an_alarm_is_raised_by_every_run_of_ours_but_an_alarm() -> None:
     ] * 2
 
 
+def test_a_run_that_a_person_started_with_wrong_options_alarms_nobody() -> None:
+    match = triggers("alarm")["alarm when a run fails or crashes"]["match"]
+    assert match == {
+        "prefect.resource.id": "prefect.flow-run.*",
+        "prefect.state-type": ["FAILED", "CRASHED"],
+        "prefect.state-name": "!Refused",
+    }
+
+
 @pytest.mark.parametrize(("when", "hours"), [("*/15 * * * *", 0.25), ("0 3 * * 1", 168), ("5 6-22 * * mon-fri", 56)])
 def test_a_monitor_is_missed_an_hour_after_its_longest_period(when: str, hours: float) -> None:
     trigger = triggers("alarm", schedule={"monitor": when})["alarm when houses is not monitored"]
@@ -186,13 +195,14 @@ def test_one_run_at_a_time_and_the_next_one_waits_where_it_may_bring_something()
     assert entry("monitor", landing="landing")["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
-@pytest.mark.parametrize("job", ["train", "ingest", "maintain", *ON_DEMAND])
+@pytest.mark.parametrize("job", ["train", "ingest", "monitor", "maintain", "alarm", *ON_DEMAND])
 def test_the_entry_point_is_a_flow_of_its_module(job: str) -> None:
     deployment = entry(job, landing="landing")
     module, _, name = str(deployment["entrypoint"]).partition(":")
     tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
     flows = [node for node in tree.body if isinstance(node, ast.FunctionDef) and "flow" in map(ast.unparse, node.decorator_list)]
     assert [(flow.name, [argument.arg for argument in flow.args.args]) for flow in flows] == [(name, list(deployment["parameters"]))]  # pyright: ignore[reportArgumentType]
+    assert "notify.ends_alarms" in map(ast.unparse, flows[0].decorator_list), "or its alarms never end"
 
 
 def test_the_parameters_are_options_that_the_flow_takes() -> None:

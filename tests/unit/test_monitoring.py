@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -13,8 +14,20 @@ from tasks.core.decisions import Entry
 from tasks.core.deliveries import TAKEN, BatchEntry, BatchRows
 from tasks.core.drift import FeatureDrift
 from tasks.core.monitor_page import as_markdown, as_prometheus, build
-from tasks.core.monitoring import Memory, MonitorReport, Performance, Window, broken_since, catch_up, with_rise
-from tasks.core.retraining import Choice, Sample, Signal, Watch
+from tasks.core.monitoring import (
+    Memory,
+    MonitorReport,
+    Performance,
+    Window,
+    alarms_of,
+    broken_since,
+    catch_up,
+    watched_by,
+    with_rise,
+    with_standing,
+)
+from tasks.core.retraining import Choice, Circumstances, Sample, Signal, Watch, decide
+from tasks.core.use_case import Retraining
 from tasks.core.watching import Estimate
 
 SINCE = "2026-03-03T14:00:00.5+00:00"
@@ -32,6 +45,8 @@ def batch(decision: str, at: str) -> BatchEntry:
 def test_what_is_remembered_is_read_again_as_it_was() -> None:
     assert Memory.from_json(MEMORY.as_json()) == MEMORY
     assert Memory.from_json({**MEMORY.as_json(), "risen_rows": 7}) == MEMORY, "an earlier release remembered more"
+    standing = replace(MEMORY, standing=("labels_needed",))
+    assert Memory.from_json(json.loads(json.dumps(standing.as_json()))) == standing
 
 
 def test_each_training_since_is_an_attempt_and_another_champion_begins_anew() -> None:
@@ -170,3 +185,79 @@ def test_an_estimate_that_did_not_hold_and_classes_that_nobody_knew_are_told() -
     told = Performance("brier", Sample(200, 0.6, 0.02), Sample(100, 0.2, 0.02), Estimate(0.2, 0.05), unknown=31)
     assert str(told).endswith("; 0.2000 ± 0.05000 was estimated, which did not hold; 31 rows of a class that it does not know")
     assert str(Performance("brier", Sample(200, 0.21, 0.02), Sample(100, 0.2, 0.02), Estimate(0.2, 0.05))).endswith("was estimated")
+
+
+# --------------------------------------------------------------------------------------------------------------- alarms
+
+LIMITS = Retraining()
+SHIFTED, UNSHIFTED = (Signal("prediction", value, 0.15, fired=value > 0.15) for value in (0.5, 0.05))
+NOTHING_CAME = decide(Watch(), (), LIMITS, Circumstances(is_labelled=False))
+NEEDED = decide(Watch(), (SHIFTED,), LIMITS, Circumstances(is_labelled=False))
+BROKEN = decide(Watch(), (UNSHIFTED,), LIMITS, Circumstances(incident="monday.csv is held", is_labelled=False))
+CALM = Choice("keep", "keep", ("no signal reaches its limit",))
+SUSPECT = Choice("blocked", "labels_suspect", ("look at the labels",))
+TIRED = Choice("blocked", "cooldown", ("the last attempt was 1 look ago, and 2 must pass",))
+
+
+def after(*looks: tuple[Choice, bool], excess: float = 0.0) -> MonitorReport:
+    """Give the last of some looks, each with whether it judged performance on new labels."""
+    memory = Memory(Watch(excess=excess))
+    for choice, is_judged in looks:
+        memory = with_standing(memory, choice, is_judged=is_judged)
+    return MonitorReport("houses", 4, 3, Window("", SINCE), looks[-1][0], memory)
+
+
+def raised_and_over(report: MonitorReport) -> tuple[set[str], set[str]]:
+    raised = {alarm.code for alarm in alarms_of(report, LIMITS)}
+    return raised, set(watched_by(report, LIMITS)) - raised - {"champion_unusable"}
+
+
+@pytest.mark.parametrize(
+    ("looks", "standing"),
+    [
+        ([(NEEDED, False)], {"labels_needed"}),
+        ([(NEEDED, False), (NOTHING_CAME, False), (NOTHING_CAME, False)], {"labels_needed"}),
+        ([(NEEDED, False), (BROKEN, False)], {"labels_needed", "data_broken"}),
+        ([(NEEDED, False), (BROKEN, False), (NOTHING_CAME, False)], {"labels_needed"}),
+        ([(NEEDED, False), (replace(NOTHING_CAME, signals=(UNSHIFTED,)), False)], set()),
+        ([(NEEDED, False), (CALM, True)], set()),
+        ([(SUSPECT, True), (NOTHING_CAME, False), (replace(NOTHING_CAME, signals=(UNSHIFTED,)), False)], {"labels_suspect"}),
+        ([(SUSPECT, True), (NEEDED, False)], {"labels_suspect", "labels_needed"}),
+        ([(SUSPECT, True), (NEEDED, False), (CALM, True)], set()),
+    ],
+)
+def test_an_alarm_about_labels_ends_where_there_is_evidence_and_not_at_the_next_quiet_look(
+    looks: list[tuple[Choice, bool]], standing: set[str]
+) -> None:
+    raised, over = raised_and_over(after(*looks))
+    assert raised == standing
+    assert over == {"data_broken", "labels_suspect", "labels_needed", "loss_rising"} - standing
+
+
+def test_an_alarm_that_stands_says_that_an_earlier_look_found_it() -> None:
+    (alarm,) = alarms_of(after((NEEDED, False), (NOTHING_CAME, False)), LIMITS)
+    assert alarm.title == "predictions have shifted, and labels are missing"
+    assert alarm.text == (
+        "a look before this one found that, and nothing since shows that it is over; no label has come since the last look"
+    )
+
+
+def test_a_loss_rises_for_as_long_as_what_is_remembered_of_it_says_so() -> None:
+    for look in ((TIRED, True), (NOTHING_CAME, False), (NEEDED, False), (BROKEN, False)):
+        raised, over = raised_and_over(after(look, excess=LIMITS.performance))
+        assert ("loss_rising" in raised, "loss_rising" in over) == (True, False)
+    for outcome in ("retrain", "return"):
+        raised, over = raised_and_over(after((Choice(outcome, "performance", ("it rose",)), True), excess=0.5))  # type: ignore[arg-type]
+        assert "loss_rising" not in raised | over, "something is done about it, and it rises all the same"
+    assert raised_and_over(after((NOTHING_CAME, False)))[1] >= {"loss_rising"}
+    (alarm,) = alarms_of(after((NOTHING_CAME, False), excess=0.5), LIMITS)
+    assert alarm.text == (
+        "the loss is above the reference, and what is beyond noise adds up to 0.5 times the reference (limit 0.1 times); "
+        "no label has come since the last look"
+    )
+
+
+def test_with_another_champion_nothing_stands() -> None:
+    standing = replace(MEMORY, standing=("labels_needed", "labels_suspect"))
+    assert catch_up(standing, [], epoch=3).standing == standing.standing
+    assert catch_up(standing, [entry("promote")], epoch=4).standing == ()
