@@ -15,6 +15,7 @@ from tasks.record import flow
 
 @flow
 @notify.ends_alarms
+@deciding.counts_as_attempt
 def train(options: TrainOptions = TrainOptions()) -> TrainReport:
     """Take a table with a target to a version in the registry, and to a champion when the gate does not refuse it.
 

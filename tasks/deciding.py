@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tasks import record, versions
 from tasks.adapters import home, ledger, models, snapshots
 from tasks.core import candidates, decisions, gate, retraining, splits, windows
 from tasks.core.champions import SHIPPED_FILE
-from tasks.core.decisions import Entry
+from tasks.core.decisions import FAILED, Entry
 from tasks.core.deployments import RETRAIN_WANTED
-from tasks.core.errors import EvergreenError
+from tasks.core.errors import EvergreenError, StoreError
 from tasks.core.lake.values import LakeSnapshot
 from tasks.core.metrics import row_losses
 from tasks.core.monitoring import Memory, with_rise
@@ -28,15 +29,17 @@ from tasks.quick import Quick
 from tasks.record import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
     from tasks.core.monitoring import MonitorReport, Performance
+    from tasks.core.options import TrainOptions
     from tasks.core.snapshot import Batch, Case
     from tasks.core.table import Schema
     from tasks.post import Post, Seen
 
+R = TypeVar("R")
 GIVEN_UP = timedelta(days=1)
 LEAST_GROUPS = 2 * splits.FOLDS  # so that some are left for the gate and for each fold
 LEAST_SUSPICIOUS = 200  # newly labelled rows, of which a quick model can be asked
@@ -252,6 +255,33 @@ def _other_table(case: Case, schema: Schema, newer: Batch) -> str | None:
     return None
 
 
+def counts_as_attempt(function: Callable[[TrainOptions], R]) -> Callable[[TrainOptions], R]:
+    """Let a training that a look asked for, and that fails, count as an attempt that led to nothing: the next one waits as after a refusal.
+
+    Where a store was silent it is asked for again by the next look, as where the process was killed.
+    """
+
+    @functools.wraps(function)
+    def run(options: TrainOptions) -> R:
+        try:
+            return function(options)
+        except Exception as error:
+            if options.asked_by and options.use_case and not isinstance(error, StoreError):
+                _note_failure(options.use_case, options.asked_by, str(error))
+            raise
+
+    return run
+
+
+def _note_failure(use_case: str, asked_by: str, error: str) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    row = Entry(use_case, "trigger", 0, asked_by, f"the training failed: {error}", home.person(), now, inputs={FAILED: True})
+    try:
+        ledger.decide(home.settings().ledger_address, row)
+    except StoreError as silent:
+        log.warning("that the training failed was not noted: %s", silent.message)
+
+
 @task
 def claim(case: Case, asked_by: str | None) -> bool:
     """Say whether this run is to do the training that a look asked for: once for each, unless whoever began it was killed."""
@@ -260,6 +290,8 @@ def claim(case: Case, asked_by: str | None) -> bool:
     now, address = datetime.now(UTC), case.settings.ledger_address
 
     def is_given_up(begun: Entry) -> bool:
+        if begun.inputs.get(FAILED):
+            return True
         is_late = now - datetime.fromisoformat(begun.decided_at) > GIVEN_UP
         judged = ledger.last_decision(address, case.name, ("gate",))
         is_done = judged is not None and judged.number > begun.number

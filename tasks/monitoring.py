@@ -78,7 +78,7 @@ def _remember(case: Case, line: Sequence[Epoch]) -> tuple[Memory, bool]:
         rows: Mapping[str, int] = judged.inputs.get("rows", {}) if judged else {}  # type: ignore[assignment]
         return Memory(Watch(tried_rows=rows.get("fit", 0) + rows.get("gate", 0)), line[-1].epoch), False
     since, memory = ledger.decisions_after(address, case.name, last.number), Memory.from_json(last.inputs["memory"])  # type: ignore[arg-type]
-    was_done = any(entry.kind in ("gate", *decisions.CROWNING) for entry in since)
+    was_done = any(entry.kind in ("gate", *decisions.CROWNING) or entry.inputs.get(decisions.FAILED) for entry in since)
     return catch_up(memory, since, line[-1].epoch), not was_done and bool(memory.asked_by or memory.returns_to)
 
 

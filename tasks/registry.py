@@ -16,6 +16,7 @@ from tasks.core.evidence import ChampionFit
 from tasks.core.reading.forms import are_booleans
 from tasks.core.reproducing import UNKEPT
 from tasks.core.scoring import Scorer
+from tasks.core.use_case import LAKE
 from tasks.record import task
 
 if TYPE_CHECKING:
@@ -83,9 +84,12 @@ def last_version(case: Case, snapshot: Snapshot) -> Version | None:
     last = model_registry.newest_version(case.name)
     if last is not None and (difference := last.attempt.difference(attempt_of(case, snapshot))):
         columns = _columns_that_differ(case, snapshot, last) if "columns" in difference else ""
+        way_out = "give this table a name of its own with --use-case"
+        if case.use_case.data == LAKE:
+            way_out = "rows that were ingested since changed that: correct them, or ingest such rows under a use case of their own"
         message = (
             f"use case '{case.name}' has version {last.number} with another {difference}"
-            f" ({last.attempt.task} of '{last.attempt.target}'{columns}); give this table a name of its own with --use-case"
+            f" ({last.attempt.task} of '{last.attempt.target}'{columns}); {way_out}"
         )
         raise UsageError(message.replace("another columns", "other columns"), where="--use-case")
     return last

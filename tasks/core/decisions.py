@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tasks.core.champions import Epoch
 
 Kind = Literal["train", "gate", "promote", "approve", "refuse", "reject", "rollback", "hold", "release", "monitor", "trigger", "restore"]
+FAILED = "failed"  # of a `trigger`: that the training which it began did
 CROWNING: tuple[Kind, ...] = ("promote", "approve", "rollback", "restore")
 HOLDING: tuple[Kind, ...] = ("rollback", "hold", "release", "approve")
 JUDGING: tuple[Kind, ...] = ("gate", "reject", *CROWNING)  # what versions passed, and which of them wait

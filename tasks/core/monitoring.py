@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.alarms import Alarm
-from tasks.core.decisions import CROWNING
+from tasks.core.decisions import CROWNING, FAILED
 from tasks.core.names import counted, on_one_line
 from tasks.core.retraining import Choice, Signal, Watch, in_words
 
@@ -123,6 +123,8 @@ def catch_up(memory: Memory, since: Sequence[Entry], epoch: int) -> Memory:
             is_promoted = entry.inputs.get("verdict") == "promoted"
             watch = watch.attempted(tried, is_promoted=is_promoted)
             proven[entry.version] = _beats_dummy(entry)
+        elif entry.inputs.get(FAILED):
+            watch = watch.attempted(memory.labelled, is_promoted=False)
         elif entry.kind == "restore":
             watch = watch.returned(memory.returns_with)
     if epoch == memory.epoch:

@@ -261,6 +261,18 @@ def test_a_training_that_was_asked_for_and_never_began_is_asked_for_again(projec
     assert "2 of 2 attempts of this day (UTC) are made" in spent.choice.reasons[-1]
 
 
+def test_a_training_that_fails_is_told_and_waits_as_one_that_was_refused(project: Project) -> None:
+    begin(project, "third")
+    deliver(project, "third", rows(1, 2 * ROWS, turn=-1.0).assign(y=lambda df: df["y"].where(df["a"] < 60, "odd")))
+    failed = project.monitor(use_case="third")
+    assert failed.state.is_failed()
+    assert any("the training that a look asked for failed; use case 'third' has version 1 with another task" in line for line in failed.log)
+    assert "correct them, or ingest such rows under a use case of their own" in str(failed.error)
+    quiet = look(project, "third")
+    assert (quiet.choice.code, quiet.memory.asked_by, quiet.memory.watch.setbacks) == ("cooldown", "", 1)
+    assert "the loss is above the reference" in quiet.choice.reasons[0]
+
+
 def test_labels_that_nothing_explains_block_instead_of_retraining_and_what_changed_between_features_is_told(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
