@@ -29,7 +29,8 @@ monitor: {rows: 40}
 """
 HEAD = """\
 A simulated market, week by week: rows arrive, `flows.ingest` takes them, `flows.monitor` looks at the champion and acts.
-In week 32 the market turns, in week 45 volumes come in another unit, and the labels of the last two weeks are late.
+In week 32 the market turns, in week 45 volumes come in another unit, weeks 50 to 52 are as it was before week 32, and the labels
+of the last two weeks are late.
 """
 
 

@@ -12,6 +12,7 @@ WEEKS, DAYS, HOURS = 60, 5, 8
 CHANGE_WEEK = 32  # from here on what used to calm the market stirs it
 FAULT_WEEK = 45  # volumes of this week came in pieces instead of thousands
 FAULT = 1000
+ECHO_WEEKS = range(50, 53)  # in which the market is once more as it was before the change
 LATE_WEEKS = 2  # labels of the last weeks have not come
 BEGIN = "2031-01-06"
 TARGET = "stressed"
@@ -20,8 +21,9 @@ TARGET = "stressed"
 def market_risk(seed: int = 0, weeks: int = WEEKS) -> pd.DataFrame:
     """Simulate the hours of a market: will the next one be stressed?
 
-    Price, volume and rate features; a change of regime in week 32; a week whose volumes are in another unit; labels that are missing in
-    the last two weeks because they come late. Weeks count from 0, and have 5 days of 8 hours.
+    Price, volume and rate features; a change of regime in week 32, and three weeks from week 50 on that are as before it; a week whose
+    volumes are in another unit; labels that are missing in the last two weeks because they come late. Weeks count from 0, and have 5
+    days of 8 hours.
 
     Args:
         seed: Of all draws.
@@ -42,7 +44,7 @@ def market_risk(seed: int = 0, weeks: int = WEEKS) -> pd.DataFrame:
     volume = np.exp(_wandering(draw, rows, 0.9, 0.4) + 0.3 * volatility) * 120
     rate = 2 + _wandering(draw, rows, 0.995, 0.1)
     spread = 1 + 0.3 * volatility + draw.gamma(2, 0.1, rows)
-    side = np.where(week >= CHANGE_WEEK, -1.0, 1.0)
+    side = np.where((week >= CHANGE_WEEK) & ~np.isin(week, ECHO_WEEKS), -1.0, 1.0)
     risk = -0.9 + 1.1 * np.log(volatility) + 1.5 * (rate - 2) + side * (1.6 * np.log(volume / 160) + 0.5 * change) + 0.4 * (spread - 1.5)
     stressed = np.where(draw.random(rows) < 1 / (1 + np.exp(-4.0 * risk)), "yes", "no").astype(object)
     stressed[week >= weeks - LATE_WEEKS] = None
