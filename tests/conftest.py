@@ -14,6 +14,7 @@ from tasks.adapters.home import SILENT, THREADS
 if TYPE_CHECKING:
     import pytest
 
+LONGEST = "test_stack.py"  # begun first, it waits beside the others instead of after them
 AWAY = tempfile.TemporaryDirectory(prefix="evergreen-tests-")
 
 
@@ -31,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "trial" in metafunc.fixturenames:
         metafunc.parametrize("trial", range(metafunc.config.getoption("--trials")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name != LONGEST)
 
 
 def pytest_configure() -> None:
