@@ -17,12 +17,10 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_plays_weeks_in_a_folder_of_its_own_and_explains_what_became_of_them(tmp_path: Path) -> None:
-    done = demo(tmp_path, "play", "--weeks", "15")
+    done = demo(tmp_path, "play", "--weeks", "13")
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()
-    assert [line.split()[:2] for line in told if line.startswith("week ")] == [["week", "12"], ["week", "13"], ["week", "14"]]
-    assert any(line.startswith("week 14    retrains   there are 1.25 times the labelled rows") for line in told)
-    assert "version 2 was trained" in done.stdout
+    assert [line.split()[:2] for line in told if line.startswith("week ")] == [["week", "12"]]
     assert "of market_risk\nchampion    from" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["play"]
     assert (tmp_path / "play" / ".evergreen" / "reports" / "market_risk" / "monitor.html").exists()
