@@ -30,7 +30,8 @@ QUANTILES = 1001
 LEAST_REFERENCE = 0.01  # of the dummy's loss: below it a rise in shares has no meaning
 MOST_WAITED = 4  # looks
 MOST_ALLOWED = 3.0  # attempts that may be saved up
-URGENT = 0.5  # times the reference: a larger rise lets one attempt be made ahead of the allowance, and is no cure for another one
+URGENT = 1.0  # times the reference: a larger rise lets one attempt be made ahead of the allowance
+UNSOUND = 0.5  # times the reference: an earlier version whose loss rose by more is no cure
 SUSPECT = "labels_suspect"
 SURELY_BETTER = 2.5  # standard errors, for several versions are looked at on each batch
 
@@ -218,7 +219,7 @@ class Better:
     Attributes:
         version: Which.
         compared: With the champion.
-        excess: Its own loss beyond its reference, as `Watch` has it; 0 where that is not urgent.
+        excess: Its own loss beyond its reference, as `Watch` has it; 0 where that is small.
     """
 
     version: int
@@ -252,9 +253,9 @@ def look(watch: Watch, reference: Reference, came: Labelled, limits: Retraining)
 
 
 def excess_alone(losses: np.ndarray, reference: Sample, dummy: float) -> float:
-    """Give the excess that these losses alone are, shape (n,), where it is urgent; else 0."""
+    """Give the excess that these losses alone are, shape (n,), where they are no sound version's; else 0."""
     rise = _rise(losses, reference, dummy)
-    return rise if rise >= URGENT else 0.0
+    return rise if rise >= UNSOUND else 0.0
 
 
 def _rise(losses: np.ndarray, reference: Sample, dummy: float) -> float:

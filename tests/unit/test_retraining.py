@@ -155,12 +155,12 @@ def test_in_the_long_run_no_more_attempts_are_made_than_allowed() -> None:
     assert attempts in (26, 27), "a quarter of the looks, what is there at first, and one that is made ahead"
 
 
-def test_a_loss_that_rises_by_half_is_not_made_to_wait_for_the_allowance_once() -> None:
+def test_a_loss_that_doubles_is_not_made_to_wait_for_the_allowance_once() -> None:
     spent_up = replace(QUIET, batch=5, tried_at=4, allowance=0.25)
-    for excess, outcome in ((0.4, "blocked"), (0.6, "retrain")):
+    for excess, outcome in ((0.9, "blocked"), (1.1, "retrain")):
         watch = replace(spent_up, excess=excess)
         assert decide(watch, standing_signals(watch, 1010, LIMITS), LIMITS).outcome == outcome
-    ahead = replace(spent_up, excess=0.6).attempted(1010, is_promoted=False)
+    ahead = replace(spent_up, excess=1.1).attempted(1010, is_promoted=False)
     assert ahead.allowance == -0.75
     assert decide(replace(ahead, batch=9), FIRED, LIMITS).code == "budget"
 
