@@ -42,7 +42,7 @@ def web_hook() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with _serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler), receiver):
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as receiver.port:
         yield receiver
 
 
@@ -70,18 +70,18 @@ def mail_server() -> Iterator[Receiver]:
         def say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
 
-    with _serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler), receiver):
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as receiver.port:
         yield receiver
 
 
 @contextmanager
-def _serving(server: socketserver.TCPServer, receiver: Receiver) -> Iterator[None]:
-    receiver.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
+    """Let a server answer in a thread of its own, and give its port."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

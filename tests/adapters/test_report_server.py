@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import socket
-import threading
-from contextlib import contextmanager
 from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tasks.adapters.report_server import LOOPBACK, Reports
+from tests.receivers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +26,6 @@ def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "ledger.db").write_text("secret", encoding="utf-8")
     with serving(ThreadingHTTPServer((LOOPBACK, 0), partial(Reports, directory=str(page.parents[1])))) as port:
         yield port
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[int]:
-    with server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 def test_a_page_is_shown_as_it_is_now(port: int) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tasks.adapters import home, server
+from tests.receivers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -112,16 +113,6 @@ class Health(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening() -> Generator[HTTPServer]:
-    with HTTPServer(("127.0.0.1", 0), Health) as answering:
-        thread = threading.Thread(target=answering.serve_forever)
-        thread.start()
-        yield answering
-        answering.shutdown()
-        thread.join()
-
-
-@contextmanager
 def speaking(first_words: bytes) -> Generator[int]:
     """Listen on a port and say something that is not HTTP, or nothing at all, to the first who comes."""
 
@@ -141,10 +132,10 @@ def speaking(first_words: bytes) -> Generator[int]:
 
 
 def test_a_server_is_healthy_when_it_says_so() -> None:
-    with listening() as answering:
-        assert server.is_healthy(f"http://127.0.0.1:{answering.server_port}/good")
-        assert server.is_healthy(f"http://127.0.0.1:{answering.server_port}/good/")
-        assert not server.is_healthy(f"http://127.0.0.1:{answering.server_port}/starting")
+    with serving(HTTPServer(("127.0.0.1", 0), Health)) as port:
+        assert server.is_healthy(f"http://127.0.0.1:{port}/good")
+        assert server.is_healthy(f"http://127.0.0.1:{port}/good/")
+        assert not server.is_healthy(f"http://127.0.0.1:{port}/starting")
 
 
 def test_a_silent_server_is_given_half_a_second() -> None:

@@ -14,7 +14,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 import zlib
@@ -37,6 +36,7 @@ from tasks.adapters.sources import load, split_columns
 from tasks.core.errors import DataRefusedError, EvergreenError, UsageError
 from tasks.core.reading import blob, reader, texts
 from tasks.core.reading.terms import ReadingOptions, Repair
+from tests.receivers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -545,11 +545,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever).start()
-    yield f"127.0.0.1:{httpd.server_port}"
-    httpd.shutdown()
-    httpd.server_close()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"127.0.0.1:{port}"
 
 
 def test_a_file_behind_http_is_read_and_secrets_in_its_url_are_not_shown(server: str) -> None:

@@ -23,6 +23,7 @@ from tasks.adapters.tracking import model_files, model_registry, runs
 from tasks.core.champions import FITTED_ROWS_FILE, JUDGED_FILE, MANIFEST_FILES, SHIPPED_FILE, Attempt, NamedRows
 from tasks.core.errors import SilentStoreError, StoreError
 from tasks.core.metrics import Prediction
+from tests.receivers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -368,12 +369,8 @@ def artifact_store(status: int) -> Generator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 def silence(address: str) -> bool:
